@@ -1,0 +1,144 @@
+/**
+ * Every error a user can meet: what was tried and seen (`message`), what to do (`fix`), how the process ends (`exitCode`).
+ * A published code stays; a retired one is not used again. `{name}` stands for a detail given to {@link codedError}.
+ */
+
+/** Exit codes of the program. A second SIGINT or SIGTERM ends it at once with 130 or 143. */
+export const EXIT = {
+  ok: 0,
+  /** A run-time failure: the port is taken, the addon does not load, a bug. */
+  failure: 1,
+  /** The command line, environment or configuration file is wrong; nothing was started. */
+  usage: 2,
+  /** `doctor`: something that was asked for does not work on this node. */
+  degraded: 3,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+interface ErrorEntry {
+  readonly message: string;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+}
+
+export const ERRORS = {
+  XEE_UNKNOWN_COMMAND: {
+    message: '{command} is not a command',
+    fix: '{suggestion}Run "xe-exporter --help" for the commands.',
+    exitCode: EXIT.usage,
+  },
+  XEE_UNKNOWN_FLAG: {
+    message: '{problems}',
+    fix: 'Run "xe-exporter {command} --help" for its flags.',
+    exitCode: EXIT.usage,
+  },
+  XEE_CONFIG_INVALID: {
+    message: '{problems}',
+    fix: 'Run "xe-exporter {command} --help" for the options and their forms.',
+    exitCode: EXIT.usage,
+  },
+  XEE_CONFIG_FILE_UNREADABLE: {
+    message: '{problems}',
+    fix: 'Check the path given to --config and that this user may read the file.',
+    exitCode: EXIT.usage,
+  },
+  XEE_CONFIG_FILE_INVALID: {
+    message: '{problems}',
+    fix: 'The file is YAML: one mapping from option key to value, for example "scanInterval: 5s".',
+    exitCode: EXIT.usage,
+  },
+  XEE_PORT_IN_USE: {
+    message: 'cannot listen on {address}: another process has that port (EADDRINUSE)',
+    fix: 'Stop that process ("ss -ltnp" names it), or choose another port with --listen-address.',
+    exitCode: EXIT.failure,
+  },
+  XEE_ADDRESS_NOT_AVAILABLE: {
+    message: 'cannot listen on {address}: this machine has no such address ({errno})',
+    fix: 'Give an address of this machine to --listen-address, or none (":9464") for all of them.',
+    exitCode: EXIT.failure,
+  },
+  XEE_PORT_PERMISSION: {
+    message: 'cannot listen on {address}: permission denied ({errno})',
+    fix: 'Ports below 1024 need CAP_NET_BIND_SERVICE: choose a higher port with --listen-address, or add that capability.',
+    exitCode: EXIT.failure,
+  },
+  XEE_ADDON_NOT_LOADABLE: {
+    message: 'the native addon does not load: {tried}',
+    fix: '{fix}',
+    exitCode: EXIT.failure,
+  },
+  XEE_WATCH_QUEUE_UNSUPPORTED: {
+    message: 'this kernel does not deliver xe device events: {seen}',
+    fix: '{fix}',
+    exitCode: EXIT.failure,
+  },
+  XEE_ATTACH_DENIED: {
+    message: 'may not attach to the xe clients of other processes: {seen}',
+    fix: '{fix}',
+    exitCode: EXIT.failure,
+  },
+  XEE_OTLP_MISCONFIGURED: {
+    message: 'OTLP export cannot start: {seen}',
+    fix: 'Check --otlp-endpoint and the OTEL_* variables, or drop them to run without OTLP.',
+    exitCode: EXIT.usage,
+  },
+  XEE_SHUTDOWN_DEADLINE: {
+    message: 'did not stop within {seconds} s of {signal}; leaving with work undone',
+    fix: 'Something hangs while stopping, most often an OTLP collector that does not answer. A longer --shutdown-timeout gives it more time.',
+    exitCode: EXIT.failure,
+  },
+  XEE_INTERNAL: {
+    message: 'internal error: {seen}',
+    fix: 'This is a bug in xe-exporter. Please report it with the output of the same command and --log-level=debug.',
+    exitCode: EXIT.failure,
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+type Placeholder<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholder<Rest>
+  : never;
+
+/** The details a code's texts ask for, checked by the compiler. */
+export type ErrorDetails<Code extends ErrorCode> = Readonly<
+  Record<Placeholder<(typeof ERRORS)[Code]['message' | 'fix']>, string | number>
+>;
+
+/** An error with an entry in {@link ERRORS}. `message` says what was tried and seen, `fix` what to do about it. */
+export class CodedError extends Error {
+  override readonly name = 'CodedError';
+  readonly code: ErrorCode;
+  readonly fix: string;
+  readonly exitCode: ExitCode;
+
+  constructor(code: ErrorCode, message: string, fix: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.fix = fix;
+    this.exitCode = ERRORS[code].exitCode;
+  }
+}
+
+/**
+ * Makes the error of one code. Details must hold no secrets: they are printed and logged.
+ * @param options `cause`: the error that led here, kept for debugging.
+ */
+export function codedError<Code extends ErrorCode>(
+  code: Code,
+  details: ErrorDetails<Code>,
+  options?: ErrorOptions,
+): CodedError {
+  const { message, fix } = ERRORS[code];
+  return new CodedError(code, fill(message, details), fill(fix, details), options);
+}
+
+/** The error as a person reads it: what happened, what to do, and the code to search for. On one line unless a text has several. */
+export function explain({ message, fix, code }: CodedError): string {
+  const end = message.includes('\n') ? '\n' : /[.?!]$/.test(message) ? ' ' : '. ';
+  return `${message}${end}${fix} [${code}]`;
+}
+
+function fill(template: string, details: Readonly<Record<string, string | number>>): string {
+  return template.replace(/\{(\w+)\}/g, (placeholder, name: string) => String(details[name] ?? placeholder));
+}

@@ -1,0 +1,162 @@
+/**
+ * The TypeScript shape of the native addon (`native/src`). The addon moves bytes, borrows file descriptors and counts
+ * what it drops; it knows no event names and throws no coded errors. Wrong argument *types* are programming errors and
+ * throw a TypeError; everything the kernel can refuse comes back as a {@link NativeFailure}.
+ */
+
+/** A refused system call: which operation, and the errno it ended with (positive, e.g. 65 for ENOPKG). */
+export interface NativeFailure {
+  /** e.g. `pipe2`, `set_size`, `set_filter`, `pidfd_open`, `identity`, `pidfd_getfd`, `fstat`, `watch`. */
+  readonly operation: string;
+  readonly errno: number;
+}
+
+/** `undefined` means success. */
+export type NativeResult = NativeFailure | undefined;
+
+/** Which notification source the pipes of a reader come from. */
+export type NotificationBackend = 'linux' | 'fake';
+
+export interface ReaderOptions {
+  readonly backend: NotificationBackend;
+  /** Bound of the queue between the reader thread and JavaScript, in bytes of records plus batch headers. */
+  readonly queueBytes: number;
+  /**
+   * Called on the JavaScript thread when the queue went from empty to not empty. One call is under way at a time: the
+   * next follows only after {@link NativeReader.drain} has emptied the queue, and none after {@link NativeReader.close}.
+   * Must not throw: an exception ends as `uncaughtException`.
+   */
+  readonly onReady: () => void;
+}
+
+/** Monotonic counters since the reader was opened; a consistent snapshot taken under the queue lock. */
+export interface ReaderStats {
+  readonly reads: number;
+  readonly bytesRead: number;
+  readonly recordsRead: number;
+  /** Records that did not fit the bounded queue while JavaScript was busy. They were read and then discarded. */
+  readonly recordsDropped: number;
+  /** Bytes queued now / at most ever. */
+  readonly queuedBytes: number;
+  readonly queuedBytesPeak: number;
+  readonly wakeups: number;
+}
+
+/** A watch to place on another process's drm file. */
+export interface BorrowRequest {
+  readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat, in clock ticks since boot: the proof that the pid is still the same process. */
+  readonly startTime: bigint;
+  /** The file descriptor number in that process. */
+  readonly fd: number;
+  /** Expected st_rdev of that file; anything else is refused with operation `device`, errno ENODEV. */
+  readonly major: number;
+  readonly minor: number;
+  /** A pipe of this reader, from {@link NativeReader.open}. */
+  readonly pipe: number;
+  /** 0..255. */
+  readonly watchId: number;
+  /** Full ioctl request number, e.g. 0x4010644f. */
+  readonly request: number;
+}
+
+/** What one candidate ioctl number did on our own fresh render-node file (kernel-facts: positive proof only). */
+export interface ProbeResult {
+  /** Set when the probe could not be carried out at all (pipe, open, not an xe node). */
+  readonly failure?: NativeFailure;
+  /** Driver name from DRM_IOCTL_VERSION, when the node could be opened. */
+  readonly driver?: string;
+  /** errno of the first attach; 0 = attached. */
+  readonly attachErrno: number;
+  /** errno of the second attach of the same file to the same pipe; EBUSY (16) is the proof. 0 also when the first failed. */
+  readonly repeatErrno: number;
+  /** True when META/REMOVAL with our tag arrived within a second of closing the file. */
+  readonly removalSeen: boolean;
+}
+
+/** One open drm file of one process, found in /proc by device number. */
+export interface DrmFd {
+  readonly pid: number;
+  readonly fd: number;
+  readonly minor: number;
+  /** Field 22 of /proc/<pid>/stat. */
+  readonly startTime: bigint;
+  /** Field 2 of /proc/<pid>/stat, at most 15 bytes. */
+  readonly comm: string;
+}
+
+export interface DrmFdScan {
+  readonly fds: readonly DrmFd[];
+  /** Processes looked at. */
+  readonly processes: number;
+  /** Processes whose fd directory or links we may not read (EACCES, EPERM). */
+  readonly denied: number;
+  /** Set when the proc root itself cannot be read. */
+  readonly failure?: NativeFailure;
+}
+
+/**
+ * One reader thread over any number of notification pipes. All methods run on the JavaScript thread of the environment
+ * that made the reader. An open reader keeps itself and the event loop alive. Pipes stay open until {@link close}:
+ * closing one while a watched drm file is being destroyed is a use-after-free window in the first revision of the
+ * kernel series.
+ */
+export interface NativeReader {
+  /**
+   * Makes a pipe, sizes it (records; kernel maximum 512; rounded up to a page of 32) and hands it to the reader thread.
+   * @returns the pipe's index (0, 1, ...), or why not: `pipe2` ENOPKG = kernel without CONFIG_WATCH_QUEUE.
+   */
+  open(records: number): number | NativeFailure;
+  /**
+   * Sets the kernel filter of a pipe; may be called again at any time while records flow.
+   * @param filters pairs of type and subtype mask, flattened as `type0, subtypes0, type1, subtypes1, ...`, at most 16 pairs: a record
+   *   passes when some entry has its type and the bit of its subtype (0..31). An empty array removes the filter.
+   *   Loss and removal notices always pass. The fake applies the same rule.
+   */
+  setFilter(pipe: number, filters: Uint32Array): NativeResult;
+  /**
+   * Copies whole queued batches into `target` and forgets them. Each batch is a 32-byte little-endian header
+   * {u32 pipe, u32 length, i64 realtime ns, i64 monotonic ns, u64 reserved} and `length` bytes of records, the next header
+   * following at the next multiple of 8. One batch is what one read() returned, so times are the moment of that read.
+   * @returns bytes written; 0 = the queue is empty and the next arrival calls onReady again. `target` must hold at least
+   *   {@link NativeAddon.minDrainBytes}.
+   */
+  drain(target: Uint8Array): number;
+  /**
+   * Borrows the file (pidfd_open, identity check, pidfd_getfd, fstat), places the watch and closes the borrowed copy at
+   * once, all off the JavaScript thread. With the fake backend every request to an open pipe succeeds.
+   * Resolves, never rejects for what the kernel refused.
+   */
+  borrow(request: BorrowRequest): Promise<NativeResult>;
+  /**
+   * Fake backend only: posts records as the kernel would: filter applied, one ring of `records` slots, a LOSS record owed when
+   * it is full. `bytes` is any number of whole records.
+   * @returns records dropped by the full ring, or the refusal (e.g. ENODEV on the linux backend).
+   */
+  post(pipe: number, bytes: Uint8Array): number | NativeFailure;
+  stats(): ReaderStats;
+  /** Stops and joins the thread and closes the pipes. Queued batches can still be drained. Idempotent. */
+  close(): void;
+}
+
+export interface NativeAddon {
+  readonly Reader: new (options: ReaderOptions) => NativeReader;
+  /** Smallest buffer {@link NativeReader.drain} accepts: one full read plus its header. */
+  readonly minDrainBytes: number;
+  /**
+   * Tries one ioctl number on our own fresh open of a render node, with a pipe of its own; both are closed before the promise
+   * resolves. Off the JavaScript thread; at most about a second.
+   */
+  probe(renderNode: string, request: number, tag: number): Promise<ProbeResult>;
+  /** Whether a notification pipe can be made at all; makes one and closes it. */
+  probePipe(): NativeResult;
+  /** Can this process borrow that file? pidfd_open, identity, pidfd_getfd, fstat, close: no ioctl. */
+  canBorrow(request: Pick<BorrowRequest, 'pid' | 'startTime' | 'fd' | 'major' | 'minor'>): Promise<NativeResult>;
+  /**
+   * Every open character device of `major` with one of the `minors`, in every process below `procRoot`. Uses fstatat on
+   * /proc/<pid>/fd, so it opens nothing and wakes no GPU. Off the JavaScript thread.
+   */
+  scanDrmFds(procRoot: string, major: number, minors: Uint32Array): Promise<DrmFdScan>;
+  /** Raises the soft RLIMIT_NOFILE to `atLeast`, or to the hard limit where that is lower; reports both limits after. */
+  raiseFdLimit(atLeast: number): { readonly soft: number; readonly hard: number };
+}

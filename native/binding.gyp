@@ -1,0 +1,51 @@
+{
+  'variables': {
+    # Set by build.mjs --sanitize: 'address', 'undefined' or empty.
+    'sanitize%': '',
+  },
+  'targets': [
+    {
+      'target_name': 'xe_exporter',
+      'sources': [
+        'src/addon.cc',
+        'src/arguments.cc',
+        'src/async_task.cc',
+        'src/batch_queue.cc',
+        'src/notification_source.cc',
+        'src/pipe_poller.cc',
+        'src/reader_object.cc',
+        'src/reader_thread.cc',
+        'src/fake/fake_pipe.cc',
+        'src/linux/borrow_fd.cc',
+        'src/linux/drm_fd_scan.cc',
+        'src/linux/fd_limit.cc',
+        'src/linux/probe.cc',
+        'src/linux/process_stat.cc',
+        'src/linux/watch_queue.cc',
+        'src/linux/xe_watch.cc',
+      ],
+      'include_dirs': [
+        "<!(node -p \"require('node-addon-api').include_dir\")",
+      ],
+      'defines': [
+        # Node-API only, so one build loads in every Node from 20 on.
+        'NAPI_VERSION=8',
+        # What the kernel refuses is a value here, never an exception; only TypeErrors are thrown, at the JS boundary.
+        'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+        # A promise settled while its worker terminates cannot throw: drop it instead of aborting the process.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
+      # Not an include_dir: src/linux must not stand in front of the kernel's <linux/...>. Relative to build/.
+      'cflags': ['-iquote', '../src', '-Wall', '-Wextra', '-fvisibility=hidden'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++1y'],
+      'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-Wno-missing-field-initializers'],
+      'conditions': [
+        ["sanitize!=''", {
+          # Warnings are errors here, where we see them, and not on the machine of a user with a newer compiler.
+          'cflags': ['-Werror', '-fsanitize=<(sanitize)', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all', '-g', '-O1'],
+          'ldflags': ['-fsanitize=<(sanitize)'],
+        }],
+      ],
+    },
+  ],
+}

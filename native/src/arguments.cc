@@ -1,0 +1,66 @@
+#include "arguments.h"
+
+#include <cmath>
+
+namespace xe {
+
+uint32_t Arguments::Uint32(Napi::Value value, const char* name) {
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  const bool fits = number >= 0 && number <= UINT32_MAX && number == std::trunc(number);
+  return Expect(fits, name, "an integer of 0..4294967295") ? static_cast<uint32_t>(number) : 0;
+}
+
+uint64_t Arguments::Uint64(Napi::Value value, const char* name) {
+  bool fits = false;
+  const uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&fits) : 0;
+  return Expect(fits, name, "a bigint of 64 bits") ? number : 0;
+}
+
+std::string Arguments::String(Napi::Value value, const char* name) {
+  return Expect(value.IsString(), name, "a string") ? value.As<Napi::String>().Utf8Value() : "";
+}
+
+Napi::Object Arguments::Object(Napi::Value value, const char* name) {
+  return Expect(value.IsObject(), name, "an object") ? value.As<Napi::Object>()
+                                                     : Napi::Object::New(env_);
+}
+
+Napi::Function Arguments::Function(Napi::Value value, const char* name) {
+  return Expect(value.IsFunction(), name, "a function") ? value.As<Napi::Function>()
+                                                        : Napi::Function();
+}
+
+std::span<uint8_t> Arguments::Bytes(Napi::Value value, const char* name) {
+  const bool fits =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+  if (!Expect(fits, name, "a Uint8Array")) {
+    return {};
+  }
+  auto array = value.As<Napi::Uint8Array>();
+  return {array.Data(), array.ByteLength()};
+}
+
+std::vector<uint32_t> Arguments::Uint32s(Napi::Value value, const char* name) {
+  const bool fits =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint32_array;
+  if (!Expect(fits, name, "a Uint32Array")) {
+    return {};
+  }
+  auto array = value.As<Napi::Uint32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+void Arguments::Throw(const std::string& message) {
+  if (!failed()) {
+    Napi::TypeError::New(env_, message).ThrowAsJavaScriptException();
+  }
+}
+
+bool Arguments::Expect(bool condition, const char* name, const char* expected) {
+  if (!condition) {
+    Throw(std::string(name) + " must be " + expected);
+  }
+  return condition;
+}
+
+}  // namespace xe

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace xe {
+
+/// Reads the arguments of one call and throws a TypeError naming the first that is wrong. What the
+/// getters return after that is empty: check failed() before using any of it.
+class Arguments {
+ public:
+  explicit Arguments(Napi::Env env) : env_(env) {}
+
+  /// True once an exception is pending.
+  bool failed() const { return env_.IsExceptionPending(); }
+
+  /// An integer of 0..4294967295.
+  uint32_t Uint32(Napi::Value value, const char* name);
+  /// A bigint of 0..2^64-1.
+  uint64_t Uint64(Napi::Value value, const char* name);
+  std::string String(Napi::Value value, const char* name);
+  Napi::Object Object(Napi::Value value, const char* name);
+  Napi::Function Function(Napi::Value value, const char* name);
+  /// A Uint8Array or Buffer; the view is good until control returns to JavaScript.
+  std::span<uint8_t> Bytes(Napi::Value value, const char* name);
+  /// A copy of a Uint32Array.
+  std::vector<uint32_t> Uint32s(Napi::Value value, const char* name);
+
+  void Throw(const std::string& message);
+
+ private:
+  bool Expect(bool condition, const char* name, const char* expected);
+
+  Napi::Env env_;
+};
+
+}  // namespace xe

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "failure.h"
+#include "linux/process_stat.h"
+
+namespace xe {
+
+/// One open drm file of one process.
+struct DrmFd {
+  int pid;
+  int fd;
+  uint32_t minor;
+  ProcessStat process;
+};
+
+/// See DrmFdScan in exporter/native/binding.ts.
+struct DrmFdScan {
+  std::vector<DrmFd> fds;
+  uint32_t processes = 0;
+  uint32_t denied = 0;
+  Result failure;
+};
+
+/// Looks through the descriptors of every process below `proc_root` for character devices of
+/// `major` with one of `minors`. Opens no device: fstatat follows the /proc link to the inode
+/// alone. Costs some microseconds a descriptor, so it belongs on the thread pool. Processes that
+/// end meanwhile are left out silently; `failure` is `opendir` of the root.
+DrmFdScan ScanDrmFds(const std::string& proc_root, uint32_t major,
+                     const std::vector<uint32_t>& minors);
+
+}  // namespace xe

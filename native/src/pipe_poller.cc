@@ -1,0 +1,69 @@
+#include "pipe_poller.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+
+namespace xe {
+
+namespace {
+
+constexpr uint64_t kWakeTag = UINT64_MAX;
+constexpr int kEventsPerWait = 64;
+
+}  // namespace
+
+Result PipePoller::Open() {
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) {
+    return Failure{"epoll_create1", errno};
+  }
+  UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake) {
+    return Failure{"eventfd", errno};
+  }
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.u64 = kWakeTag;
+  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
+    return Failure{"epoll_ctl", errno};
+  }
+  epoll_ = std::move(epoll);
+  wake_ = std::move(wake);
+  return std::nullopt;
+}
+
+Result PipePoller::Add(int fd, uint32_t index) {
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.u64 = index;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return Failure{"epoll_ctl", errno};
+  }
+  return std::nullopt;
+}
+
+void PipePoller::Wait(bool block, std::vector<uint32_t>* ready) {
+  epoll_event events[kEventsPerWait];
+  const int count = epoll_wait(epoll_.get(), events, kEventsPerWait, block ? -1 : 0);
+  for (int i = 0; i < count; i++) {
+    if (events[i].data.u64 != kWakeTag) {
+      ready->push_back(static_cast<uint32_t>(events[i].data.u64));
+      continue;
+    }
+    eventfd_t ignored;
+    eventfd_read(wake_.get(), &ignored);
+  }
+}
+
+void PipePoller::Interrupt() {
+  eventfd_write(wake_.get(), 1);
+}
+
+void PipePoller::Close() {
+  epoll_.Reset();
+  wake_.Reset();
+}
+
+}  // namespace xe

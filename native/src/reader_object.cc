@@ -1,0 +1,231 @@
+#include "reader_object.h"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arguments.h"
+#include "async_task.h"
+#include "borrow_arguments.h"
+#include "failure_object.h"
+#include "fake/fake_pipe.h"
+#include "linux/watch_queue.h"
+
+namespace xe {
+
+namespace {
+
+/// Guards against a typo in a unit; the queue is reserved whole.
+constexpr uint32_t kMaxQueueBytes = 1u << 30;
+
+Result MakeWatchQueue(uint32_t records, std::shared_ptr<NotificationPipe>* pipe) {
+  std::shared_ptr<WatchQueue> queue;
+  const Result failure = WatchQueue::Create(records, &queue);
+  *pipe = std::move(queue);
+  return failure;
+}
+
+}  // namespace
+
+Napi::Function ReaderObject::Define(Napi::Env env) {
+  return DefineClass(env, "Reader",
+                     {
+                         InstanceMethod<&ReaderObject::Open>("open"),
+                         InstanceMethod<&ReaderObject::SetFilter>("setFilter"),
+                         InstanceMethod<&ReaderObject::Drain>("drain"),
+                         InstanceMethod<&ReaderObject::Borrow>("borrow"),
+                         InstanceMethod<&ReaderObject::Post>("post"),
+                         InstanceMethod<&ReaderObject::Stats>("stats"),
+                         InstanceMethod<&ReaderObject::Close>("close"),
+                     });
+}
+
+ReaderObject::ReaderObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  const Napi::Env env = info.Env();
+  const Napi::Function on_ready = ReadOptions(info);
+  if (env.IsExceptionPending()) {
+    return;
+  }
+  if (napi_create_threadsafe_function(env, on_ready, nullptr, Napi::String::New(env, "xe-reader"),
+                                      /*max_queue_size=*/0, /*initial_thread_count=*/1, nullptr,
+                                      nullptr, this, OnWakeUp, &wake_up_) != napi_ok) {
+    Napi::Error::New(env).ThrowAsJavaScriptException();
+    return;
+  }
+  thread_ = std::make_unique<ReaderThread>(source_.get(), queue_.get(), [wake_up = wake_up_] {
+    napi_call_threadsafe_function(wake_up, nullptr, napi_tsfn_nonblocking);
+  });
+  // Hooks run last in, first out: ours joins the thread before the thread-safe function, which put
+  // up its own hook above, is torn down.
+  napi_add_env_cleanup_hook(env, OnEnvironmentExit, this);
+  Ref();
+}
+
+/// Makes source and queue from the options, or throws; returns onReady.
+Napi::Function ReaderObject::ReadOptions(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const Napi::Object options = args.Object(info[0], "options");
+  const std::string backend = args.String(options.Get("backend"), "options.backend");
+  const uint32_t queue_bytes = args.Uint32(options.Get("queueBytes"), "options.queueBytes");
+  const Napi::Function on_ready = args.Function(options.Get("onReady"), "options.onReady");
+  if (backend != "linux" && backend != "fake") {
+    args.Throw("options.backend must be 'linux' or 'fake'");
+  }
+  if (queue_bytes == 0 || queue_bytes > kMaxQueueBytes) {
+    args.Throw("options.queueBytes must be 1.." + std::to_string(kMaxQueueBytes));
+  }
+  if (!args.failed()) {
+    source_ =
+        std::make_shared<NotificationSource>(backend == "fake" ? FakePipe::Create : MakeWatchQueue);
+    queue_ = std::make_unique<BatchQueue>(queue_bytes);
+  }
+  return on_ready;
+}
+
+Napi::Value ReaderObject::Open(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const uint32_t records = args.Uint32(info[0], "records");
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  if (const Result failure = EnsureRunning()) {
+    return ToJs(info.Env(), failure);
+  }
+  uint32_t pipe = 0;
+  if (const Result failure = source_->Open(records, &pipe)) {
+    return ToJs(info.Env(), failure);
+  }
+  return Napi::Number::New(info.Env(), pipe);
+}
+
+/// The thread starts with the first pipe, where a refusal can be returned as a value.
+Result ReaderObject::EnsureRunning() {
+  if (const Result failure = source_->Prepare()) {
+    return failure;
+  }
+  return thread_->Start();
+}
+
+Napi::Value ReaderObject::SetFilter(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const uint32_t pipe_index = args.Uint32(info[0], "pipe");
+  const std::vector<uint32_t> numbers = args.Uint32s(info[1], "filters");
+  if (numbers.size() % 2 != 0) {
+    args.Throw("filters must be pairs of type and subtype mask");
+  }
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  std::vector<TypeFilter> filters;
+  for (size_t i = 0; i < numbers.size(); i += 2) {
+    filters.push_back({numbers[i], numbers[i + 1]});
+  }
+  const std::shared_ptr<NotificationPipe> pipe = source_->Find(pipe_index);
+  return ToJs(info.Env(), pipe ? pipe->SetFilter(filters) : Failure{"set_filter", EBADF});
+}
+
+Napi::Value ReaderObject::Drain(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const std::span<uint8_t> target = args.Bytes(info[0], "target");
+  if (target.size() < kMinDrainBytes) {
+    args.Throw("target must hold at least " + std::to_string(kMinDrainBytes) + " bytes");
+  }
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(queue_->Drain(target)));
+}
+
+Napi::Value ReaderObject::Borrow(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const Napi::Object object = args.Object(info[0], "request");
+  WatchRequest request = {};
+  request.target = ReadBorrowTarget(&args, object);
+  request.watch_id = args.Uint32(object.Get("watchId"), "request.watchId");
+  request.request = args.Uint32(object.Get("request"), "request.request");
+  const uint32_t pipe = args.Uint32(object.Get("pipe"), "request.pipe");
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return RunOffThread(info.Env(), "xe-borrow", [source = source_, pipe, request]() -> TaskOutcome {
+    return [result = source->Watch(pipe, request)](Napi::Env env) { return ToJs(env, result); };
+  });
+}
+
+Napi::Value ReaderObject::Post(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const uint32_t pipe_index = args.Uint32(info[0], "pipe");
+  const std::span<const uint8_t> records = args.Bytes(info[1], "bytes");
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  const std::shared_ptr<NotificationPipe> pipe = source_->Find(pipe_index);
+  const PostOutcome outcome = pipe ? pipe->Post(records) : PostOutcome{Failure{"post", EBADF}};
+  return outcome.failure ? ToJs(info.Env(), outcome.failure)
+                         : Napi::Number::New(info.Env(), outcome.dropped);
+}
+
+Napi::Value ReaderObject::Stats(const Napi::CallbackInfo& info) {
+  const QueueStats stats = queue_->Stats();
+  Napi::Object object = Napi::Object::New(info.Env());
+  const auto set = [&object](const char* name, uint64_t value) {
+    object.Set(name, static_cast<double>(value));
+  };
+  set("reads", stats.reads);
+  set("bytesRead", stats.bytes_read);
+  set("recordsRead", stats.records_read);
+  set("recordsDropped", stats.records_dropped);
+  set("queuedBytes", stats.queued_bytes);
+  set("queuedBytesPeak", stats.queued_bytes_peak);
+  set("wakeups", stats.wakeups);
+  return object;
+}
+
+void ReaderObject::Close(const Napi::CallbackInfo& info) {
+  if (wake_up_ == nullptr) {
+    return;
+  }
+  napi_remove_env_cleanup_hook(info.Env(), OnEnvironmentExit, this);
+  Shutdown();
+  Unref();
+}
+
+/// Joins the thread and lets go of everything but the queue. Safe to repeat. An onReady still on
+/// its way is not delivered any more.
+void ReaderObject::Shutdown() {
+  if (wake_up_ == nullptr) {
+    return;
+  }
+  thread_->Stop();
+  source_->Close();
+  napi_release_threadsafe_function(std::exchange(wake_up_, nullptr), napi_tsfn_abort);
+}
+
+void ReaderObject::OnEnvironmentExit(void* self) {
+  static_cast<ReaderObject*>(self)->Shutdown();
+}
+
+/// Runs on the JavaScript thread. The plain C call: node-addon-api's aborts the process when
+/// JavaScript throws null or undefined (seen up to 8.9.0).
+void ReaderObject::OnWakeUp(napi_env env, napi_value on_ready, void* self, void*) {
+  // Without an environment the function is being torn down and `self` may be gone.
+  if (env == nullptr || !static_cast<ReaderObject*>(self)->queue_->BeginWakeUp()) {
+    return;
+  }
+  napi_value undefined;
+  napi_get_undefined(env, &undefined);
+  if (napi_call_function(env, undefined, on_ready, 0, nullptr, nullptr) != napi_pending_exception) {
+    return;
+  }
+  // Node 20 would only warn about an exception left pending here. A terminating worker reports one
+  // without there being any.
+  bool pending = false;
+  napi_value exception;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
+      napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
+    napi_fatal_exception(env, exception);
+  }
+}
+
+}  // namespace xe

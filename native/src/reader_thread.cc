@@ -1,0 +1,122 @@
+#include "reader_thread.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace xe {
+
+namespace {
+
+/// Reads of one pipe before the others have their turn. One read empties a full ring and a second
+/// finds the owed LOSS record, so only a pipe that keeps filling ever uses them up.
+constexpr int kReadsPerTurn = 4;
+
+int64_t NowNs(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+ReaderThread::ReaderThread(NotificationSource* source, BatchQueue* queue,
+                           std::function<void()> wake)
+    : source_(source), queue_(queue), wake_(std::move(wake)) {}
+
+Result ReaderThread::Start() {
+  if (running_) {
+    return std::nullopt;
+  }
+  // Signals belong to Node's main thread; the new thread inherits the mask set here.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  // Not std::thread: without C++ exceptions its refusal would abort the process.
+  const int error = pthread_create(
+      &thread_, nullptr,
+      [](void* self) -> void* {
+        static_cast<ReaderThread*>(self)->Run();
+        return nullptr;
+      },
+      this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) {
+    return Failure{"pthread_create", error};
+  }
+  pthread_setname_np(thread_, "xe-reader");
+  running_ = true;
+  return std::nullopt;
+}
+
+void ReaderThread::Stop() {
+  if (!std::exchange(running_, false)) {
+    return;
+  }
+  stop_.store(true);
+  source_->Interrupt();
+  pthread_join(thread_, nullptr);
+}
+
+void ReaderThread::Run() {
+  buffer_ = std::make_unique_for_overwrite<uint8_t[]>(kReadBytes);
+  std::vector<uint32_t> ready;
+  while (!stop_.load()) {
+    ready.clear();
+    source_->Wait(/*block=*/active_.empty(), &ready);
+    for (const uint32_t pipe : ready) {
+      Activate(pipe);
+    }
+    // epoll knows nothing of an owed LOSS record, so a pipe leaves the list only at EAGAIN.
+    std::erase_if(active_, [this](uint32_t pipe) {
+      is_active_[pipe] = ReadSome(pipe, kReadsPerTurn);
+      return !is_active_[pipe];
+    });
+  }
+  // The last look: what was posted before Stop is read, even if its wake-up came too late.
+  for (uint32_t pipe = 0; pipe < source_->pipe_count(); pipe++) {
+    ReadSome(pipe, kReadsPerTurn);
+  }
+}
+
+void ReaderThread::Activate(uint32_t pipe) {
+  if (pipe >= is_active_.size()) {
+    is_active_.resize(pipe + 1);
+  }
+  if (!is_active_[pipe]) {
+    is_active_[pipe] = true;
+    active_.push_back(pipe);
+  }
+}
+
+/// Reads up to `max_reads` times; returns false once the pipe has nothing more. End of file and
+/// errors other than EAGAIN and EINTR cannot happen while we hold the write end (fs/pipe.c,
+/// Linux 7.2); they count as "nothing more".
+bool ReaderThread::ReadSome(uint32_t pipe, int max_reads) {
+  const std::shared_ptr<NotificationPipe> source = source_->Find(pipe);
+  if (!source) {
+    return false;
+  }
+  for (int i = 0; i < max_reads; i++) {
+    const ssize_t length = source->Read({buffer_.get(), kReadBytes});
+    if (length == -EINTR) {
+      continue;
+    }
+    if (length <= 0) {
+      return false;
+    }
+    BatchHeader header = {};
+    header.realtime_ns = NowNs(CLOCK_REALTIME);
+    header.monotonic_ns = NowNs(CLOCK_MONOTONIC);
+    header.pipe = pipe;
+    if (queue_->Append(header, {buffer_.get(), static_cast<size_t>(length)})) {
+      wake_();
+    }
+  }
+  return true;
+}
+
+}  // namespace xe

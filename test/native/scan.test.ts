@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { DrmFd } from '../../exporter/native/binding.js';
+import { addon, openFds } from './harness.js';
+
+const MEM_MAJOR = 1;
+const NULL_MINOR = 3;
+const ZERO_MINOR = 5;
+
+const root = mkdtempSync(join(tmpdir(), 'xe-scan-'));
+after(() => rmSync(root, { recursive: true }));
+
+interface FixtureProcess {
+  readonly fds: Readonly<Record<string, string>>;
+  readonly stat?: string;
+}
+
+function statLine(pid: number, comm: string, startTime: string): string {
+  const upTo21 = Array.from({ length: 18 }, (_, i) => String(i)).join(' ');
+  return `${pid} (${comm}) S ${upTo21} ${startTime} 12345 0\n`;
+}
+
+/** A proc root of its own with these processes; fds are symbolic links, as in the real one. */
+function procRoot(name: string, processes: Readonly<Record<string, FixtureProcess>>): string {
+  const folder = join(root, name);
+  mkdirSync(folder);
+  for (const [pid, { fds, stat }] of Object.entries(processes)) {
+    mkdirSync(join(folder, pid, 'fd'), { recursive: true });
+    for (const [fd, file] of Object.entries(fds)) symlinkSync(file, join(folder, pid, 'fd', fd));
+    if (stat !== undefined) writeFileSync(join(folder, pid, 'stat'), stat);
+  }
+  return folder;
+}
+
+function scan(folder: string, ...minors: number[]) {
+  return addon.scanDrmFds(folder, MEM_MAJOR, Uint32Array.from(minors));
+}
+
+const byPidAndFd = (a: DrmFd, b: DrmFd): number => a.pid - b.pid || a.fd - b.fd;
+
+test('open devices are found with their process', async () => {
+  const folder = procRoot('found', {
+    7: { fds: { 0: '/dev/null', 3: '/dev/zero', 12: '/dev/null' }, stat: statLine(7, 'compute', '4711') },
+    8: { fds: { 0: '/dev/zero', 1: '/' }, stat: statLine(8, 'other', '1') },
+    9: { fds: { 5: '/dev/null' }, stat: statLine(9, 'a) (b) 1 2', '18446744073709551615') },
+    self: { fds: { 0: '/dev/null' } },
+    '10x': { fds: { 0: '/dev/null' } },
+    '-1': { fds: { 0: '/dev/null' } },
+  });
+  const found = await scan(folder, NULL_MINOR);
+  assert.deepEqual([...found.fds].sort(byPidAndFd), [
+    { pid: 7, fd: 0, minor: NULL_MINOR, startTime: 4711n, comm: 'compute' },
+    { pid: 7, fd: 12, minor: NULL_MINOR, startTime: 4711n, comm: 'compute' },
+    { pid: 9, fd: 5, minor: NULL_MINOR, startTime: 18446744073709551615n, comm: 'a) (b) 1 2' },
+  ]);
+  assert.deepEqual(
+    { processes: found.processes, denied: found.denied, failure: found.failure },
+    {
+      processes: 3,
+      denied: 0,
+      failure: undefined,
+    },
+  );
+  assert.equal((await scan(folder, NULL_MINOR, ZERO_MINOR)).fds.length, 5);
+  assert.equal((await scan(folder)).fds.length, 0);
+  assert.equal((await addon.scanDrmFds(folder, 226, Uint32Array.of(NULL_MINOR))).fds.length, 0);
+});
+
+test('processes that end meanwhile, and stat files that are none, are left out', async () => {
+  const fds = { 0: '/dev/null' };
+  const folder = procRoot('races', {
+    1: { fds },
+    2: { fds: { 0: '/nowhere' }, stat: statLine(2, 'dangling', '1') },
+    3: { fds, stat: '' },
+    4: { fds, stat: '4 (no end' },
+    5: { fds, stat: '5 )(' },
+    6: { fds, stat: '6 (short) S 1 2 3' },
+    7: { fds, stat: statLine(7, 'letters', 'x') },
+    8: { fds, stat: statLine(8, '', '99999999999999999999999') },
+    9: { fds, stat: statLine(9, 'x'.repeat(64), '9') },
+  });
+  mkdirSync(join(folder, '10'));
+  writeFileSync(join(folder, '11'), '');
+  const { fds: found, denied } = await scan(folder, NULL_MINOR);
+  assert.deepEqual(
+    found.map(({ pid }) => pid),
+    [9],
+  );
+  assert.equal(denied, 0);
+});
+
+test('a proc root that cannot be read is the one failure', async () => {
+  assert.deepEqual((await scan(join(root, 'missing'), NULL_MINOR)).failure, { operation: 'opendir', errno: 2 });
+});
+
+test('the real /proc shows this process, and nothing stays open', async () => {
+  const before = openFds();
+  const { fds, processes } = await scan('/proc', NULL_MINOR);
+  assert.equal(openFds(), before);
+  assert.ok(processes > 0);
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  const own = fds.find(({ pid }) => pid === process.pid);
+  if (own) assert.equal(own.startTime, BigInt(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''));
+});
+
+test('processes of other users are counted as denied', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('needs root to become someone else');
+  const { spawnSync } = await import('node:child_process');
+  const child = new URL('children/scan-as-nobody.js', import.meta.url).pathname;
+  const { stdout, stderr } = spawnSync(process.execPath, [child], { encoding: 'utf8', timeout: 10_000 });
+  const { processes, denied, failure } = JSON.parse(stdout || stderr) as {
+    processes: number;
+    denied: number;
+    failure?: unknown;
+  };
+  assert.equal(failure, undefined);
+  assert.ok(denied >= 1 && processes > denied, 'every process but our own');
+});
