@@ -1,0 +1,181 @@
+import { DeviceMetrics } from './device-metrics.js';
+import type { FeatureReport } from './features.js';
+import { HistogramFamily } from './histogram-family.js';
+import { CounterFamily, GaugeFamily } from './metric-families.js';
+import {
+  ATTACH_FAILURE_REASONS,
+  EVENT,
+  FEATURE_STATES,
+  LABEL,
+  METRIC,
+  OTLP_RESULTS,
+  OTLP_SIGNALS,
+  UNATTRIBUTED_REASONS,
+  type DropReason,
+  type DropStage,
+  type SinkName,
+  type SourceName,
+} from './names.js';
+import { registerProcessMetrics } from './process-metrics.js';
+import { ExpositionRegistry } from './registry.js';
+
+export interface ExporterMetricsOptions {
+  /** Sources that are wanted on this node; their series exist at 0 from the start. */
+  readonly sources: readonly SourceName[];
+  /** Sinks that are switched on; those of OTLP bring the OTLP series. */
+  readonly sinks: readonly SinkName[];
+  readonly version: string;
+  /** Commit the build was made of; empty where it is not known. */
+  readonly revision: string;
+  readonly nodeVersion: string;
+  /** Pairs of container and device that get series of their own; the rest shares `_other`. */
+  readonly maxWorkloads?: number;
+  /** False leaves process_* and nodejs_* out: their event-loop probe belongs to the process, not to this object. */
+  readonly processMetrics?: boolean;
+}
+
+const LATENCY_BUCKETS_SECONDS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
+
+/** Which drops can happen where; a combination that cannot happen has no series. */
+const STAGE_DROPS: readonly (readonly [Exclude<DropStage, 'sink'>, DropReason])[] = [
+  ['reader', 'queue_full'],
+  ['reader', 'closed'],
+  ['decode', 'malformed'],
+  ['decode', 'unknown_type'],
+];
+const QUEUE_DROPS: readonly DropReason[] = ['queue_full', 'closed', 'error'];
+const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
+  prometheus: ['unknown_device', 'closed', 'error'],
+  otel_logs: QUEUE_DROPS,
+  stdout: QUEUE_DROPS,
+  terminal: QUEUE_DROPS,
+};
+
+/**
+ * Every metric of the exporter. What is known in advance exists at 0 before the first event, because rate() does not see a
+ * series that is born at 1. JavaScript thread only.
+ */
+export class ExporterMetrics {
+  readonly registry = new ExpositionRegistry();
+  /** The device and client families. */
+  readonly devices: DeviceMetrics;
+
+  readonly seriesOverflow = this.#counter(
+    METRIC.seriesOverflow,
+    'Label sets turned away to _other by a cap.',
+    LABEL.metric,
+  );
+  readonly clientAttachFailures = this.#counter(
+    METRIC.clientAttachFailures,
+    'Failed attempts to watch a client.',
+    LABEL.reason,
+  );
+  readonly sourceUp = this.#gauge(METRIC.sourceUp, 'Whether the event source delivers, 1 or 0.', LABEL.source);
+  readonly eventsReceived = this.#counter(
+    METRIC.eventsReceived,
+    'Events received and decoded.',
+    LABEL.source,
+    LABEL.event,
+  );
+  readonly eventsLost = this.#counter(
+    METRIC.eventsLost,
+    'Losses the kernel gave notice of, each of one event or more.',
+    LABEL.source,
+  );
+  readonly eventsDropped = this.#counter(
+    METRIC.eventsDropped,
+    'Events and records that the exporter dropped.',
+    LABEL.stage,
+    LABEL.sink,
+    LABEL.reason,
+  );
+  readonly eventsUnattributed = this.#counter(
+    METRIC.eventsUnattributed,
+    'Events whose victim has no name.',
+    LABEL.reason,
+  );
+  readonly eventLatency = this.registry.register(
+    new HistogramFamily({
+      name: METRIC.eventLatency,
+      help: 'Time from the reading of an event to its counting.',
+      labels: [LABEL.source],
+      buckets: LATENCY_BUCKETS_SECONDS,
+    }),
+  );
+  readonly otlpRecords = this.#counter(
+    METRIC.otlpRecords,
+    'Records given to OTLP, by outcome.',
+    LABEL.signal,
+    LABEL.result,
+  );
+  readonly otlpQueueLength = this.#gauge(
+    METRIC.otlpQueueLength,
+    'Records that wait for export over OTLP.',
+    LABEL.signal,
+  );
+  readonly otlpQueueCapacity = this.#gauge(
+    METRIC.otlpQueueCapacity,
+    'Records that can wait for export over OTLP.',
+    LABEL.signal,
+  );
+  readonly featureInfo = this.#gauge(
+    METRIC.featureInfo,
+    'State of a feature on this node, always 1.',
+    LABEL.feature,
+    LABEL.state,
+  );
+  readonly buildInfo = this.#gauge(
+    METRIC.buildInfo,
+    'Version of the exporter, always 1.',
+    LABEL.version,
+    LABEL.revision,
+    LABEL.nodeVersion,
+  );
+
+  constructor(options: ExporterMetricsOptions) {
+    this.devices = new DeviceMetrics(this.registry, {
+      ...(options.maxWorkloads !== undefined && { maxWorkloads: options.maxWorkloads }),
+      onOverflow: (metric) => this.seriesOverflow.cell(metric).inc(),
+    });
+    if (options.processMetrics ?? true) registerProcessMetrics(this.registry);
+
+    this.buildInfo.cell(options.version, options.revision, options.nodeVersion).set(1);
+    this.seriesOverflow.cell(METRIC.clientVmRebindErrors);
+    for (const reason of ATTACH_FAILURE_REASONS) this.clientAttachFailures.cell(reason);
+    for (const reason of UNATTRIBUTED_REASONS) this.eventsUnattributed.cell(reason);
+    for (const [stage, reason] of STAGE_DROPS) this.eventsDropped.cell(stage, '', reason);
+    for (const sink of options.sinks) this.#sinkSwitchedOn(sink);
+    for (const source of options.sources) this.#sourceWanted(source);
+  }
+
+  /** Shows the feature in its new state and in no other. */
+  featureChanged({ feature, state }: FeatureReport): void {
+    for (const other of FEATURE_STATES) if (other !== state) this.featureInfo.remove(feature, other);
+    this.featureInfo.cell(feature, state).set(1);
+  }
+
+  #sourceWanted(source: SourceName): void {
+    this.sourceUp.cell(source);
+    this.eventsLost.cell(source);
+    this.eventLatency.cell(source);
+    for (const event of Object.values(EVENT)) this.eventsReceived.cell(source, event);
+  }
+
+  #sinkSwitchedOn(sink: SinkName): void {
+    for (const reason of SINK_DROPS[sink]) this.eventsDropped.cell('sink', sink, reason);
+    if (sink !== 'otel_logs') return;
+    for (const signal of OTLP_SIGNALS) {
+      for (const result of OTLP_RESULTS) this.otlpRecords.cell(signal, result);
+      this.otlpQueueLength.cell(signal);
+      this.otlpQueueCapacity.cell(signal);
+    }
+  }
+
+  #counter(name: string, help: string, ...labels: string[]): CounterFamily {
+    return this.registry.register(new CounterFamily({ name, help, labels }));
+  }
+
+  #gauge(name: string, help: string, ...labels: string[]): GaugeFamily {
+    return this.registry.register(new GaugeFamily({ name, help, labels }));
+  }
+}

@@ -1,0 +1,118 @@
+import { SeriesTable, type FamilyOptions, type Labels } from './series-table.js';
+
+/**
+ * Our side of prom-client: its `Counter` hashes the labels on every call and its OpenMetrics mode renames metrics while it
+ * renders, so the cells are ours and only the rendering is prom-client's. A family is what its `Registry` asks of a metric.
+ */
+export interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  get(): Promise<FamilySnapshot>;
+}
+
+export interface FamilySnapshot {
+  readonly name: string;
+  readonly help: string;
+  readonly type: Family['type'];
+  readonly values: readonly Sample[];
+}
+
+/** One line of the exposition; `metricName` where it is not the family's own name. */
+export interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+/** One series of a counter. It is its own sample, so a scrape copies nothing. */
+export class Counter implements Sample {
+  readonly labels: Labels;
+  #value = 0;
+
+  constructor(labels: Labels) {
+    this.labels = labels;
+  }
+
+  get value(): number {
+    return this.#value;
+  }
+
+  /** @throws RangeError when `n` is negative or not finite: a counter never falls */
+  inc(n = 1): void {
+    if (!(n >= 0 && n < Infinity)) throw new RangeError(`a counter cannot grow by ${n}`);
+    this.#value += n;
+  }
+}
+
+/** A counter with labels. Its name ends in `_total`. JavaScript thread only, as all families. */
+export class CounterFamily implements Family {
+  readonly type = 'counter';
+  readonly name: string;
+  readonly help: string;
+  readonly #table: SeriesTable<Counter>;
+
+  constructor(options: FamilyOptions) {
+    if (!options.name.endsWith('_total')) throw new RangeError(`the counter ${options.name} has to end in _total`);
+    this.name = options.name;
+    this.help = options.help;
+    this.#table = new SeriesTable(options, (labels) => new Counter(labels));
+  }
+
+  /** The series of these label values, born at 0. Keep it: the look-up is not for hot paths. */
+  cell(...labelValues: string[]): Counter {
+    return this.#table.at(labelValues);
+  }
+
+  async get(): Promise<FamilySnapshot> {
+    return { name: this.name, help: this.help, type: this.type, values: this.#table.all() };
+  }
+}
+
+/** One series of a gauge. */
+export class Gauge implements Sample {
+  readonly labels: Labels;
+  #value = 0;
+
+  constructor(labels: Labels) {
+    this.labels = labels;
+  }
+
+  get value(): number {
+    return this.#value;
+  }
+
+  /** @throws RangeError when the value is not finite */
+  set(value: number): void {
+    if (!Number.isFinite(value)) throw new RangeError(`a gauge cannot be ${value}`);
+    this.#value = value;
+  }
+}
+
+/** A gauge with labels. */
+export class GaugeFamily implements Family {
+  readonly type = 'gauge';
+  readonly name: string;
+  readonly help: string;
+  readonly #table: SeriesTable<Gauge>;
+
+  constructor(options: FamilyOptions) {
+    this.name = options.name;
+    this.help = options.help;
+    this.#table = new SeriesTable(options, (labels) => new Gauge(labels));
+  }
+
+  /** The series of these label values, born at 0. */
+  cell(...labelValues: string[]): Gauge {
+    return this.#table.at(labelValues);
+  }
+
+  /** Takes the series off the exposition. @returns whether there was one */
+  remove(...labelValues: string[]): boolean {
+    return this.#table.remove(labelValues);
+  }
+
+  async get(): Promise<FamilySnapshot> {
+    return { name: this.name, help: this.help, type: this.type, values: this.#table.all() };
+  }
+}
