@@ -1,0 +1,95 @@
+import { EXIT } from '../errors.js';
+import {
+  COMMANDS,
+  DEFAULT_COMMAND,
+  environmentName,
+  OPTION_LIST,
+  type CommandName,
+  type Option,
+  type OptionKey,
+} from './schema.js';
+
+const WIDTH = 96;
+
+/** What `xe-exporter --help` prints. */
+export function programHelp(version: string): string {
+  const commands = Object.entries(COMMANDS).map(([name, summary]) => `  ${name.padEnd(8)}${wrap(summary, 10)}`);
+  return `xe-exporter ${version}: metrics and log events for what happens to Intel xe GPUs.
+
+Usage: xe-exporter [command] [flags]
+
+Commands (${DEFAULT_COMMAND} when none is named):
+${commands.join('\n')}
+
+  -h, --help     Print this, or the flags of a command: xe-exporter <command> --help
+      --version  Print the version.
+
+Exit codes: ${EXIT.ok} ok, ${EXIT.failure} run-time failure, ${EXIT.usage} wrong usage or configuration, ${EXIT.degraded} doctor: something wanted does not work.
+`;
+}
+
+/** What `xe-exporter <command> --help` prints. */
+export function commandHelp(command: CommandName): string {
+  const options = OPTION_LIST.filter(([, option]) => option.commands.includes(command));
+  return `Usage: xe-exporter ${command} [flags]
+
+${wrap(COMMANDS[command], 0)}
+
+Flags:
+${options.map(([key, option]) => optionHelp(key, option)).join('\n')}
+${wrap(
+  `Every flag has a variable (${environmentName('log-level')} for --log-level) and a key in the file given with --config. ` +
+    'Flags win over variables, variables over the file.',
+  0,
+)}
+`;
+}
+
+function optionHelp(key: OptionKey, option: Option): string {
+  const flag = option.kind === 'switch' ? `--${option.flag}, --no-${option.flag}` : `--${option.flag} <${option.unit}>`;
+  const notes = [
+    ...(option.default === undefined ? [] : [`Default: ${option.default}.`]),
+    ...(option.notInFile ? [] : [`Key: ${key}.`]),
+  ];
+  return `  ${flag}\n      ${wrap([option.help, ...notes].join(' '), 6)}\n`;
+}
+
+/** Breaks a text at spaces, all lines but the first indented. */
+function wrap(text: string, indent: number): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line !== '' && indent + line.length + 1 + word.length > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines.join(`\n${' '.repeat(indent)}`);
+}
+
+const BEGIN = '<!-- options -->';
+const END = '<!-- /options -->';
+
+/** The option table of the README, in Markdown. */
+export function optionTable(): string {
+  const rows = OPTION_LIST.map(([key, option]) => [
+    option.kind === 'switch' ? `\`--${option.flag}\`` : `\`--${option.flag}=<${option.unit}>\``,
+    `\`${environmentName(option.flag)}\``,
+    option.notInFile ? '' : `\`${key}\``,
+    option.default === undefined ? '' : `\`${option.default}\``,
+    option.commands.join(', '),
+    option.help,
+  ]);
+  const head = ['Flag', 'Variable', 'File key', 'Default', 'Commands', 'What it does'];
+  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(escapeCell).join(' | ')} |`).join('\n');
+}
+
+function escapeCell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+/** The README with a current option table between its markers; undefined when it has no markers. */
+export function withOptionTable(readme: string): string | undefined {
+  const begin = readme.indexOf(BEGIN);
+  const end = readme.indexOf(END);
+  if (begin < 0 || end < begin) return undefined;
+  return `${readme.slice(0, begin + BEGIN.length)}\n\n${optionTable()}\n\n${readme.slice(end)}`;
+}

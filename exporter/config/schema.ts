@@ -1,0 +1,286 @@
+import { DEFAULT_PORT, KERNEL_EVENTS } from '../telemetry/names.js';
+import {
+  parseBytes,
+  parseChoice,
+  parseDuration,
+  parseEndpoint,
+  parseErrno,
+  parseFilePath,
+  parseInteger,
+  parseListenAddress,
+  parseNumber,
+  parsePath,
+  parsePciAddress,
+  parseSwitch,
+  type Parser,
+} from './parsers.js';
+
+/** The commands and what each is for, in the order `--help` lists them. */
+export const COMMANDS = {
+  serve: 'Run the exporter: watch the xe devices of this node, serve /metrics, send OTLP log events.',
+  watch: 'Print xe device events in the terminal as they happen.',
+  doctor: 'Tell what works on this node, what does not, why, and how to fix it.',
+  demo: 'Run the whole exporter on simulated events; needs no GPU, no kernel support, no privileges.',
+} as const;
+export type CommandName = keyof typeof COMMANDS;
+
+/** What runs when no command is named. */
+export const DEFAULT_COMMAND: CommandName = 'serve';
+
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LEVELS)[number];
+
+/** One option: flag, variable, file key, help text, README row, Config field and check all come from its entry. */
+export interface Option {
+  /** Without dashes. The variable is derived from it, see {@link environmentName}. */
+  readonly flag: string;
+  /** `switch` takes no value on the command line (and has `--no-<flag>`); `list` may be given repeatedly. */
+  readonly kind: 'value' | 'switch' | 'list';
+  readonly commands: readonly CommandName[];
+  /** As a user would write it; undefined = not set. Lists have none: they start empty. */
+  readonly default: string | undefined;
+  /** The form or unit of the value, as help shows it. */
+  readonly unit: string;
+  readonly help: string;
+  readonly parse: Parser<unknown>;
+  /** The text as given may hold a secret: it is never printed, not even when it is wrong. */
+  readonly sensitive?: true;
+  /** May not stand in the configuration file. */
+  readonly notInFile?: true;
+}
+
+const ALL = Object.keys(COMMANDS) as CommandName[];
+
+export const OPTIONS = {
+  configFile: {
+    flag: 'config',
+    kind: 'value',
+    commands: ALL,
+    default: undefined,
+    unit: 'path',
+    help: 'YAML file with options by key. Flags win over variables, variables over the file.',
+    parse: parseFilePath,
+    notInFile: true,
+  },
+  listenAddress: {
+    flag: 'listen-address',
+    kind: 'value',
+    commands: ['serve', 'demo'],
+    default: `:${DEFAULT_PORT}`,
+    unit: 'host:port',
+    help: 'Where to serve HTTP: ":port" for all interfaces, "host:port" or "[IPv6 address]:port". Port 0 takes a free one.',
+    parse: parseListenAddress,
+  },
+  xeWatchIoctl: {
+    flag: 'xe-watch-ioctl',
+    kind: 'value',
+    commands: ['serve', 'watch', 'doctor'],
+    default: 'auto',
+    unit: 'auto|off|0x0f|0x10|0x11',
+    help: 'Number of the xe ioctl that places a watch. It differs between kernel revisions; auto finds it with a harmless probe.',
+    parse: parseChoice(['auto', 'off', '0x0f', '0x10', '0x11']),
+  },
+  events: {
+    flag: 'events',
+    kind: 'list',
+    commands: ['serve', 'demo'],
+    default: undefined,
+    unit: [...KERNEL_EVENTS, 'none'].join('|'),
+    help: 'Events the kernel is asked for; all if not given. May be repeated. Taken from the file again on SIGHUP.',
+    parse: parseChoice([...KERNEL_EVENTS, 'none']),
+  },
+  scanInterval: {
+    flag: 'scan-interval',
+    kind: 'value',
+    commands: ['serve', 'watch'],
+    default: '5s',
+    unit: 'duration',
+    help: 'How often to look for new xe clients in /proc, 250ms to 60m. An event before the client was found is not seen.',
+    parse: parseDuration('250ms', '60m'),
+  },
+  maxClients: {
+    flag: 'max-clients',
+    kind: 'value',
+    commands: ['serve', 'watch', 'doctor'],
+    default: '4096',
+    unit: 'count',
+    help: 'Most xe clients to watch at a time, 1 to 65536. Clients beyond it are counted, not watched.',
+    parse: parseInteger(1, 65_536),
+  },
+  readerQueueBytes: {
+    flag: 'reader-queue-bytes',
+    kind: 'value',
+    commands: ['serve', 'demo', 'watch'],
+    default: '4MiB',
+    unit: 'size',
+    help: 'Bound of the queue between the reader thread and JavaScript, 128KiB to 1GiB. What does not fit is dropped and counted.',
+    parse: parseBytes('128KiB', '1GiB'),
+  },
+  otlpEndpoint: {
+    flag: 'otlp-endpoint',
+    kind: 'value',
+    commands: ['serve', 'demo', 'doctor'],
+    default: undefined,
+    unit: 'URL',
+    help: 'Base URL of an OTLP/HTTP collector for log events. Without it the standard OTEL_* variables decide.',
+    parse: parseEndpoint,
+    sensitive: true,
+  },
+  otlpQueueSize: {
+    flag: 'otlp-queue-size',
+    kind: 'value',
+    commands: ['serve', 'demo'],
+    default: undefined,
+    unit: 'records',
+    help: 'Bound of the OTLP queue, 1 to 65536; OTEL_BLRP_MAX_QUEUE_SIZE or 2048 if not given. What does not fit is dropped and counted.',
+    parse: parseInteger(1, 65_536),
+  },
+  eventsStdout: {
+    flag: 'events-stdout',
+    kind: 'switch',
+    commands: ['serve', 'demo'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Also write each log event to standard output, one JSON object a line.',
+    parse: parseSwitch,
+  },
+  includeProcess: {
+    flag: 'include-process',
+    kind: 'switch',
+    commands: ['serve', 'demo'],
+    default: 'true',
+    unit: 'true|false',
+    help: 'Put process id and executable name into log events.',
+    parse: parseSwitch,
+  },
+  demoRate: {
+    flag: 'demo-rate',
+    kind: 'value',
+    commands: ['demo'],
+    default: '1',
+    unit: 'events/s',
+    help: 'Simulated events per second, 0.01 to 1000000.',
+    parse: parseNumber(0.01, 1_000_000),
+  },
+  devices: {
+    flag: 'device',
+    kind: 'list',
+    commands: ['watch'],
+    default: undefined,
+    unit: 'PCI address',
+    help: 'Only events of this device. May be repeated.',
+    parse: parsePciAddress,
+  },
+  pids: {
+    flag: 'pid',
+    kind: 'list',
+    commands: ['watch'],
+    default: undefined,
+    unit: 'pid',
+    help: 'Only events of this process. May be repeated.',
+    parse: parseInteger(1, 4_194_304),
+  },
+  errnos: {
+    flag: 'errno',
+    kind: 'list',
+    commands: ['watch'],
+    default: undefined,
+    unit: 'errno',
+    help: 'Only events with this error, by name (ENOMEM) or number. May be repeated.',
+    parse: parseErrno,
+  },
+  count: {
+    flag: 'count',
+    kind: 'value',
+    commands: ['watch'],
+    default: undefined,
+    unit: 'count',
+    help: 'Stop after that many events.',
+    parse: parseInteger(1, 1_000_000_000),
+  },
+  json: {
+    flag: 'json',
+    kind: 'switch',
+    commands: ['watch', 'doctor'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Print JSON for programs instead of text for people.',
+    parse: parseSwitch,
+  },
+  shutdownTimeout: {
+    flag: 'shutdown-timeout',
+    kind: 'value',
+    commands: ['serve', 'demo', 'watch'],
+    default: '5s',
+    unit: 'duration',
+    help: 'How long stopping may take, 100ms to 5m: queued log events are sent within it, what is left is dropped and counted.',
+    parse: parseDuration('100ms', '5m'),
+  },
+  procRoot: {
+    flag: 'path-procfs',
+    kind: 'value',
+    commands: ['serve', 'watch', 'doctor'],
+    default: '/proc',
+    unit: 'path',
+    help: 'Where procfs is mounted.',
+    parse: parsePath,
+  },
+  sysRoot: {
+    flag: 'path-sysfs',
+    kind: 'value',
+    commands: ['serve', 'watch', 'doctor'],
+    default: '/sys',
+    unit: 'path',
+    help: 'Where sysfs is mounted.',
+    parse: parsePath,
+  },
+  devRoot: {
+    flag: 'path-dev',
+    kind: 'value',
+    commands: ['serve', 'watch', 'doctor'],
+    default: '/dev',
+    unit: 'path',
+    help: 'Where the device nodes are.',
+    parse: parsePath,
+  },
+  logLevel: {
+    flag: 'log-level',
+    kind: 'value',
+    commands: ALL,
+    default: 'info',
+    unit: LEVELS.join('|'),
+    help: 'Least severity of what is logged to standard error.',
+    parse: parseChoice(LEVELS),
+  },
+  logFormat: {
+    flag: 'log-format',
+    kind: 'value',
+    commands: ALL,
+    default: 'auto',
+    unit: 'auto|text|json',
+    help: 'Form of the log; auto is text on a terminal and JSON elsewhere.',
+    parse: parseChoice(['auto', 'text', 'json']),
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionKey = keyof typeof OPTIONS;
+
+type ValueOf<Entry extends Option> =
+  Entry['parse'] extends Parser<infer Value>
+    ? Entry['kind'] extends 'list'
+      ? readonly Value[]
+      : Entry['default'] extends string
+        ? Value
+        : Value | undefined
+    : never;
+
+/** What the program runs with: every option, also those of other commands (at their defaults). Durations in ms, sizes in bytes. */
+export type Config = { readonly [Key in OptionKey]: ValueOf<(typeof OPTIONS)[Key]> };
+
+/** The environment variable of a flag: `listen-address` is XE_EXPORTER_LISTEN_ADDRESS. */
+export function environmentName(flag: string): string {
+  return `XE_EXPORTER_${flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** The table as pairs, in its own order. */
+export const OPTION_LIST = Object.entries(OPTIONS) as readonly (readonly [OptionKey, Option])[];

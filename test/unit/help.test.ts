@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { commandHelp, optionTable, programHelp, withOptionTable } from '../../exporter/config/help.js';
+import { COMMANDS, environmentName, OPTION_LIST, type CommandName } from '../../exporter/config/schema.js';
+
+const commands = Object.keys(COMMANDS) as CommandName[];
+
+describe('help', () => {
+  it('of the program names every command', () => {
+    for (const command of commands) assert.match(programHelp('1.2.3'), new RegExp(`^  ${command} `, 'm'));
+  });
+
+  for (const command of commands) {
+    it(`of ${command} has exactly its flags, with defaults, in 100 columns`, () => {
+      const help = commandHelp(command);
+      for (const [, option] of OPTION_LIST) {
+        assert.equal(
+          new RegExp(`^  --${option.flag}[ ,]`, 'm').test(help),
+          option.commands.includes(command),
+          option.flag,
+        );
+      }
+      assert.ok(help.split('\n').every((line) => line.length <= 100 && line === line.trimEnd()));
+    });
+  }
+
+  it('of the program fits 120 columns', () => {
+    assert.ok(
+      programHelp('1.2.3')
+        .split('\n')
+        .every((line) => line.length <= 120),
+    );
+  });
+});
+
+describe('the option table', () => {
+  it('has a row for every option', () => {
+    const rows = optionTable().split('\n').slice(2);
+    assert.equal(rows.length, OPTION_LIST.length);
+    for (const [index, [, { flag }]] of OPTION_LIST.entries()) {
+      assert.ok(rows[index]?.includes(`--${flag}`) && rows[index]?.includes(environmentName(flag)), flag);
+      assert.equal(rows[index]?.replaceAll('\\|', '').split('|').length, 8, 'six cells');
+    }
+  });
+
+  it('goes between its markers and leaves the rest alone', () => {
+    const readme = 'before\n<!-- options -->\nold\n<!-- /options -->\nafter\n';
+    const updated = withOptionTable(readme) ?? '';
+    assert.ok(updated.startsWith('before\n<!-- options -->\n') && updated.endsWith('<!-- /options -->\nafter\n'));
+    assert.ok(updated.includes(optionTable()) && !updated.includes('old'));
+    assert.equal(withOptionTable(updated), updated);
+  });
+
+  it('is not put into a text without markers', () => {
+    for (const text of ['', '<!-- options -->', '<!-- /options --><!-- options -->'])
+      assert.equal(withOptionTable(text), undefined);
+  });
+
+  it('in the README is up to date (npm run docs)', { skip: !existsSync('README.md') }, () => {
+    const readme = readFileSync('README.md', 'utf8');
+    assert.equal(withOptionTable(readme), readme);
+  });
+});
