@@ -1,0 +1,12 @@
+import type { DeviceEvent } from '../events/device-event.js';
+import type { UnattributedReason } from '../telemetry/names.js';
+
+/**
+ * Why an event cannot be put down to a container; undefined when it can, or when it belongs to no client. The source has
+ * stamped the client already: this stage judges what is known, and never guesses.
+ */
+export function unattributedReason({ definition, client }: DeviceEvent): UnattributedReason | undefined {
+  if (!definition.ofClient) return undefined;
+  if (client === undefined) return 'client_gone';
+  return client.workload === undefined ? 'no_container' : undefined;
+}

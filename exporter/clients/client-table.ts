@@ -1,0 +1,139 @@
+import type { XeDevice } from '../host/device.js';
+import type { DrmFd } from '../native/binding.js';
+import type { XeClient } from './client.js';
+
+/** One client and what we know of it now. Changed only through {@link ClientTable}. */
+export interface ClientEntry {
+  readonly client: XeClient;
+  /** The open fds seen at the last look, the oldest process first. Empty while only a mapping keeps the file alive. */
+  holders: readonly DrmFd[];
+  /** True while a watch of ours is on the file. */
+  watched: boolean;
+  /** True when its removal notice may have been lost, so that absence from /proc has to serve instead. */
+  removalMayBeLost: boolean;
+  /** How many looks in a row found no holder. */
+  absences: number;
+}
+
+export interface ClientCounts {
+  readonly present: number;
+  readonly watched: number;
+}
+
+/** What a table tells its subscribers, synchronously. */
+export interface ClientTableListener {
+  added?(entry: ClientEntry): void;
+  removed?(entry: ClientEntry): void;
+  /** The entry's removal notice may have been lost: what is remembered about its fds has to be checked again. */
+  suspected?(entry: ClientEntry): void;
+  /** One look at the node has been taken in. */
+  reconciled?(): void;
+  countsChanged?(device: XeDevice, counts: ClientCounts): void;
+}
+
+/** A watched client whose removal notice may be lost is given up at the second look without it: one look can race. */
+const ABSENCES_TO_GIVE_UP = 2;
+
+const NONE: ClientCounts = { present: 0, watched: 0 };
+
+/**
+ * The xe clients of the node, keyed by drm-client-id. Bounded: what lies beyond `limit` is refused and shows as missing watch
+ * coverage. JavaScript thread only.
+ */
+export class ClientTable {
+  readonly #entries = new Map<number, ClientEntry>();
+  readonly #counts = new Map<XeDevice, ClientCounts>();
+  readonly #listeners: ClientTableListener[] = [];
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  subscribe(listener: ClientTableListener): void {
+    this.#listeners.push(listener);
+  }
+
+  get full(): boolean {
+    return this.#entries.size >= this.#limit;
+  }
+
+  get(drmClientId: number): ClientEntry | undefined {
+    return this.#entries.get(drmClientId);
+  }
+
+  entries(): IterableIterator<ClientEntry> {
+    return this.#entries.values();
+  }
+
+  /** @returns clients present and watched on one device. */
+  counts(device: XeDevice): ClientCounts {
+    return this.#counts.get(device) ?? NONE;
+  }
+
+  /** Adds a client that is not in the table. @returns undefined when the table is full. */
+  add(client: XeClient, holders: readonly DrmFd[]): ClientEntry | undefined {
+    if (this.full) return undefined;
+    const entry = { client, holders, watched: false, removalMayBeLost: false, absences: 0 };
+    this.#entries.set(client.drmClientId, entry);
+    this.#count(client.device, 1, 0);
+    for (const listener of this.#listeners) listener.added?.(entry);
+    return entry;
+  }
+
+  /** Removes a client for good: its file is gone. Without effect when it is not in the table any more. */
+  remove(entry: ClientEntry): void {
+    if (!this.#holds(entry)) return;
+    this.setWatched(entry, false);
+    this.#entries.delete(entry.client.drmClientId);
+    this.#count(entry.client.device, -1, 0);
+    for (const listener of this.#listeners) listener.removed?.(entry);
+  }
+
+  setWatched(entry: ClientEntry, watched: boolean): void {
+    if (entry.watched === watched || !this.#holds(entry)) return;
+    entry.watched = watched;
+    this.#count(entry.client.device, 0, watched ? 1 : -1);
+  }
+
+  /** Marks a client whose removal notice may be among lost records. */
+  suspect(entry: ClientEntry): void {
+    // Looks before the doubt prove nothing: a mapping alone keeps a file alive without a holder.
+    if (!entry.removalMayBeLost) entry.absences = 0;
+    entry.removalMayBeLost = true;
+    for (const listener of this.#listeners) listener.suspected?.(entry);
+  }
+
+  /**
+   * Takes the holders of every client as one look at /proc found them. A client without holders is gone, unless it is watched:
+   * a mapping or a file in flight on a socket keeps it alive unseen, and its removal notice will come.
+   *
+   * @param doubtful clients whose fd was seen, but not asked yet whether it is still theirs: neither present nor absent
+   */
+  reconcile(holders: ReadonlyMap<number, readonly DrmFd[]>, doubtful: ReadonlySet<number> = new Set()): void {
+    for (const entry of [...this.#entries.values()]) {
+      const now = holders.get(entry.client.drmClientId);
+      if (now !== undefined) {
+        Object.assign(entry, { holders: now, absences: 0, removalMayBeLost: false });
+        continue;
+      }
+      if (doubtful.has(entry.client.drmClientId)) continue;
+      entry.holders = [];
+      entry.absences++;
+      if (!entry.watched || (entry.removalMayBeLost && entry.absences >= ABSENCES_TO_GIVE_UP)) this.remove(entry);
+    }
+    for (const listener of this.#listeners) listener.reconciled?.();
+  }
+
+  #holds(entry: ClientEntry): boolean {
+    return this.#entries.get(entry.client.drmClientId) === entry;
+  }
+
+  #count(device: XeDevice, present: number, watched: number): void {
+    const before = this.counts(device);
+    const counts = { present: before.present + present, watched: before.watched + watched };
+    if (counts.present === 0) this.#counts.delete(device);
+    else this.#counts.set(device, counts);
+    for (const listener of this.#listeners) listener.countsChanged?.(device, counts);
+  }
+}

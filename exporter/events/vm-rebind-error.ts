@@ -1,0 +1,44 @@
+import { ATTRIBUTE, EVENT } from '../telemetry/names.js';
+import { HEADER_BYTES, VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../wire/watch-notification.js';
+import type { DeviceEvent, EventDefinition } from './device-event.js';
+import { errnoName, rebindErrorClass, type RebindErrorClass } from './errno.js';
+
+const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
+  memory: 'the GPU ran out of memory; run fewer jobs on it or give each less memory, then restart this one',
+  timeout:
+    'the GPU or its firmware did not answer in time; look for resets in the kernel log before restarting the job',
+  'host-memory': 'host memory kept moving under the GPU; check memory pressure, swap and NUMA balancing on the node',
+  internal: 'the driver failed; keep the kernel log and report it',
+};
+
+/**
+ * A VM's rebind worker failed and the driver killed or paused the VM (the first revision of the record does not say which).
+ * struct drm_xe_watch_notification_vm_err: u32 vm_id, s32 error_code. vm_id is unique only within one client.
+ */
+export const vmRebindError: EventDefinition = {
+  name: EVENT.vmRebindError,
+  wire: {
+    type: WATCH_TYPE.DRM_XE_NOTIFY,
+    subtype: XE_SUBTYPE.VM_ERR,
+    minLength: VM_ERR_BYTES,
+    subjectOffset: HEADER_BYTES,
+    codeOffset: HEADER_BYTES + 4,
+  },
+  severity: 17,
+  logged: true,
+  ofClient: true,
+  counts: 'vm_rebind_error',
+  errorType: (event) => errnoName(event.code),
+  body: (event) =>
+    `${victim(event)} lost GPU VM ${event.subject}${event.device ? ` on ${event.device.pciBdf}` : ''}` +
+    ` (${errnoName(event.code)}): ${ADVICE[rebindErrorClass(event.code)]}.`,
+  attributes: (event) => ({ [ATTRIBUTE.vmId]: event.subject, [ATTRIBUTE.vmErrno]: event.code }),
+};
+
+function victim({ client }: DeviceEvent): string {
+  if (client === undefined) return 'A process that is gone';
+  const { workload, process } = client;
+  if (workload?.pod) return `Container ${workload.container} of pod ${workload.namespace}/${workload.pod}`;
+  // Without an executable the sinks were told to keep the process private.
+  return process.executable === '' ? 'A process' : `Process ${process.executable} (pid ${process.pid})`;
+}

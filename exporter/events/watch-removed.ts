@@ -1,0 +1,16 @@
+import { EVENT } from '../telemetry/names.js';
+import { HEADER_BYTES, META_SUBTYPE, WATCH_TYPE } from '../wire/watch-notification.js';
+import type { EventDefinition } from './device-event.js';
+
+/** A watched drm file is gone; the last record its watch id will ever carry. Bookkeeping, not news. */
+export const watchRemoved: EventDefinition = {
+  name: EVENT.watchRemoved,
+  wire: { type: WATCH_TYPE.META, subtype: META_SUBTYPE.REMOVAL, minLength: HEADER_BYTES },
+  severity: 9,
+  logged: false,
+  ofClient: false,
+  counts: 'none',
+  errorType: () => undefined,
+  body: () => 'A watched GPU client closed its file.',
+  attributes: () => ({}),
+};

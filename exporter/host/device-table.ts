@@ -1,0 +1,60 @@
+import type { XeDevice } from './device.js';
+import { listXeDevices } from './devices.js';
+
+/** More devices than any node has; what lies beyond is left out and reported once. */
+const MAX_DEVICES = 64;
+
+export interface DeviceTableOptions {
+  /** Lists the devices of the node now; by default from sysfs. */
+  readonly list: () => readonly XeDevice[];
+  readonly onAdded: (device: XeDevice) => void;
+  /** The device was unbound or unplugged: whatever is held on it has to go. */
+  readonly onRemoved: (device: XeDevice) => void;
+  readonly onOverflow?: (found: number, kept: number) => void;
+}
+
+/** The xe devices of the node. A device that was unbound and bound again is removed and added. JavaScript thread only. */
+export class DeviceTable {
+  readonly #options: DeviceTableOptions;
+  #devices: readonly XeDevice[] = [];
+  #overflowReported = false;
+
+  constructor(options: DeviceTableOptions) {
+    this.#options = options;
+  }
+
+  /** @param sysRoot where sysfs is mounted, normally `/sys` */
+  static overSysfs(sysRoot: string, options: Omit<DeviceTableOptions, 'list'>): DeviceTable {
+    return new DeviceTable({ ...options, list: () => listXeDevices(sysRoot) });
+  }
+
+  get devices(): readonly XeDevice[] {
+    return this.#devices;
+  }
+
+  byMinor(minor: number): XeDevice | undefined {
+    return this.#devices.find((device) => device.renderMinor === minor || device.cardMinor === minor);
+  }
+
+  /** Looks again and reports the difference. */
+  refresh(): void {
+    const { list, onAdded, onRemoved, onOverflow } = this.#options;
+    const found = list();
+    if (found.length > MAX_DEVICES && !this.#overflowReported) {
+      this.#overflowReported = true;
+      onOverflow?.(found.length, MAX_DEVICES);
+    }
+    const before = this.#devices;
+    // An unchanged device keeps its object: clients, series and probe results hang on its identity.
+    this.#devices = found
+      .slice(0, MAX_DEVICES)
+      .map((device) => before.find((known) => sameBinding(known, device)) ?? device);
+    for (const device of before) if (!this.#devices.includes(device)) onRemoved(device);
+    for (const device of this.#devices) if (!before.includes(device)) onAdded(device);
+  }
+}
+
+/** Nodes are made anew on every bind, so equal nodes at one address mean that nothing happened in between. */
+function sameBinding(a: XeDevice, b: XeDevice): boolean {
+  return a.pciBdf === b.pciBdf && a.renderMinor === b.renderMinor && a.cardMinor === b.cardMinor;
+}

@@ -1,0 +1,18 @@
+/** One xe GPU as sysfs describes it. Immutable; a device that is unbound and bound again is a new object. */
+export interface XeDevice {
+  /** PCI address, e.g. `0000:03:00.0`. */
+  readonly pciBdf: string;
+  /** Node names below /dev/dri, e.g. `card0` and `renderD128`; undefined in boot survivability mode. */
+  readonly card: string | undefined;
+  readonly render: string | undefined;
+  /** DRM minors of those nodes (major 226), as sysfs names them: they are not computed from the node name. */
+  readonly cardMinor: number | undefined;
+  readonly renderMinor: number | undefined;
+  /** Hexadecimal with 0x, e.g. `0x8086` and `0xe20b`. */
+  readonly vendorId: string;
+  readonly deviceId: string;
+  /** Version of the xe module, or the empty string where the kernel does not tell. */
+  readonly driverVersion: string;
+  /** -1 when the machine has one node or does not tell. */
+  readonly numaNode: number;
+}

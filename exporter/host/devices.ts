@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { XeDevice } from './device.js';
+
+const PCI_ADDRESS = /^[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
+
+/**
+ * The devices bound to the xe driver, in the order of their addresses: `/sys/bus/pci/drivers/xe/<address>` and the drm nodes
+ * below it. A device in boot survivability mode is bound and has no nodes. Reads PCI core attributes only, which wakes no
+ * GPU. An unreadable attribute counts as absent; without the driver directory the list is empty.
+ *
+ * @param sysRoot where sysfs is mounted, normally `/sys`
+ */
+export function listXeDevices(sysRoot: string): XeDevice[] {
+  const driver = join(sysRoot, 'bus/pci/drivers/xe');
+  const driverVersion = readAttribute(join(sysRoot, 'module/xe/version')) ?? '';
+  return list(driver)
+    .filter((name) => PCI_ADDRESS.test(name))
+    .sort()
+    .map((pciBdf) => readDevice(join(driver, pciBdf), pciBdf, driverVersion));
+}
+
+function readDevice(path: string, pciBdf: string, driverVersion: string): XeDevice {
+  const nodes = list(join(path, 'drm'));
+  const card = nodes.find((name) => /^card\d+$/.test(name));
+  const render = nodes.find((name) => /^renderD\d+$/.test(name));
+  return Object.freeze({
+    pciBdf,
+    card,
+    render,
+    cardMinor: card && minorOf(join(path, 'drm', card)),
+    renderMinor: render && minorOf(join(path, 'drm', render)),
+    vendorId: readAttribute(join(path, 'vendor')) ?? '',
+    deviceId: readAttribute(join(path, 'device')) ?? '',
+    driverVersion,
+    numaNode: Number(/^\d+$/.exec(readAttribute(join(path, 'numa_node')) ?? '')?.[0] ?? -1),
+  }) as XeDevice;
+}
+
+/** The minor number from a node's `dev` attribute (`226:128`): past 64 nodes of a kind it does not follow from the name. */
+function minorOf(node: string): number | undefined {
+  const minor = /^226:(\d+)$/.exec(readAttribute(join(node, 'dev')) ?? '')?.[1];
+  return minor === undefined ? undefined : Number(minor);
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function readAttribute(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,134 @@
+import type { Workload, XeClient } from '../../clients/client.js';
+import type { ClientEntry, ClientTable } from '../../clients/client-table.js';
+import type { XeDevice } from '../../host/device.js';
+import { encodeRemoval, encodeVmError } from '../../wire/watch-notification.js';
+
+/** -12 as often as in the field; -28, -62 and -16 so that every class is seen. */
+const ERROR_CODES = [-12, -12, -12, -12, -28, -12, -62, -12, -16, -12];
+
+/** A job stays for this many events of its own before it leaves and another takes its place. */
+const EVENTS_PER_CLIENT = 3;
+
+const JOBS: readonly Omit<Workload, 'containerId' | 'podUid'>[] = [
+  { namespace: 'team-llm', pod: 'llama-finetune-0', container: 'trainer' },
+  { namespace: 'team-llm', pod: 'llama-finetune-1', container: 'trainer' },
+  { namespace: 'team-vision', pod: 'segmentation-batch', container: 'worker' },
+  { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' },
+  { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' },
+  { namespace: 'research', pod: 'md-simulation', container: 'gromacs' },
+];
+
+/** The two GPUs of the simulated node. */
+export const SIMULATED_DEVICES: readonly XeDevice[] = [
+  simulatedDevice('0000:03:00.0', 0),
+  simulatedDevice('0000:04:00.0', 1),
+];
+
+export interface SimulatedNodeOptions {
+  readonly clients: ClientTable;
+  /** Posts a record for a client's watch into its pipe; false while the client is not watched yet. */
+  readonly post: (entry: ClientEntry, record: (watchId: number) => Uint8Array) => boolean;
+  /** VM rebind errors a second, over all clients. */
+  readonly rate: number;
+}
+
+/** Timer granularity; faster rates post several records a tick. */
+const TICK_MS = 20;
+/** How often the client table learns who is there, as discovery would tell it: a full ring loses removal notices, too. */
+const TICKS_PER_LOOK = 50;
+
+/**
+ * A GPU node made up for demos and drills: jobs come, hit rebind errors and go. Everything it says is posted as kernel records
+ * into a notification pipe and comes back through the real reader thread. Deterministic: no randomness.
+ */
+export class SimulatedNode {
+  readonly #options: SimulatedNodeOptions;
+  #nextClientId = 1;
+  #turn = 0;
+  #owed = 0;
+  #ticks = 0;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #eventsOf = new Map<ClientEntry, number>();
+
+  constructor(options: SimulatedNodeOptions) {
+    this.#options = options;
+  }
+
+  /** Lets the jobs in and starts the clock. */
+  start(): void {
+    for (let job = 0; job < JOBS.length; job++) this.#arrive(job);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    if (++this.#ticks % TICKS_PER_LOOK === 0) this.#look();
+    this.#owed += (this.#options.rate * TICK_MS) / 1000;
+    for (; this.#owed >= 1; this.#owed--) this.#fail(this.#turn++);
+  }
+
+  /** One rebind error of the client whose turn it is. */
+  #fail(turn: number): void {
+    const entries = [...this.#eventsOf.keys()];
+    const entry = entries[turn % entries.length];
+    if (entry === undefined) return;
+    const vmId = (this.#eventsOf.get(entry) ?? 0) + 1;
+    const code = ERROR_CODES[turn % ERROR_CODES.length]!;
+    if (!this.#options.post(entry, (watchId) => encodeVmError(watchId, vmId, code))) return;
+    this.#eventsOf.set(entry, vmId);
+    if (vmId >= EVENTS_PER_CLIENT) this.#leave(entry);
+  }
+
+  #look(): void {
+    const present = [...this.#eventsOf.keys()];
+    this.#options.clients.reconcile(new Map(present.map(({ client, holders }) => [client.drmClientId, holders])));
+    const running = new Set(present.map(jobOf));
+    for (let job = 0; job < JOBS.length; job++) if (!running.has(job)) this.#arrive(job);
+  }
+
+  /** A job ends as the kernel would say it; its successor has the same pod name and a new client. */
+  #leave(entry: ClientEntry): void {
+    this.#eventsOf.delete(entry);
+    this.#options.post(entry, encodeRemoval);
+    this.#arrive(jobOf(entry));
+  }
+
+  #arrive(job: number): void {
+    const id = this.#nextClientId++;
+    const device = SIMULATED_DEVICES[job % SIMULATED_DEVICES.length]!;
+    const client: XeClient = {
+      drmClientId: id,
+      device,
+      process: { pid: 1000 + id, startTime: BigInt(id), executable: 'python3', createdAt: undefined },
+      workload: {
+        ...JOBS[job]!,
+        containerId: id.toString(16).padStart(64, '0'),
+        podUid: `00000000-0000-4000-8000-${String(job).padStart(12, '0')}`,
+      },
+    };
+    const fd = { pid: 1000 + id, fd: 3, minor: device.renderMinor!, startTime: BigInt(id), comm: 'python3' };
+    const entry = this.#options.clients.add(client, [fd]);
+    if (entry) this.#eventsOf.set(entry, 0);
+  }
+}
+
+function jobOf({ client }: ClientEntry): number {
+  return JOBS.findIndex(({ pod }) => pod === client.workload?.pod);
+}
+
+function simulatedDevice(pciBdf: string, index: number): XeDevice {
+  return Object.freeze({
+    pciBdf,
+    card: `card${index}`,
+    render: `renderD${128 + index}`,
+    cardMinor: index,
+    renderMinor: 128 + index,
+    vendorId: '0x8086',
+    deviceId: '0xe20b',
+    driverVersion: '',
+    numaNode: 0,
+  });
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventDefinitions } from '../../exporter/events/index.js';
+import { EVENT } from '../../exporter/telemetry/names.js';
+import { HEADER_BYTES } from '../../exporter/wire/watch-notification.js';
+import { aClient, anEvent, aWorkload } from '../helpers/events.js';
+
+const clients = {
+  'no client': undefined,
+  'a process': aClient(),
+  'a container': aClient({ workload: aWorkload() }),
+  'a container without a pod': aClient({ workload: aWorkload({ pod: '', namespace: '', container: '' }) }),
+  'a private process': aClient({ process: { pid: 0, executable: '', createdAt: undefined } }),
+};
+const codes = [-12, -28, -62, -16, -14, -22, -999, 0];
+
+test('names and wire keys are unique, and every name is in the catalogue', () => {
+  const names = eventDefinitions.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  assert.deepEqual([...names].sort(), Object.values(EVENT).sort());
+  const keys = eventDefinitions.map(({ wire }) => `${wire.type}/${wire.subtype}`);
+  assert.equal(new Set(keys).size, keys.length);
+});
+
+for (const definition of eventDefinitions) {
+  test(`${definition.name}: its fields are inside of its shortest record`, () => {
+    const { minLength, subjectOffset = 0, codeOffset = 0 } = definition.wire;
+    assert.ok(minLength >= HEADER_BYTES && minLength <= 127);
+    assert.ok(subjectOffset + 4 <= minLength && codeOffset + 4 <= minLength);
+  });
+
+  for (const [who, client] of Object.entries(clients)) {
+    test(`${definition.name} of ${who}: one sentence for every error, and nothing undefined`, () => {
+      for (const code of codes) {
+        const event = anEvent({ definition, client, code });
+        const body = definition.body(event);
+        assert.match(body, /^[A-Z][^\n]*[^.]\.$/, body);
+        assert.equal(body.match(/\.( |$)/g)?.length, 1, `one sentence: ${body}`);
+        assert.doesNotMatch(body, /undefined|NaN|null|\[object| {2}|\(pid 0\)/, body);
+        assert.notEqual(definition.errorType(event), '');
+        for (const [name, value] of Object.entries(definition.attributes(event))) {
+          assert.match(name, /^[a-z_]+(\.[a-z_]+)+$/);
+          assert.ok(typeof value === 'string' ? value !== '' : Number.isFinite(value), name);
+        }
+      }
+    });
+  }
+}
+
+test('a rebind error is put down to the container before the process, and says what to do', () => {
+  const [vmRebindError] = eventDefinitions;
+  const body = (client: keyof typeof clients, code = -12) =>
+    vmRebindError!.body(anEvent({ client: clients[client], code }));
+  assert.match(body('a container'), /^Container main of pod ml\/train-0 lost GPU VM 5 on 0000:03:00\.0 \(ENOMEM\): /);
+  assert.match(body('a process'), /^Process python3 \(pid 4711\) lost/);
+  assert.match(body('no client'), /^A process that is gone lost GPU VM 5 \(ENOMEM\)/);
+  const advice = codes.map((code) => body('a process', code).split('): ')[1]);
+  assert.equal(new Set(advice).size, 4, 'memory, time-out, host memory and internal are told apart');
+});
