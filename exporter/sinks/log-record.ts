@@ -1,0 +1,84 @@
+import type { XeClient } from '../clients/client.js';
+import type { AttributeValue, DeviceEvent, Severity } from '../events/device-event.js';
+import type { XeDevice } from '../host/device.js';
+import { ATTRIBUTE } from '../telemetry/names.js';
+
+/** One event as a log record of the OpenTelemetry data model. Severity text is left out: the number says it all. */
+export interface LogRecord {
+  readonly eventName: string;
+  readonly severityNumber: Severity;
+  /** CLOCK_REALTIME, nanoseconds since the epoch. */
+  readonly timestampNs: bigint;
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface LogRecordOptions {
+  /** `service.instance.id` of this exporter process: makes `xe.event.id` unique over restarts and nodes. */
+  readonly instanceId: string;
+  /** False leaves out the victim's pid, executable and start time, in the body too. */
+  readonly includeProcess: boolean;
+}
+
+type Attributes = Record<string, AttributeValue>;
+
+const INTEL_VENDOR_ID = '0x8086';
+
+/** The log record of an event, with the attributes of the catalogue; an attribute whose value is not known is absent. Pure. */
+export function toLogRecord(event: DeviceEvent, options: LogRecordOptions): LogRecord {
+  const { definition } = event;
+  const shown = options.includeProcess ? event : withoutProcess(event);
+  const attributes: Attributes = {
+    [ATTRIBUTE.eventId]: `${options.instanceId}-${event.sequence}`,
+    [ATTRIBUTE.eventSource]: event.source,
+  };
+  put(attributes, ATTRIBUTE.errorType, definition.errorType(event));
+  const device = event.device ?? event.client?.device;
+  if (device) putDevice(attributes, device);
+  if (event.client) putClient(attributes, event.client, options.includeProcess);
+  return {
+    eventName: definition.name,
+    severityNumber: definition.severity,
+    timestampNs: event.realtimeNs,
+    body: definition.body(shown),
+    attributes: Object.assign(attributes, definition.attributes(shown)),
+  };
+}
+
+function putDevice(attributes: Attributes, device: XeDevice): void {
+  attributes[ATTRIBUTE.hwId] = device.pciBdf;
+  attributes[ATTRIBUTE.hwType] = 'gpu';
+  put(attributes, ATTRIBUTE.hwName, device.card ?? device.render);
+  if (device.vendorId === INTEL_VENDOR_ID) attributes[ATTRIBUTE.hwVendor] = 'Intel';
+  put(attributes, ATTRIBUTE.hwDriverVersion, device.driverVersion);
+  attributes[ATTRIBUTE.pciBdf] = device.pciBdf;
+  put(attributes, ATTRIBUTE.pciVendorId, device.vendorId);
+  put(attributes, ATTRIBUTE.pciDeviceId, device.deviceId);
+}
+
+function putClient(attributes: Attributes, client: XeClient, includeProcess: boolean): void {
+  attributes[ATTRIBUTE.drmClientId] = client.drmClientId;
+  if (includeProcess) {
+    attributes[ATTRIBUTE.pid] = client.process.pid;
+    put(attributes, ATTRIBUTE.executable, client.process.executable);
+    put(attributes, ATTRIBUTE.processCreationTime, client.process.createdAt);
+  }
+  const { workload } = client;
+  if (!workload) return;
+  put(attributes, ATTRIBUTE.containerId, workload.containerId);
+  put(attributes, ATTRIBUTE.k8sNamespace, workload.namespace);
+  put(attributes, ATTRIBUTE.k8sPod, workload.pod);
+  put(attributes, ATTRIBUTE.k8sPodUid, workload.podUid);
+  put(attributes, ATTRIBUTE.k8sContainer, workload.container);
+}
+
+function put(attributes: Attributes, name: string, value: string | undefined): void {
+  if (value !== undefined && value !== '') attributes[name] = value;
+}
+
+/** What a definition may write its sentence from when the process is private: pid 0 and no name. */
+function withoutProcess(event: DeviceEvent): DeviceEvent {
+  if (!event.client) return event;
+  const process = { pid: 0, startTime: 0n, executable: '', createdAt: undefined };
+  return { ...event, client: { ...event.client, process } };
+}

@@ -1,0 +1,20 @@
+import { envValue, type Environment } from './environment.js';
+
+/** The OTLP transports, by their names in OTEL_EXPORTER_OTLP_PROTOCOL. */
+export const OTLP_PROTOCOLS = ['http/protobuf', 'http/json', 'grpc'] as const;
+export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
+
+/**
+ * The protocol asked for: the option, else OTEL_EXPORTER_OTLP_LOGS_PROTOCOL, else OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.
+ * A name nobody knows gives http/protobuf and a warning.
+ */
+export function otlpProtocol(env: Environment, option = ''): { protocol: OtlpProtocol; warning: string | undefined } {
+  const asked =
+    option || envValue(env, 'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL') || 'http/protobuf';
+  const known = OTLP_PROTOCOLS.find((protocol) => protocol === asked);
+  if (known) return { protocol: known, warning: undefined };
+  return {
+    protocol: 'http/protobuf',
+    warning: `OTLP protocol '${asked}' is not one of ${OTLP_PROTOCOLS.join(', ')}: http/protobuf is used`,
+  };
+}

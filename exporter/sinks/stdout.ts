@@ -1,0 +1,68 @@
+import type { Writable } from 'node:stream';
+import type { DeviceEvent } from '../events/device-event.js';
+import type { DropReason } from '../telemetry/names.js';
+import { toLogRecord, type LogRecord, type LogRecordOptions } from './log-record.js';
+import type { Sink } from './sink.js';
+
+const DEFAULT_BACKLOG_BYTES = 1024 * 1024;
+
+/** Writes the same records as the OTLP sink, one JSON object a line, for log pipelines without OTLP. */
+export class StdoutSink implements Sink {
+  readonly name = 'stdout';
+  readonly #stream: Writable;
+  readonly #options: LogRecordOptions;
+  readonly #maxBacklogBytes: number;
+  #gone = false;
+  #closing: Promise<void> | undefined;
+
+  /** @param maxBacklogBytes when so much waits in the stream, new events are dropped; the last one may reach over it */
+  constructor(stream: Writable, options: LogRecordOptions, maxBacklogBytes = DEFAULT_BACKLOG_BYTES) {
+    this.#stream = stream;
+    this.#options = options;
+    this.#maxBacklogBytes = maxBacklogBytes;
+    // Stays for good: an EPIPE may come after the close, and without a listener it would end the process.
+    stream.on('error', () => (this.#gone = true));
+    stream.on('close', () => (this.#gone = true));
+  }
+
+  accept(event: DeviceEvent): DropReason | undefined {
+    if (!event.definition.logged) return undefined;
+    if (this.#closing || this.#gone || !this.#stream.writable) return 'closed';
+    if (this.#stream.writableLength >= this.#maxBacklogBytes) return 'queue_full';
+    this.#stream.write(`${jsonLine(toLogRecord(event, this.#options))}\n`);
+    return undefined;
+  }
+
+  /** Waits until the stream has taken everything, at most `deadlineMs`. Leaves the stream open: it is not ours. */
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      if (this.#gone || !this.#stream.writable || this.#stream.writableLength === 0) return resolve();
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#stream.off('close', end);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.max(0, deadlineMs));
+      this.#stream.once('close', end);
+      this.#stream.write('', end);
+    });
+    return this.#closing;
+  }
+}
+
+/** The record as one line of JSON; attributes keep their dotted names. */
+export function jsonLine(record: LogRecord): string {
+  return JSON.stringify({
+    timestamp: isoNanoseconds(record.timestampNs),
+    event_name: record.eventName,
+    severity_number: record.severityNumber,
+    body: record.body,
+    attributes: record.attributes,
+  });
+}
+
+/** ISO 8601 in UTC with nine decimals: `2026-01-31T12:00:00.123456789Z`. */
+function isoNanoseconds(ns: bigint): string {
+  const seconds = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
+  return `${seconds}.${String(ns % 1_000_000_000n).padStart(9, '0')}Z`;
+}

@@ -1,0 +1,84 @@
+import type { DeviceEvent } from '../events/device-event.js';
+import { errnoName } from '../events/errno.js';
+import type { DropReason } from '../telemetry/names.js';
+import { toLogRecord, type LogRecordOptions } from './log-record.js';
+import type { Sink } from './sink.js';
+import { jsonLine } from './stdout.js';
+
+/** Which events are shown. An empty list lets everything through; a loss always passes, because it can hide any of them. */
+export interface EventFilter {
+  readonly devices: readonly string[];
+  readonly pids: readonly number[];
+  /** Positive. */
+  readonly errnos: readonly number[];
+}
+
+export interface TerminalSinkOptions extends LogRecordOptions {
+  readonly json: boolean;
+  readonly filter: EventFilter;
+  /** Writes one line; the newline is included. @returns false while the reader does not keep up */
+  readonly write: (line: string) => boolean;
+  /** Called after each event that was shown. */
+  readonly onShown: () => void;
+}
+
+/** Shows events to a person, or to a program as JSON lines, while they happen. */
+export class TerminalSink implements Sink {
+  readonly name = 'terminal';
+  readonly #options: TerminalSinkOptions;
+  #closed = false;
+
+  constructor(options: TerminalSinkOptions) {
+    this.#options = options;
+  }
+
+  accept(event: DeviceEvent): DropReason | undefined {
+    const { json, filter, write, onShown } = this.#options;
+    if (this.#closed) return 'closed';
+    if (!event.definition.logged || !passes(event, filter)) return undefined;
+    write(json ? `${jsonLine(toLogRecord(event, this.#options))}\n` : `${readableLine(event)}\n`);
+    onShown();
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+}
+
+/** Whether an event is to be shown. */
+export function passes({ definition, device, client, code }: DeviceEvent, filter: EventFilter): boolean {
+  if (definition.counts === 'loss') return true;
+  return (
+    matches(filter.devices, device?.pciBdf) &&
+    matches(filter.pids, client?.process.pid) &&
+    matches(filter.errnos, Math.abs(code))
+  );
+}
+
+function matches<T>(wanted: readonly T[], value: T | undefined): boolean {
+  return wanted.length === 0 || (value !== undefined && wanted.includes(value));
+}
+
+/** `12:31:00.123  0000:03:00.0  ENOMEM  vm 3  pid 4711 (python3)  client 17  team/pod/container`. */
+export function readableLine(event: DeviceEvent): string {
+  const time = new Date(Number(event.realtimeNs / 1_000_000n)).toISOString().slice(11, 23);
+  if (event.definition.counts === 'loss') return `${time}  LOST  ${event.definition.body(event)}`;
+  const { client, device } = event;
+  const workload = client?.workload;
+  const columns = [
+    time,
+    device?.pciBdf ?? 'unknown device',
+    errnoName(event.code).padEnd(6),
+    `vm ${event.subject}`,
+    client ? `pid ${client.process.pid} (${printable(client.process.executable)})` : 'unknown process',
+    client && `client ${client.drmClientId}`,
+    workload?.pod && printable(`${workload.namespace}/${workload.pod}/${workload.container}`),
+  ];
+  return columns.filter(Boolean).join('  ');
+}
+
+/** A process chooses its own name: it must not move the cursor, colour the screen or begin a line. */
+function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
+}

@@ -1,0 +1,98 @@
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { decodeJsonLogs, decodeLogs, encodeAnswer, type ReceivedRecord } from './otlp.js';
+
+/** What the collector does with a request. `drip` answers 200 and never ends the body. */
+export type Behaviour =
+  | { readonly kind: 'ok' | 'bad_request' | 'hang' | 'reset' | 'drip' }
+  | { readonly kind: 'unavailable'; readonly retryAfter: number }
+  | { readonly kind: 'partial'; readonly rejected: number }
+  | { readonly kind: 'slow'; readonly delayMs: number };
+
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  readonly records: readonly ReceivedRecord[];
+}
+
+export interface Collector {
+  /** Of the next requests. */
+  behaviour: Behaviour;
+  readonly port: number;
+  /** `http://127.0.0.1:<port>`. */
+  readonly url: string;
+  readonly requests: readonly ReceivedRequest[];
+  /** Drops every connection and stops listening. */
+  stop(): Promise<void>;
+}
+
+/** An OTLP/HTTP logs receiver in this process, protobuf and JSON, plain or gzip, that misbehaves on request. */
+export async function startCollector(given: { behaviour?: Behaviour; port?: number } = {}): Promise<Collector> {
+  const requests: ReceivedRequest[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('error', () => undefined);
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks);
+      const json = request.headers['content-type'] === 'application/json';
+      const records = (json ? decodeJsonLogs : decodeLogs)(body, request.headers['content-encoding']);
+      requests.push({ method: request.method ?? '', path: request.url ?? '', headers: request.headers, body, records });
+      answer(collector.behaviour, response, request.socket, json);
+    });
+  });
+  const port = await listen(server, given.port ?? 0);
+  const collector: Collector = {
+    behaviour: given.behaviour ?? { kind: 'ok' },
+    port,
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return collector;
+}
+
+function answer(behaviour: Behaviour, response: ServerResponse, socket: Socket, json: boolean): void {
+  const accept = (rejected = 0): void => {
+    response.setHeader('content-type', json ? 'application/json' : 'application/x-protobuf');
+    // JSON carries an int64 as a string.
+    const partial = { partialSuccess: { rejectedLogRecords: String(rejected), errorMessage: 'too old' } };
+    response.end(json ? JSON.stringify(rejected ? partial : {}) : encodeAnswer(rejected));
+  };
+  switch (behaviour.kind) {
+    case 'ok':
+      return accept();
+    case 'partial':
+      return accept(behaviour.rejected);
+    case 'slow':
+      setTimeout(accept, behaviour.delayMs).unref();
+      return;
+    case 'bad_request':
+      response.writeHead(400).end('no such tenant');
+      return;
+    case 'unavailable':
+      response.writeHead(503, { 'retry-after': String(behaviour.retryAfter) }).end();
+      return;
+    case 'drip':
+      response.writeHead(200).flushHeaders();
+      return;
+    case 'reset':
+      socket.resetAndDestroy();
+      return;
+    case 'hang':
+      return;
+  }
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
+}
