@@ -1,0 +1,109 @@
+import { isIPv6, type AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import type { Logger } from '../telemetry/logger.js';
+import { PATH } from '../telemetry/names.js';
+import type { ExpositionRegistry } from '../telemetry/registry.js';
+import { healthRoutes, type Readiness } from './routes/health.js';
+import { landingRoute, type LandingInfo } from './routes/landing.js';
+import { metricsRoute } from './routes/metrics.js';
+
+export interface HttpServerOptions {
+  readonly registry: Pick<ExpositionRegistry, 'render'>;
+  /** Read at every request; it must not block. */
+  readonly readiness: () => Readiness;
+  readonly landing: LandingInfo;
+  readonly logger: Logger;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+/** What one client can cost at most. Times in milliseconds. */
+export interface HttpLimits {
+  /** A request has to be here in full this long after it began. */
+  readonly requestMs: number;
+  /** A connection on which nothing moves during a request. */
+  readonly idleMs: number;
+  /** An answer has to be taken in full, also by a reader that takes a byte now and then. */
+  readonly responseMs: number;
+  /** Idle time between requests: longer than the usual scrape intervals, so that a scraper keeps its connection. */
+  readonly keepAliveMs: number;
+  /** Further connections are refused. */
+  readonly connections: number;
+}
+
+const LIMITS: HttpLimits = {
+  requestMs: 5000,
+  idleMs: 10_000,
+  responseMs: 30_000,
+  keepAliveMs: 75_000,
+  connections: 64,
+};
+
+const TEXT = 'text/plain; charset=utf-8';
+const PATHS: readonly string[] = Object.values(PATH);
+
+/** The HTTP side of the exporter: not listening yet, so that tests can `inject()`. JavaScript thread only. */
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const limits = { ...LIMITS, ...options.limits };
+  const app = Fastify({
+    logger: false,
+    http: {
+      headersTimeout: limits.requestMs,
+      requestTimeout: limits.requestMs,
+      connectionsCheckingInterval: limits.requestMs,
+    },
+    requestTimeout: limits.requestMs,
+    connectionTimeout: limits.idleMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    forceCloseConnections: true,
+    bodyLimit: 1024,
+    routerOptions: { maxParamLength: 100 },
+    frameworkErrors: (error, _request, reply) =>
+      void refuse(reply as FastifyReply, error.statusCode ?? 400, 'Bad request.'),
+  });
+  app.server.maxConnections = limits.connections;
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store').type(TEXT);
+    const timer = setTimeout(() => reply.raw.destroy(), limits.responseMs).unref();
+    reply.raw.once('close', () => clearTimeout(timer));
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(reply, request.url);
+  });
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `Not found. There is ${PATHS.join(', ')}.`));
+  app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) options.logger.error({ err: error, path: request.routeOptions.url }, 'HTTP request failed');
+    return refuse(reply, status, status >= 500 ? 'Internal error; the log of the exporter has more.' : 'Bad request.');
+  });
+
+  metricsRoute(app, options.registry);
+  healthRoutes(app, options.readiness);
+  landingRoute(app, options.landing, options.readiness);
+  return app;
+}
+
+/**
+ * Binds the server.
+ * @param address an empty host means all interfaces, IPv6 and IPv4; port 0 lets the kernel choose
+ * @returns the base URL under which this machine reaches the server
+ * @throws Error with the code of the system call, e.g. EADDRINUSE or EACCES
+ */
+export async function listenHttp(
+  app: FastifyInstance,
+  address: { readonly host: string; readonly port: number },
+): Promise<string> {
+  await app.listen({ host: address.host, port: address.port });
+  const { address: bound, port } = app.server.address() as AddressInfo;
+  const host = bound === '::' || bound === '0.0.0.0' ? 'localhost' : isIPv6(bound) ? `[${bound}]` : bound;
+  return `http://${host}:${port}`;
+}
+
+/** A body that nobody wants is not read either: the connection ends with the answer. */
+function refuseMethod(reply: FastifyReply, url: string): FastifyReply {
+  reply.header('Connection', 'close');
+  if (!PATHS.includes(url.replace(/\?.*$/s, ''))) return refuse(reply, 404, `Not found. There is ${PATHS.join(', ')}.`);
+  return refuse(reply.header('Allow', 'GET, HEAD'), 405, 'Method not allowed. Use GET or HEAD.');
+}
+
+function refuse(reply: FastifyReply, status: number, line: string): FastifyReply {
+  return reply.code(status).type(TEXT).send(`${line}\n`);
+}
