@@ -1,0 +1,172 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Writable } from 'node:stream';
+import type { CommandContext } from './commands/command.js';
+import { before, LATE } from './deadline.js';
+import { codedError, type CodedError } from './errors.js';
+import { wantedEvents } from './events/index.js';
+import { createHttpServer, listenHttp } from './http/server.js';
+import type { Readiness } from './http/routes/health.js';
+import { loadNative } from './native/load.js';
+import { watchSimulatedNode, watchThisNode, type NodeWatch } from './node-watch.js';
+import { Pipeline } from './pipeline.js';
+import { OtelLogsSink } from './sinks/otel-logs.js';
+import { otlpSettings } from './sinks/otlp/settings.js';
+import { otlpWanted } from './sinks/otlp/wanted.js';
+import { PrometheusSink } from './sinks/prometheus.js';
+import type { Sink } from './sinks/sink.js';
+import { StdoutSink } from './sinks/stdout.js';
+import { ExporterMetrics } from './telemetry/exporter-metrics.js';
+import { FeatureBoard } from './telemetry/features.js';
+import type { Logger } from './telemetry/logger.js';
+import type { SinkName } from './telemetry/names.js';
+
+/** A running exporter. */
+export interface Exporter {
+  /** Base URL of the HTTP server. */
+  readonly url: string;
+  /** Drains and stops, right to left, within `--shutdown-timeout`. A second call is the first. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds the whole program in reading order and starts it left to right.
+ *
+ * @param simulated a made-up node instead of this one; nothing else differs.
+ * @throws CodedError when the addon does not load, the port cannot be had, or OTLP is misconfigured.
+ */
+export async function startExporter(context: CommandContext, simulated: boolean): Promise<Exporter> {
+  const { config, env, logger, version, nodeVersion } = context;
+  const native = loadNative();
+  const features = new FeatureBoard();
+  features.subscribe((report) => logFeature(logger, report));
+
+  const otlp = otlpWanted(env, config.otlpEndpoint ?? '');
+  if (otlp.warning) logger.warn({}, otlp.warning);
+  const sinkNames: SinkName[] = ['prometheus'];
+  if (otlp.wanted) sinkNames.push('otel_logs');
+  if (config.eventsStdout) sinkNames.push('stdout');
+  const metrics = new ExporterMetrics({
+    sources: [simulated ? 'simulator' : 'watch_queue'],
+    sinks: sinkNames,
+    version,
+    revision: env['XE_EXPORTER_REVISION'] ?? '',
+    nodeVersion,
+  });
+  features.subscribe((report) => metrics.featureChanged(report));
+
+  const instanceId = randomUUID();
+  const prometheus = new PrometheusSink(metrics);
+  const sinks: Sink[] = [prometheus];
+  if (otlp.wanted) sinks.push(await openOtlp(context, metrics, instanceId));
+  features.report('otlp', otlp.wanted ? 'active' : 'disabled', otlp.reason);
+  if (config.eventsStdout) {
+    sinks.push(new StdoutSink(context.stdout as Writable, { instanceId, includeProcess: config.includeProcess }));
+  }
+  const pipeline = new Pipeline(metrics, sinks);
+
+  const watchNode = simulated ? watchSimulatedNode : watchThisNode;
+  const node = watchNode({
+    config,
+    native,
+    features,
+    metrics,
+    logger,
+    onClient: (client) => prometheus.clientDiscovered(client),
+  });
+  const http = createHttpServer({
+    registry: metrics.registry,
+    readiness: () => readiness(node),
+    landing: { version, features: () => features.all() },
+    logger,
+  });
+  // The port first: a second exporter on the node fails before it has touched anything.
+  const url = await listenHttp(http, config.listenAddress).catch((error: unknown) => {
+    throw listenError(error, config.listenAddress);
+  });
+  await node.start(pipeline.handle);
+  context.onReload(({ events }) => {
+    const refused = node.source.want(wantedEvents(events));
+    if (refused) logger.error(refused, 'the kernel refused the new event filter');
+    else logger.info({ events }, 'the configuration was read again; of its options, events was applied');
+  });
+  logger.info({ url, version, devices: node.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');
+
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    const deadline = performance.now() + config.shutdownTimeout;
+    // What was read is delivered, what was delivered is flushed; the last scrape can still see it.
+    if ((await before(config.shutdownTimeout / 2, node.stop())) === LATE) {
+      logger.warn({}, 'a GPU does not answer: stopping without waiting for it');
+    }
+    await pipeline.close(Math.max(0, deadline - performance.now()));
+    await http.close();
+    logger.info({}, 'xe-exporter has stopped');
+  };
+  return { url, stop: () => (stopped ??= stop()) };
+}
+
+async function openOtlp(
+  { config, env, logger, version }: CommandContext,
+  metrics: ExporterMetrics,
+  instanceId: string,
+): Promise<OtelLogsSink> {
+  const signal = 'logs';
+  try {
+    return await OtelLogsSink.open({
+      settings: otlpSettings(env, { endpoint: config.otlpEndpoint ?? '', queueSize: config.otlpQueueSize }),
+      service: { name: 'xe-exporter', version, instanceId, hostName: hostname(), hostId: machineId() },
+      includeProcess: config.includeProcess,
+      env,
+      accounting: {
+        exported: (count) => metrics.otlpRecords.cell(signal, 'exported').inc(count),
+        failed: (count) => metrics.otlpRecords.cell(signal, 'failed').inc(count),
+        dropped: (count) => metrics.otlpRecords.cell(signal, 'dropped').inc(count),
+        queue(length, capacity) {
+          metrics.otlpQueueLength.cell(signal).set(length);
+          metrics.otlpQueueCapacity.cell(signal).set(capacity);
+        },
+      },
+      log: (level, message) => logger[level]({}, message),
+    });
+  } catch (error) {
+    throw codedError('XEE_OTLP_MISCONFIGURED', { seen: String(error) }, { cause: error });
+  }
+}
+
+function readiness({ devices, source }: NodeWatch): Readiness {
+  if (devices.devices.length === 0) return { ready: true, reason: 'idle: this node has no xe device' };
+  if (source.up) return { ready: true, reason: `the ${source.name} source is up` };
+  return { ready: false, reason: 'no event source is up; the landing page and "xe-exporter doctor" say why' };
+}
+
+function logFeature(logger: Logger, { feature, state, reason, fix }: ReturnType<FeatureBoard['all']>[number]): void {
+  const level = state === 'denied' || state === 'unsupported' ? 'warn' : 'info';
+  logger[level]({ feature, state, ...(reason && { reason }), ...(fix && { fix }) }, 'feature state');
+}
+
+function listenError(error: unknown, { host, port }: { host: string; port: number }): CodedError | Error {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const cause = error as NodeJS.ErrnoException;
+  switch (cause.code) {
+    case 'EADDRINUSE':
+      return codedError('XEE_PORT_IN_USE', { address }, { cause });
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return codedError('XEE_ADDRESS_NOT_AVAILABLE', { address, errno: cause.code }, { cause });
+    case 'EACCES':
+    case 'EPERM':
+      return codedError('XEE_PORT_PERMISSION', { address, errno: cause.code }, { cause });
+    default:
+      return cause;
+  }
+}
+
+function machineId(): string | undefined {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,40 @@
+import { startExporter } from '../app.js';
+import { COMMANDS } from '../config/schema.js';
+import { EXIT } from '../errors.js';
+import type { Logger } from '../telemetry/logger.js';
+import { METRIC, PATH } from '../telemetry/names.js';
+import type { Command } from './command.js';
+import { untilAborted } from './until-aborted.js';
+
+/** The whole exporter on a made-up node, until SIGINT or SIGTERM. */
+export const command: Command = {
+  name: 'demo',
+  summary: COMMANDS.demo,
+  async run(context) {
+    const exporter = await startExporter({ ...context, logger: quiet(context.logger) }, true);
+    if (!context.config.eventsStdout) context.stdout.write(introduction(exporter.url));
+    await untilAborted(context.signal);
+    await exporter.stop();
+    return EXIT.ok;
+  },
+};
+
+/** What a newcomer has to read is the introduction; the rest is there with --log-level=debug. */
+function quiet(logger: Logger): Logger {
+  return {
+    fatal: (fields, message) => logger.fatal(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    info: (fields, message) => logger.debug(fields, message),
+    debug: (fields, message) => logger.debug(fields, message),
+  };
+}
+
+function introduction(url: string): string {
+  return [
+    'A simulated GPU node is running: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error every second or so.',
+    `Metrics: ${url}${PATH.metrics}  (try: curl -s ${url}${PATH.metrics} | grep ${METRIC.clientVmRebindErrors})`,
+    'Reload to see the counters move; add --events-stdout to see each event as JSON. Ctrl-C stops.',
+    '',
+  ].join('\n');
+}

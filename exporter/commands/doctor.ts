@@ -1,0 +1,23 @@
+import { COMMANDS } from '../config/schema.js';
+import { EXIT } from '../errors.js';
+import type { Command, CommandContext } from './command.js';
+import { gatherFacts } from './doctor/facts.js';
+import { formatReport, makeReport } from './doctor/report.js';
+
+/** Tells what works on this node and how to mend the rest. Exit code 3 when something wanted does not work. */
+export const command: Command = {
+  name: 'doctor',
+  summary: COMMANDS.doctor,
+  run: async (context) => {
+    const report = makeReport(await gatherFacts(context), context.version);
+    const text = context.config.json
+      ? `${JSON.stringify(report, null, 2)}\n`
+      : formatReport(report, wantsColours(context));
+    context.stdout.write(text);
+    return report.status === 'degraded' ? EXIT.degraded : EXIT.ok;
+  },
+};
+
+function wantsColours({ stdout, env }: CommandContext): boolean {
+  return stdout.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+}

@@ -1,0 +1,102 @@
+import { errnoName } from '../../events/errno.js';
+import { pipeSupport } from '../../sources/xe-watch-queue/probe.js';
+import { fail, off, ok, warn, type Check, type Facts, type Finding } from './finding.js';
+import { PRIVILEGE_CHECKS } from './privilege-checks.js';
+
+/** THE LIST, in the order of the report: what the machine is, what the kernel offers, what we may do, where events go. */
+export const CHECKS: readonly Check[] = [
+  { id: 'kernel', title: 'kernel', forWatching: false, run: kernel },
+  { id: 'node', title: 'Node.js', forWatching: false, run: ({ nodeVersion }) => ok(nodeVersion) },
+  { id: 'addon', title: 'native addon', forWatching: true, run: addon },
+  { id: 'devices', title: 'xe devices', forWatching: false, run: devices },
+  { id: 'notification_pipe', title: 'notification pipe', forWatching: true, run: notificationPipe },
+  { id: 'watch_ioctl', title: 'watch ioctl', forWatching: true, run: watchIoctl },
+  { id: 'clients_visible', title: 'xe clients visible', forWatching: true, run: clientsVisible },
+  { id: 'clients_borrowable', title: 'xe clients borrowable', forWatching: true, run: clientsBorrowable },
+  ...PRIVILEGE_CHECKS,
+  { id: 'otlp', title: 'OTLP log events', forWatching: false, run: otlp },
+];
+
+const NO_ADDON = 'not tried: the native addon does not load';
+const NO_DEVICE = 'not tried: there is no xe device';
+
+function kernel({ privileges: { kernelRelease } }: Facts): Finding {
+  return kernelRelease === undefined
+    ? warn('procfs does not tell the kernel release', 'Mount procfs, or name its place with --path-procfs.')
+    : ok(kernelRelease);
+}
+
+function addon({ addonError }: Facts): Finding {
+  return addonError === undefined ? ok('loaded') : fail(addonError.message, addonError.fix);
+}
+
+function devices({ devices: found, sysRoot }: Facts): Finding {
+  if (found.length === 0) {
+    return off(
+      `no device is bound to the xe driver (${sysRoot}/bus/pci/drivers/xe)`,
+      'Nothing to do on a node without an Intel GPU. If there is one, "lspci -k" tells which driver it has.',
+    );
+  }
+  const names = found.map(({ pciBdf, render }) => `${pciBdf} (${render ?? 'no render node'})`).join(', ');
+  return found.every(({ render }) => render !== undefined)
+    ? ok(names)
+    : warn(names, 'A device without a render node is in survivability mode: look for xe errors in the kernel log.');
+}
+
+function notificationPipe({ addonError, pipe }: Facts): Finding {
+  if (addonError !== undefined) return off(NO_ADDON);
+  if (pipe === undefined) return ok('the kernel makes them');
+  const { reason, fix } = pipeSupport(pipe);
+  return fail(reason, fix);
+}
+
+function watchIoctl({ addonError, pipe, devices: found, watches }: Facts): Finding | readonly Finding[] {
+  if (addonError !== undefined) return off(NO_ADDON);
+  if (found.length === 0) return off(NO_DEVICE);
+  if (pipe !== undefined) return off('not tried: there is no notification pipe to attach');
+  return watches.map(({ device: { pciBdf }, support: { request, reason, fix } }) => ({
+    ...(request === undefined ? fail(reason, fix) : ok(reason)),
+    device: pciBdf,
+  }));
+}
+
+function clientsVisible({ addonError, clients, devices: found }: Facts): Finding {
+  if (addonError !== undefined) return off(NO_ADDON);
+  if (clients === undefined) return off(found.length === 0 ? NO_DEVICE : 'not tried: the devices have no drm nodes');
+  const { fds, processes, denied, failure } = clients.scan;
+  if (failure !== undefined) {
+    return fail(
+      `procfs cannot be searched: ${failure.operation} failed with ${errnoName(failure.errno)}`,
+      'Mount procfs, or name its place with --path-procfs.',
+    );
+  }
+  const seen = `${fds.length} open drm files in ${processes} processes`;
+  return denied === 0
+    ? ok(seen)
+    : warn(
+        `${seen}; ${denied} processes may not be looked into`,
+        'See the capabilities and the security module below.',
+      );
+}
+
+function clientsBorrowable({ addonError, clients }: Facts): Finding {
+  if (addonError !== undefined) return off(NO_ADDON);
+  if (clients === undefined || clients.scan.failure !== undefined) return off('not tried: no client can be looked for');
+  const { tried, borrowed, gone, refusal } = clients;
+  if (tried === gone) return ok('not tried: no process has a device open now');
+  const seen = `${borrowed} of ${tried - gone}`;
+  return refusal === undefined
+    ? ok(seen)
+    : fail(
+        `${seen}; ${refusal.operation} was refused with ${errnoName(refusal.errno)}`,
+        'See the capabilities, Yama and the security module below.',
+      );
+}
+
+function otlp({ otlp: { wanted, reason, warning } }: Facts): Finding {
+  const fix = 'Check --otlp-endpoint and the OTEL_* variables.';
+  if (warning !== undefined)
+    return wanted ? warn(`on: ${reason}; ${warning}`, fix) : fail(`${reason}: ${warning}`, fix);
+  if (wanted) return ok(`on: ${reason}`);
+  return off(`off: ${reason}`, 'To send log events, give --otlp-endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT.');
+}

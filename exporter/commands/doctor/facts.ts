@@ -1,0 +1,100 @@
+import { constants } from 'node:os';
+import { CodedError, codedError } from '../../errors.js';
+import type { XeDevice } from '../../host/device.js';
+import { listXeDevices } from '../../host/devices.js';
+import { readPrivileges } from '../../host/privileges.js';
+import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
+import { loadNative } from '../../native/load.js';
+import { otlpWanted } from '../../sinks/otlp/wanted.js';
+import { probeWatchIoctl } from '../../sources/xe-watch-queue/probe.js';
+import type { CommandContext } from '../command.js';
+import type { ClientFacts, Facts } from './finding.js';
+
+const DRM_MAJOR = 226;
+/** A sample that tells as much as all of them, in bounded time. */
+const MOST_BORROWED = 256;
+const { EBADF, ESRCH } = constants.errno;
+
+/** Where facts come from; the real ones unless a test says otherwise. */
+export interface Machine {
+  readonly loadNative: (explicitPath: string | undefined) => NativeAddon;
+  readonly listXeDevices: (sysRoot: string) => readonly XeDevice[];
+}
+
+/**
+ * Looks at the machine. Attaches nothing to any client; probes the watch ioctl on throw-away opens of the render nodes, which wakes the GPUs.
+ * Takes up to a few seconds per device.
+ */
+export async function gatherFacts(context: CommandContext, given: Partial<Machine> = {}): Promise<Facts> {
+  const { config, env, nodeVersion } = context;
+  const machine: Machine = { loadNative, listXeDevices, ...given };
+  const devices = machine.listXeDevices(config.sysRoot);
+  const watchWanted = config.xeWatchIoctl !== 'off';
+  const native = watchWanted ? load(machine, env['XE_EXPORTER_NATIVE_PATH']) : undefined;
+  const addon = native instanceof CodedError ? undefined : native;
+
+  const pipe = addon?.probePipe();
+  const canProbe = addon !== undefined && pipe === undefined;
+  return {
+    nodeVersion,
+    watchWanted,
+    maxClients: config.maxClients,
+    sysRoot: config.sysRoot,
+    privileges: readPrivileges(config.procRoot),
+    devices,
+    addonError: native instanceof CodedError ? native : undefined,
+    pipe,
+    watches: canProbe ? await probeEach(addon, devices, context) : [],
+    clients: addon && (await findClients(addon, config.procRoot, devices)),
+    otlp: otlpWanted(env, config.otlpEndpoint ?? ''),
+  };
+}
+
+function load(machine: Machine, path: string | undefined): NativeAddon | CodedError {
+  try {
+    return machine.loadNative(path);
+  } catch (error) {
+    if (error instanceof CodedError) return error;
+    return codedError('XEE_ADDON_NOT_LOADABLE', { tried: String(error), fix: 'Run "npm rebuild".' }, { cause: error });
+  }
+}
+
+async function probeEach(
+  addon: NativeAddon,
+  devices: readonly XeDevice[],
+  { config, signal }: CommandContext,
+): Promise<Facts['watches']> {
+  const watches: Facts['watches'][number][] = [];
+  for (const device of devices) {
+    signal.throwIfAborted();
+    watches.push({ device, support: await probeWatchIoctl(addon, device, config.devRoot, config.xeWatchIoctl) });
+  }
+  return watches;
+}
+
+async function findClients(
+  addon: NativeAddon,
+  procRoot: string,
+  devices: readonly XeDevice[],
+): Promise<ClientFacts | undefined> {
+  const minors = devices.flatMap(({ cardMinor, renderMinor }) =>
+    [cardMinor, renderMinor].filter((minor) => minor !== undefined),
+  );
+  if (minors.length === 0) return undefined;
+  const scan = await addon.scanDrmFds(procRoot, DRM_MAJOR, Uint32Array.from(minors));
+  const results: NativeResult[] = [];
+  for (const fd of scan.fds.slice(0, MOST_BORROWED)) results.push(await borrow(addon, fd));
+  const isGone = (result: NativeResult): boolean =>
+    result?.operation === 'identity' || result?.errno === ESRCH || result?.errno === EBADF;
+  return {
+    scan,
+    tried: results.length,
+    borrowed: results.filter((result) => result === undefined).length,
+    gone: results.filter(isGone).length,
+    refusal: results.find((result) => result !== undefined && !isGone(result)),
+  };
+}
+
+function borrow(addon: NativeAddon, { pid, startTime, fd, minor }: DrmFd): Promise<NativeResult> {
+  return addon.canBorrow({ pid, startTime, fd, major: DRM_MAJOR, minor });
+}

@@ -1,0 +1,74 @@
+import type { CodedError } from '../../errors.js';
+import type { Privileges } from '../../host/privileges.js';
+import type { XeDevice } from '../../host/device.js';
+import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
+import type { OtlpDecision } from '../../sinks/otlp/wanted.js';
+import type { WatchSupport } from '../../sources/xe-watch-queue/probe.js';
+
+/**
+ * `ok` works; `warn` works, but may not always; `fail` was wanted and does not work; `off` was not wanted, or has no meaning here.
+ */
+export type Status = 'ok' | 'warn' | 'fail' | 'off';
+
+/** What one check says. */
+export interface Finding {
+  readonly status: Status;
+  /** What was seen, and why that matters when it is not `ok`. */
+  readonly seen: string;
+  /** What to do, for Kubernetes and for a plain machine; empty when nothing. */
+  readonly fix: string;
+  /** PCI address, for checks made for each device. */
+  readonly device?: string;
+}
+
+/** Everything the checks judge, gathered beforehand, so that each check is a pure function of it. */
+export interface Facts {
+  readonly nodeVersion: string;
+  /** False with --xe-watch-ioctl=off. */
+  readonly watchWanted: boolean;
+  readonly maxClients: number;
+  readonly sysRoot: string;
+  readonly privileges: Privileges;
+  readonly devices: readonly XeDevice[];
+  /** Why the addon does not load; undefined = it does, and the native facts below are there. */
+  readonly addonError: CodedError | undefined;
+  readonly pipe: NativeResult;
+  readonly watches: readonly { readonly device: XeDevice; readonly support: WatchSupport }[];
+  readonly clients: ClientFacts | undefined;
+  readonly otlp: OtlpDecision;
+}
+
+/** The open drm files found, and what became of trying to borrow them. */
+export interface ClientFacts {
+  readonly scan: DrmFdScan;
+  readonly tried: number;
+  readonly borrowed: number;
+  /** Files that were closed in the meantime: nobody's fault. */
+  readonly gone: number;
+  /** The first refusal. */
+  readonly refusal: NativeFailure | undefined;
+}
+
+/** One line of the report: a small pure function in the list of checks.ts. */
+export interface Check {
+  /** Stable; `check` in the JSON report. */
+  readonly id: string;
+  /** What the report for people calls it. */
+  readonly title: string;
+  /** True for what only watching needs: `off` when watching is switched off. */
+  readonly forWatching: boolean;
+  run(facts: Facts): Finding | readonly Finding[];
+}
+
+export function ok(seen: string): Finding {
+  return { status: 'ok', seen, fix: '' };
+}
+export function off(seen: string, fix = ''): Finding {
+  return { status: 'off', seen, fix };
+}
+export function warn(seen: string, fix: string): Finding {
+  return { status: 'warn', seen, fix };
+}
+export function fail(seen: string, fix: string): Finding {
+  return { status: 'fail', seen, fix };
+}

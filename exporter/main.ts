@@ -1,0 +1,137 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { inspect } from 'node:util';
+import type { Command } from './commands/command.js';
+import { isCommand, parseArguments } from './config/argv.js';
+import { commandHelp, programHelp } from './config/help.js';
+import { loadConfig } from './config/load.js';
+import { nearest } from './config/nearest.js';
+import { quote } from './config/problem.js';
+import { COMMANDS, type CommandName, type Config } from './config/schema.js';
+import { CodedError, codedError, EXIT, explain } from './errors.js';
+import type { Logger } from './telemetry/logger.js';
+
+/** THE LIST of commands. Loaded when run, so that `--help` and a wrong flag answer at once. */
+const LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
+  serve: async () => (await import('./commands/serve.js')).command,
+  watch: async () => (await import('./commands/watch.js')).command,
+  doctor: async () => (await import('./commands/doctor.js')).command,
+  demo: async () => (await import('./commands/demo.js')).command,
+};
+
+/** Commands that have nothing left to do when nobody reads their output. */
+const ENDS_WITH_STDOUT: readonly CommandName[] = ['watch'];
+
+/** How long past its own deadline a command may take to stop before the process is ended under it. */
+const SHUTDOWN_GRACE_MS = 1000;
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const stop = new AbortController();
+let running:
+  | { readonly name: CommandName; readonly config: Config; readonly logger: Logger; readonly inText: boolean }
+  | undefined;
+let signalled: 'SIGINT' | 'SIGTERM' | undefined;
+
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+process.on('uncaughtException', (error) => process.exit(report(error)));
+process.stdout.on('error', () => {
+  if (running !== undefined && ENDS_WITH_STDOUT.includes(running.name)) beginStop('the end of its output');
+});
+// There is nowhere left to tell.
+process.stderr.on('error', () => undefined);
+// Reached only when a command waits for something that can no longer happen.
+process.on('beforeExit', () => process.exit(report(new Error('nothing left to wait for'))));
+
+process.exit(await main(process.argv.slice(2)).catch(report));
+
+async function main(argv: readonly string[]): Promise<number> {
+  const args = parseArguments(argv);
+  const name = args.command;
+  if (args.version) return print(`${version}\n`);
+  if (name === undefined) return print(programHelp(version));
+  if (!isCommand(name)) throw unknownCommand(name);
+  if (args.help) return print(commandHelp(name));
+  const load = (): Promise<Config> => loadConfig(name, args, process.env);
+  return run(name, await load(), load);
+}
+
+async function run(name: CommandName, config: Config, load: () => Promise<Config>): Promise<number> {
+  const { createLogger } = await import('./telemetry/logger.js');
+  const inText = config.logFormat === 'text' || (config.logFormat === 'auto' && process.stderr.isTTY === true);
+  const logger = createLogger({ level: config.logLevel, format: inText ? 'text' : 'json', stream: process.stderr });
+  running = { name, config, logger, inText };
+
+  const command = await LOADERS[name]();
+  if (stop.signal.aborted) return EXIT.ok;
+  try {
+    return await command.run({
+      config,
+      env: process.env,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      signal: stop.signal,
+      onReload: (apply) => process.on('SIGHUP', () => void load().then(apply, (error) => reloadFailed(logger, error))),
+      logger,
+      version,
+      nodeVersion: process.versions.node,
+    });
+  } catch (error) {
+    const interrupted = stop.signal.aborted && error instanceof Error && error.name === 'AbortError';
+    if (interrupted) return signalled === undefined ? EXIT.ok : 128 + constants.signals[signalled];
+    throw error;
+  }
+}
+
+/** A mistake in the file must not end an exporter that runs. */
+function reloadFailed(logger: Logger, error: unknown): void {
+  const { message, fix } = error as CodedError;
+  logger.error({ fix }, `the configuration was not reloaded: ${message}`);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return EXIT.ok;
+}
+
+/** The first signal asks to stop, the second one does not ask. */
+function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
+  if (signalled !== undefined) process.exit(128 + constants.signals[signal]);
+  signalled = signal;
+  beginStop(signal);
+}
+
+function beginStop(reason: string): void {
+  if (stop.signal.aborted) return;
+  stop.abort();
+  const deadline = (running?.config.shutdownTimeout ?? 0) + SHUTDOWN_GRACE_MS;
+  setTimeout(
+    () => process.exit(report(codedError('XEE_SHUTDOWN_DEADLINE', { seconds: deadline / 1000, signal: reason }))),
+    deadline,
+  );
+}
+
+/** Tells what ended the program, on one line where the text allows: as a log line in JSON, else as plain text. */
+function report(error: unknown): number {
+  const coded =
+    error instanceof CodedError ? error : codedError('XEE_INTERNAL', { seen: describe(error) }, { cause: error });
+  running?.logger.debug({ err: coded.cause ?? coded }, 'what ended the program');
+  if (running?.inText === false) running.logger.fatal({ code: coded.code, fix: coded.fix }, coded.message);
+  else process.stderr.write(`xe-exporter: ${explain(coded)}\n`);
+  return coded.exitCode;
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error
+    ? `${error.name}: ${error.message}`
+    : `thrown: ${inspect(error, { depth: 0, breakLength: Infinity })}`;
+}
+
+function unknownCommand(name: string): CodedError {
+  const near = nearest(name, Object.keys(COMMANDS));
+  const suggestion = near === undefined ? '' : `Did you mean ${near}? `;
+  return codedError('XEE_UNKNOWN_COMMAND', { command: quote(name), suggestion });
+}

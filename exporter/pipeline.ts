@@ -1,0 +1,80 @@
+import { hrtime } from 'node:process';
+import { unattributedReason } from './attribute/unattributed.js';
+import { Bus } from './bus/bus.js';
+import { Decoder } from './decode/decoder.js';
+import type { DeviceEvent } from './events/device-event.js';
+import { eventDefinitions } from './events/index.js';
+import type { Sink } from './sinks/sink.js';
+import type { StampedBatch } from './sources/source.js';
+import type { ExporterMetrics } from './telemetry/exporter-metrics.js';
+import type { Histogram } from './telemetry/histogram-family.js';
+import type { Counter } from './telemetry/metric-families.js';
+import type { SourceName, UnattributedReason } from './telemetry/names.js';
+
+/** The series every batch of one source moves, found once: a batch is often a single record. */
+interface SourceSeries {
+  readonly latency: Histogram;
+  readonly received: Map<string, Counter>;
+}
+
+/** Everything between the sources and the sinks, in one synchronous pass. JavaScript thread only. */
+export class Pipeline {
+  readonly #metrics: ExporterMetrics;
+  readonly #decoder: Decoder;
+  readonly #bus: Bus;
+  readonly #unattributed: Readonly<Record<UnattributedReason, Counter>>;
+  readonly #ofSource = new Map<SourceName, SourceSeries>();
+
+  constructor(metrics: ExporterMetrics, sinks: readonly Sink[]) {
+    this.#metrics = metrics;
+    this.#decoder = new Decoder(eventDefinitions, {
+      received: (source, event, count) => this.#received(source, event).inc(count),
+      dropped: (reason, count) => metrics.eventsDropped.cell('decode', '', reason).inc(count),
+    });
+    this.#unattributed = {
+      client_gone: metrics.eventsUnattributed.cell('client_gone'),
+      no_container: metrics.eventsUnattributed.cell('no_container'),
+    };
+    this.#bus = new Bus(sinks, {
+      dropped: (sink, reason) => metrics.eventsDropped.cell('sink', sink, reason).inc(),
+    });
+  }
+
+  /** Takes one batch through all stages. Never throws. */
+  readonly handle = (batch: StampedBatch): void => {
+    let events = 0;
+    this.#decoder.decode(batch, (event) => {
+      events++;
+      this.#attributeAndPublish(event);
+    });
+    // One read, one time: what matters is how long the batch waited, and the clock is not asked for every record.
+    const seconds = Math.max(0, Number(hrtime.bigint() - batch.monotonicNs) / 1e9);
+    this.#seriesOf(batch.source).latency.observe(seconds, events);
+  };
+
+  /** Flushes the sinks within the deadline. Events published later are counted as dropped (closed). */
+  close(deadlineMs: number): Promise<void> {
+    return this.#bus.close(deadlineMs);
+  }
+
+  #seriesOf(source: SourceName): SourceSeries {
+    const known = this.#ofSource.get(source);
+    if (known !== undefined) return known;
+    const series = { latency: this.#metrics.eventLatency.cell(source), received: new Map<string, Counter>() };
+    this.#ofSource.set(source, series);
+    return series;
+  }
+
+  #received(source: SourceName, event: string): Counter {
+    const { received } = this.#seriesOf(source);
+    const counter = received.get(event) ?? this.#metrics.eventsReceived.cell(source, event);
+    received.set(event, counter);
+    return counter;
+  }
+
+  #attributeAndPublish(event: DeviceEvent): void {
+    const reason = unattributedReason(event);
+    if (reason !== undefined) this.#unattributed[reason].inc();
+    this.#bus.publish(event);
+  }
+}

@@ -1,0 +1,108 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseExposition } from './exposition.js';
+
+const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
+
+export interface ExporterProcessOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Runs as another user. */
+  readonly uid?: number;
+  /** A program that starts Node, such as setpriv with its options. */
+  readonly launcher?: readonly string[];
+  /** Options of Node itself. */
+  readonly execArgv?: readonly string[];
+}
+
+/** A line of the exporter's JSON log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+/** The built exporter as a process of its own, its log as JSON. */
+export class ExporterProcess {
+  /** Set for `serve` and `demo`. */
+  readonly url: string;
+  readonly child: ChildProcess;
+  readonly log: LogLine[];
+  /** Lines of standard output. */
+  readonly stdout: string[];
+  readonly exited: Promise<number | null>;
+
+  private constructor(
+    url: string,
+    child: ChildProcess,
+    log: LogLine[],
+    stdout: string[],
+    exited: Promise<number | null>,
+  ) {
+    this.url = url;
+    this.child = child;
+    this.log = log;
+    this.stdout = stdout;
+    this.exited = exited;
+  }
+
+  /** Resolves when the process serves HTTP. @throws with what it said when it ends before */
+  static async serve({ args = [], ...options }: ExporterProcessOptions = {}): Promise<ExporterProcess> {
+    return ExporterProcess.run(
+      ['serve', '--listen-address=127.0.0.1:0', '--scan-interval=250ms', ...args],
+      options,
+      (line) => (line['msg'] === 'xe-exporter is running' ? String(line['url']) : undefined),
+    );
+  }
+
+  /** Runs any command; resolves when `started` recognises a line of its log or, in `raw`, of its standard error. */
+  static async run(
+    args: readonly string[],
+    { env = {}, uid, launcher = [], execArgv = [] }: Omit<ExporterProcessOptions, 'args'>,
+    started: (line: LogLine) => string | undefined,
+  ): Promise<ExporterProcess> {
+    const [program = process.execPath, ...rest] = [...launcher, process.execPath, ...execArgv, MAIN, ...args];
+    const child = spawn(program, [...rest, '--log-format=json'], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(uid !== undefined && { uid, gid: uid }),
+    });
+    const exited = once(child, 'exit').then(([code]) => code as number | null);
+    const log: LogLine[] = [];
+    const stdout: string[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => stdout.push(line));
+    const url = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: child.stderr }).on('line', (text) => {
+        const line = parseLine(text);
+        log.push(line);
+        const found = started(line);
+        if (found !== undefined) resolve(found);
+      });
+      void exited.then((code) => reject(new Error(`the exporter ended with ${code}: ${JSON.stringify(log)}`)));
+    });
+    return new ExporterProcess(url, child, log, stdout, exited);
+  }
+
+  /** One scrape, by series as rendered. */
+  async metrics(): Promise<Map<string, number>> {
+    const response = await fetch(`${this.url}/metrics`);
+    return parseExposition(await response.text());
+  }
+
+  /** The value of one series; undefined when there is none. */
+  async metric(series: string): Promise<number | undefined> {
+    return (await this.metrics()).get(series);
+  }
+
+  /** Asks the process to stop. @returns its exit code */
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    this.child.kill(signal);
+    return this.exited;
+  }
+}
+
+function parseLine(text: string): LogLine {
+  try {
+    return JSON.parse(text) as LogLine;
+  } catch {
+    return { raw: text };
+  }
+}
