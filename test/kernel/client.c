@@ -1,0 +1,276 @@
+/*
+ * A "GPU application" for the test kernel: opens render nodes and does what it is told on standard input.
+ *
+ *   client [--uid N] [--comm NAME] [--nr N] [--slots N] [--undumpable] [PATH ...]
+ *
+ * Opens each PATH, prints {"ready":true,"pid":...,"files":[{"k":0,"client":5}]}, then answers every line of
+ * standard input with exactly one line of JSON: {"ok":true,...} or {"ok":false,"errno":22,"error":"EINVAL"}.
+ *
+ *   open PATH               opens one more file: {"k":1,"client":6}
+ *   close K | dup K         a duplicate has a number of its own and the same client
+ *   version K               a harmless DRM ioctl, which makes this process the owner of the client again
+ *   fork                    a child that holds the same files and sleeps: {"pid":...}
+ *   kill PID                ends such a child and waits for it
+ *   watch K ID [SUBTYPES]   listens to file K on a pipe of its own, with a kernel filter if a mask is given
+ *   read                    drains that pipe: {"records":[{"type":2,"subtype":0,"id":1,"length":16,"vm":1,"error":-12}]}
+ *   exit [CODE]             also at end of input
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "watch.h"
+
+#define MAX_FILES 1024
+
+static int files[MAX_FILES];
+static int file_count;
+static int pipe_fds[2] = { -1, -1 };
+static unsigned watch_nr = 0x0f;
+static unsigned pipe_slots = 64;
+
+static void fail(const char *what)
+{
+	int saved = errno;
+
+	printf("{\"ok\":false,\"errno\":%d,\"error\":\"%s\",\"what\":\"%s\"}\n", saved, strerrorname_np(saved), what);
+}
+
+static int file_at(const char *arg)
+{
+	int k = arg ? atoi(arg) : -1;
+
+	if (k >= 0 && k < file_count && files[k] >= 0)
+		return k;
+	errno = EBADF;
+	return -1;
+}
+
+/* Takes over fd and gives its number, or -1 with errno set. */
+static int keep(int fd)
+{
+	if (fd < 0)
+		return -1;
+	if (file_count == MAX_FILES) {
+		close(fd);
+		errno = EMFILE;
+		return -1;
+	}
+	files[file_count] = fd;
+	return file_count++;
+}
+
+static void answer_file(int k, const char *what)
+{
+	if (k < 0)
+		fail(what);
+	else
+		printf("{\"ok\":true,\"k\":%d,\"client\":%llu}\n", k, drm_client_id(files[k]));
+}
+
+static void do_open(char *path)
+{
+	answer_file(keep(open(path ? path : "", O_RDWR | O_CLOEXEC)), "open");
+}
+
+static void do_dup(char *arg)
+{
+	int k = file_at(arg);
+
+	answer_file(k < 0 ? -1 : keep(fcntl(files[k], F_DUPFD_CLOEXEC, 3)), "dup");
+}
+
+static void do_close(char *arg)
+{
+	int k = file_at(arg);
+
+	if (k < 0) {
+		fail("close");
+		return;
+	}
+	close(files[k]);
+	files[k] = -1;
+	puts("{\"ok\":true}");
+}
+
+static void do_version(char *arg)
+{
+	/* struct drm_version with empty buffers: the kernel only reports lengths. */
+	uint64_t version[8] = { 0 };
+	int k = file_at(arg);
+
+	if (k < 0 || ioctl(files[k], _IOWR('d', 0x00, version), version))
+		fail("version");
+	else
+		puts("{\"ok\":true}");
+}
+
+static void do_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		fail("fork");
+	} else if (pid == 0) {
+		/* Standard input stays the parent's alone. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(STDIN_FILENO);
+		for (;;)
+			pause();
+	} else {
+		printf("{\"ok\":true,\"pid\":%d}\n", pid);
+	}
+}
+
+static void do_kill(char *arg)
+{
+	pid_t pid = arg ? atoi(arg) : -1;
+
+	if (pid <= 0 || kill(pid, SIGKILL) || waitpid(pid, NULL, 0) != pid)
+		fail("kill");
+	else
+		puts("{\"ok\":true}");
+}
+
+static void do_watch(char *args)
+{
+	char *k_arg = strtok(args, " "), *id = strtok(NULL, " "), *subtypes = strtok(NULL, " ");
+	int k = file_at(k_arg);
+
+	if (k < 0 || !id) {
+		fail("watch");
+		return;
+	}
+	if (pipe_fds[0] < 0 && watch_pipe(pipe_fds, pipe_slots)) {
+		fail("pipe2");
+		return;
+	}
+	if (subtypes && watch_filter(pipe_fds[0], WATCH_TYPE_XE, strtoul(subtypes, NULL, 0))) {
+		fail("filter");
+		return;
+	}
+	if (xe_watch(files[k], watch_nr, pipe_fds[0], strtoul(id, NULL, 0)))
+		fail("watch");
+	else
+		puts("{\"ok\":true}");
+}
+
+static void print_record(const unsigned char *bytes, const char *separator)
+{
+	struct watch_record r;
+	int32_t body[2] = { 0 };
+
+	memcpy(&r, bytes, sizeof(r));
+	printf("%s{\"type\":%u,\"subtype\":%u,\"id\":%u,\"length\":%u", separator, r.type, r.subtype, record_id(&r),
+	       record_length(&r));
+	if (r.type == WATCH_TYPE_XE && record_length(&r) >= sizeof(r) + sizeof(body)) {
+		memcpy(body, bytes + sizeof(r), sizeof(body));
+		printf(",\"vm\":%u,\"error\":%d", (uint32_t)body[0], body[1]);
+	}
+	putchar('}');
+}
+
+static void do_read(void)
+{
+	unsigned char buffer[4096];
+	const char *separator = "";
+	ssize_t n;
+
+	printf("{\"ok\":true,\"records\":[");
+	/* Until EAGAIN: poll would not tell of a LOSS record that is still owed. */
+	while ((n = read(pipe_fds[0], buffer, sizeof(buffer))) > 0) {
+		for (ssize_t at = 0; at < n; separator = ",") {
+			struct watch_record r;
+
+			memcpy(&r, buffer + at, sizeof(r));
+			print_record(buffer + at, separator);
+			at += record_length(&r);
+		}
+	}
+	puts("]}");
+}
+
+static void obey(char *line)
+{
+	char *verb, *args = line;
+
+	line[strcspn(line, "\n")] = '\0';
+	verb = strsep(&args, " ");
+	if (!strcmp(verb, "open"))
+		do_open(args);
+	else if (!strcmp(verb, "close"))
+		do_close(args);
+	else if (!strcmp(verb, "dup"))
+		do_dup(args);
+	else if (!strcmp(verb, "version"))
+		do_version(args);
+	else if (!strcmp(verb, "fork"))
+		do_fork();
+	else if (!strcmp(verb, "kill"))
+		do_kill(args);
+	else if (!strcmp(verb, "watch"))
+		do_watch(args);
+	else if (!strcmp(verb, "read"))
+		do_read();
+	else if (!strcmp(verb, "exit"))
+		_exit(args ? atoi(args) : 0);
+	else
+		errno = EINVAL, fail("unknown command");
+}
+
+static void become(uid_t uid, int dumpable)
+{
+	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid)) {
+		fail("setuid");
+		exit(1);
+	}
+	/* A program started under that user would be dumpable; after setuid(2) it is not. */
+	if (dumpable)
+		prctl(PR_SET_DUMPABLE, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "uid", required_argument, NULL, 'u' },   { "comm", required_argument, NULL, 'c' },
+		{ "nr", required_argument, NULL, 'n' },    { "slots", required_argument, NULL, 's' },
+		{ "undumpable", no_argument, NULL, 'd' }, { 0 },
+	};
+	char line[4096];
+	int option, uid = 0, dumpable = 1;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'u': uid = atoi(optarg); break;
+		case 'c': prctl(PR_SET_NAME, optarg); break;
+		case 'n': watch_nr = strtoul(optarg, NULL, 0); break;
+		case 's': pipe_slots = strtoul(optarg, NULL, 0); break;
+		case 'd': dumpable = 0; break;
+		default: return 2;
+		}
+	}
+	setvbuf(stdout, NULL, _IOLBF, 1 << 16);
+	if (uid)
+		become(uid, dumpable);
+	if (!dumpable)
+		prctl(PR_SET_DUMPABLE, 0);
+
+	for (; optind < argc; optind++) {
+		if (keep(open(argv[optind], O_RDWR | O_CLOEXEC)) < 0) {
+			fail(argv[optind]);
+			return 1;
+		}
+	}
+	printf("{\"ready\":true,\"pid\":%d,\"files\":[", getpid());
+	for (int k = 0; k < file_count; k++)
+		printf("%s{\"k\":%d,\"client\":%llu}", k ? "," : "", k, drm_client_id(files[k]));
+	puts("]}");
+
+	while (fgets(line, sizeof(line), stdin))
+		obey(line);
+	return 0;
+}

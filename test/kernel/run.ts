@@ -1,0 +1,93 @@
+// Runs every scenario in a test kernel of its own. Host side; started by run.sh, which builds what it needs.
+//
+//   run.js [part of a name ...]
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bootGuest } from './guest.js';
+
+interface Scenario {
+  name: string;
+  /** Without it the kernel answers pipe2 with ENOPKG. */
+  watchQueue: boolean;
+  kernelArgs: string[];
+  command: string[];
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = process.env.XE_TEST_ROOT ?? process.cwd();
+const programs = required('XE_TEST_PROGRAMS');
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: run this through test/kernel/run.sh`);
+  return value;
+}
+
+function selfTest(nr: string): Scenario {
+  const command = [join(programs, 'self-test'), '--nr', nr];
+  return { name: `self-test-${nr}`, watchQueue: true, kernelArgs: [`xestub.watch_nr=${nr}`], command };
+}
+
+/** A compiled node:test file of scenarios/, in a kernel with these parameters. */
+function nodeTest(file: string, kernelArgs: string[], watchQueue = true): Scenario {
+  const name = [file, ...kernelArgs, ...(watchQueue ? [] : ['no-watch-queue'])].join(' ');
+  const command = [process.execPath, '--test-reporter=spec', join(here, 'scenarios', `${file}.test.js`)];
+  return { name, watchQueue, kernelArgs, command };
+}
+
+const scenarios: Scenario[] = [
+  selfTest('0x0f'),
+  selfTest('0x10'),
+  selfTest('0x11'),
+  selfTest('0'),
+  {
+    name: 'self-test-no-watch-queue',
+    watchQueue: false,
+    kernelArgs: [],
+    command: [join(programs, 'self-test'), '--no-watch-queue'],
+  },
+  nodeTest('guest', []),
+  nodeTest('first-light', ['xestub.watch_nr=0x0f']),
+  nodeTest('first-light', ['xestub.watch_nr=0x10']),
+  nodeTest('first-light', ['xestub.watch_nr=0x11']),
+  nodeTest('clients', []),
+  nodeTest('burst', []),
+  nodeTest('listeners', []),
+  nodeTest('degraded', []),
+  nodeTest('degraded', ['xestub.watch_nr=0']),
+  nodeTest('degraded', [], false),
+];
+
+async function runScenario(scenario: Scenario): Promise<boolean> {
+  const started = performance.now();
+  process.stdout.write(`# ${scenario.name}\n`);
+  const result = await bootGuest({
+    image: required(scenario.watchQueue ? 'XE_TEST_IMAGE' : 'XE_TEST_IMAGE_NO_WATCH_QUEUE'),
+    init: join(root, 'test/kernel/guest/init'),
+    command: scenario.command,
+    kernelArgs: scenario.kernelArgs,
+    cwd: root,
+    env: { XE_TEST_CLIENT: join(programs, 'client'), XE_TEST_NO_WATCH_QUEUE: scenario.watchQueue ? '0' : '1' },
+    timeoutMs: 120_000,
+  });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const ok = result.exitCode === 0;
+  process.stdout.write(result.stdout);
+  const end = result.timedOut ? 'timed out' : `exit code ${result.exitCode}`;
+  process.stdout.write(`${ok ? 'ok' : 'NOT OK'} - ${scenario.name} (${end}, ${seconds} s)\n\n`);
+  return ok;
+}
+
+// So that a guest does not outlive us: bootGuest ends it when this process exits.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+const wanted = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+for (const scenario of scenarios) {
+  if (wanted.length > 0 && !wanted.some((part) => scenario.name.includes(part))) continue;
+  if (await runScenario(scenario)) passed++;
+  else failed++;
+}
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

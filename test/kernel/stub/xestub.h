@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A stand-in for the xe driver: real PCI functions, real DRM devices and the
+ * watch ioctl of the xe event series, without a GPU behind them.
+ *
+ * This folder is linked into a Linux kernel and is therefore under the
+ * kernel's licence, unlike the rest of the project.
+ */
+#ifndef _XESTUB_H_
+#define _XESTUB_H_
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <drm/drm_device.h>
+#include <drm/drm_file.h>
+
+struct watch_list;
+struct watch_notification;
+
+/**
+ * struct xestub_device - one made-up GPU
+ */
+struct xestub_device {
+	struct drm_device drm;
+	/** @link: entry in xestub_devices, under xestub_devices_lock */
+	struct list_head link;
+	/** @wedged: set once; only a new bind clears it, as in xe */
+	atomic_t wedged;
+	/** @vram_size: bytes of VRAM the device claims to have */
+	u64 vram_size;
+	/** @vram_used: bytes in use besides what the clients hold */
+	u64 vram_used;
+	/** @wakes: how often the device left runtime suspend */
+	atomic_t wakes;
+	/** @ioctls: driver ioctls other than the watch ioctl and the query */
+	atomic_t ioctls;
+	/** @fdinfo_reads: how often a client's fdinfo was read */
+	atomic_t fdinfo_reads;
+};
+
+/**
+ * struct xestub_file - one open file, which is one DRM client
+ */
+struct xestub_file {
+	/** @watchers: NULL without CONFIG_WATCH_QUEUE */
+	struct watch_list *watchers;
+	/** @vram: bytes fdinfo reports for vram0 */
+	u64 vram;
+};
+
+extern struct list_head xestub_devices;
+extern struct mutex xestub_devices_lock;
+extern unsigned int xestub_watch_nr;
+extern unsigned int xestub_device_count;
+
+static inline struct xestub_device *to_xestub(struct drm_device *drm)
+{
+	return container_of(drm, struct xestub_device, drm);
+}
+
+/* xestub_pci.c */
+int xestub_add_bridges(void);
+
+/* xestub_control.c */
+void xestub_control_init(void);
+
+/* xestub_watch.c */
+#ifdef CONFIG_WATCH_QUEUE
+struct watch_list *xestub_watch_list_alloc(void);
+void xestub_watch_list_free(struct watch_list *watchers);
+unsigned int xestub_watch_list_count(struct watch_list *watchers);
+int xestub_watch_ioctl(struct drm_device *drm, void *data,
+		       struct drm_file *file);
+void xestub_post(struct watch_list *watchers, struct watch_notification *n,
+		 unsigned int count);
+#else
+static inline struct watch_list *xestub_watch_list_alloc(void)
+{
+	return NULL;
+}
+
+static inline void xestub_watch_list_free(struct watch_list *watchers) { }
+
+static inline unsigned int xestub_watch_list_count(struct watch_list *watchers)
+{
+	return 0;
+}
+
+static inline void xestub_post(struct watch_list *watchers,
+			       struct watch_notification *n,
+			       unsigned int count)
+{
+}
+#endif
+
+#endif
