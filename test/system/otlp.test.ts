@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import protobuf from 'protobufjs';
+import { startCollector } from '../helpers/collector.js';
+import { aClient, anEvent, aWorkload } from '../helpers/events.js';
+import { openOtelSink } from '../helpers/otel-sink.js';
+import { decodeLogs, type ReceivedRecord } from '../helpers/otlp.js';
+import { waitFor } from '../helpers/wait-for.js';
+
+/** What we send, read with the official OpenTelemetry definitions; tools-otlp.sh installs them and run.sh sets OTLP_PROTO_DIR. */
+const directory = process.env['OTLP_PROTO_DIR'] ?? '/usr/include';
+let request: protobuf.Type;
+
+before(() => {
+  const root = new protobuf.Root();
+  root.resolvePath = (_from, path) => join(directory, path);
+  root.loadSync('opentelemetry/proto/collector/logs/v1/logs_service.proto', { keepCase: false });
+  request = root.lookupType('opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest');
+});
+
+const client = aClient({ workload: aWorkload() });
+const event = anEvent({ client, sequence: 3 });
+
+function check(record: ReceivedRecord | undefined): void {
+  assert.equal(record?.eventName, 'xe.vm.rebind_error');
+  assert.equal(record?.severityNumber, 17);
+  assert.equal(record?.severityText, undefined);
+  assert.equal(record?.timeUnixNano, event.realtimeNs);
+  assert.equal(record?.observedTimeUnixNano, event.realtimeNs);
+  assert.match(String(record?.body), /ml\/train-0.*ENOMEM/);
+  assert.deepEqual(record?.attributes, {
+    'xe.event.id': 'node-a-42-3',
+    'xe.event.source': 'watch_queue',
+    'error.type': 'ENOMEM',
+    'hw.id': '0000:03:00.0',
+    'hw.type': 'gpu',
+    'hw.name': 'card0',
+    'hw.vendor': 'Intel',
+    'pci.bdf': '0000:03:00.0',
+    'pci.vendor_id': '0x8086',
+    'pci.device_id': '0xe20b',
+    'xe.drm.client_id': 7,
+    'process.pid': 4711,
+    'process.executable.name': 'python3',
+    'process.creation.time': '2026-01-31T11:00:00.000Z',
+    'container.id': client.workload?.containerId,
+    'k8s.namespace.name': 'ml',
+    'k8s.pod.name': 'train-0',
+    'k8s.pod.uid': client.workload?.podUid,
+    'k8s.container.name': 'main',
+    'xe.vm.id': 5,
+    'xe.vm.errno': -12,
+  });
+  assert.deepEqual(record?.scope, { name: 'xe-exporter', version: '1.2.3' });
+  const { 'telemetry.sdk.version': _version, ...resource } = record?.resource ?? {};
+  assert.deepEqual(resource, {
+    'service.name': 'xe-exporter',
+    'service.version': '1.2.3',
+    'service.instance.id': 'node-a-42',
+    'host.name': 'node-a',
+    'host.id': 'abc123',
+    'telemetry.sdk.name': 'opentelemetry',
+    'telemetry.sdk.language': 'nodejs',
+  });
+}
+
+for (const compression of ['none', 'gzip']) {
+  test(`the official definitions read our records, compression ${compression}`, async (t) => {
+    const collector = await startCollector();
+    t.after(() => collector.stop());
+    const { sink, counts } = await openOtelSink(
+      { endpoint: collector.url },
+      { OTEL_EXPORTER_OTLP_COMPRESSION: compression },
+    );
+    sink.accept(event);
+    await sink.close(5000);
+    assert.equal(counts.exported, 1);
+    const [received] = collector.requests;
+    assert.ok(received);
+    const encoding = received.headers['content-encoding'] ?? '';
+    assert.equal(encoding, compression === 'gzip' ? 'gzip' : '');
+    check(decodeLogs(received.body, encoding, request)[0]);
+  });
+}
+
+test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_CERTIFICATE, and only then', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-otlp-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  const files = ['-keyout', key, '-out', certificate];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', ...subject, ...files], {
+    stdio: 'pipe',
+  });
+  const bodies: Buffer[] = [];
+  const server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (incoming, response) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      bodies.push(Buffer.concat(chunks));
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const endpoint = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  const stranger = await openOtelSink({ endpoint });
+  stranger.sink.accept(event);
+  await waitFor(() => stranger.counts.failed === 1, { what: 'the certificate to be refused' });
+  assert.ok(stranger.lines.some(({ message }) => message.includes('DEPTH_ZERO_SELF_SIGNED_CERT')));
+  await stranger.sink.close(0);
+
+  const { sink, counts } = await openOtelSink({ endpoint }, { OTEL_EXPORTER_OTLP_CERTIFICATE: certificate });
+  sink.accept(event);
+  await sink.close(5000);
+  assert.equal(counts.exported, 1);
+  check(decodeLogs(bodies[0] ?? Buffer.alloc(0), '', request)[0]);
+});

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { METRIC } from '../../exporter/telemetry/names.js';
+import { parseExposition } from '../helpers/exposition.js';
+import { waitFor } from '../helpers/wait-for.js';
+import { startDemo, type RunningExporter } from './demo-exporter.js';
+import { startPrometheus, type PrometheusServer } from './prometheus-server.js';
+
+/** Prometheus 2.42 knows no scrape_protocols: it always prefers OpenMetrics. */
+const SCRAPES: readonly [version: '2' | '3', title: string, options: string][] = [
+  ['2', 'Prometheus 2.42', ''],
+  ['3', 'Prometheus 3 with its default protocols', ''],
+  ['3', 'Prometheus 3 with OpenMetrics alone', 'scrape_protocols: [OpenMetricsText1.0.0]'],
+  ['3', 'Prometheus 3 with text 0.0.4 alone', 'scrape_protocols: [PrometheusText0.0.4]'],
+  ['3', 'Prometheus 3 without compression', 'enable_compression: false'],
+];
+
+const ACCEPT = { text: 'text/plain', openmetrics: 'application/openmetrics-text' };
+
+let exporter: RunningExporter;
+before(async () => void (exporter = await startDemo()));
+after(() => exporter?.stop());
+
+for (const [version, title, options] of SCRAPES) {
+  describe(title, () => {
+    let prometheus: PrometheusServer;
+    before(
+      async () =>
+        void (prometheus = await startPrometheus(
+          tool('PROMETHEUS', version),
+          new URL(exporter.metricsUrl).host,
+          options,
+        )),
+    );
+    after(() => prometheus?.stop());
+
+    it('scrapes without an error and has the series', async () => {
+      const series = await waitFor(
+        async () => {
+          const found = await prometheus.query(METRIC.vmRebindErrors);
+          return found.length > 0 && (await prometheus.query('count_over_time(up[1m]) >= 4')).length > 0
+            ? found
+            : undefined;
+        },
+        { deadlineMs: 20_000, what: `four scrapes with ${METRIC.vmRebindErrors}` },
+      );
+      assert.ok(series.every(({ metric }) => metric['pci_bdf'] && metric['errno']));
+      assert.equal((await prometheus.query('min_over_time(up[1m])'))[0]?.value[1], '1');
+      const [target] = await prometheus.targets();
+      assert.deepEqual([target?.health, target?.lastError], ['up', '']);
+      assert.deepEqual(prometheus.complaints(), []);
+    });
+
+    it('stores every series that /metrics shows', async () => {
+      const stored = await prometheus.query('{job="xe"}');
+      const names = new Set(stored.map(({ metric }) => metric['__name__']));
+      const shown = [...parseExposition(await scrape('text')).keys()].map((key) => key.replace(/\{.*/s, ''));
+      assert.deepEqual(
+        [...new Set(shown)].filter((name) => !names.has(name)),
+        [],
+      );
+    });
+  });
+}
+
+describe('promtool check metrics', () => {
+  for (const version of ['2', '3'] as const) {
+    for (const format of ['text', 'openmetrics'] as const) {
+      it(`has nothing to say about ${format} (promtool of Prometheus ${version})`, async () => {
+        // promtool reads the text format only: OpenMetrics' end mark is a comment to it, and its counters lack their HELP.
+        const text = format === 'text' ? await scrape('text') : asText(await scrape('openmetrics'));
+        const { status, stdout, stderr } = spawnSync(tool('PROMTOOL', version), ['check', 'metrics'], {
+          input: text,
+          encoding: 'utf8',
+        });
+        assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+      });
+    }
+  }
+});
+
+async function scrape(format: keyof typeof ACCEPT): Promise<string> {
+  const response = await fetch(exporter.metricsUrl, { headers: { accept: ACCEPT[format] } });
+  assert.equal(response.status, 200);
+  const text = await response.text();
+  parseExposition(text);
+  return text;
+}
+
+/** OpenMetrics with the counters' names written as the text format does. */
+function asText(openMetrics: string): string {
+  return openMetrics
+    .replace(/^# EOF\n/m, '')
+    .replace(/^# HELP (\S+) (.*)\n# TYPE \1 counter$/gm, '# HELP $1_total $2\n# TYPE $1_total counter');
+}
+
+function tool(name: 'PROMETHEUS' | 'PROMTOOL', version: '2' | '3'): string {
+  const path = process.env[`XE_EXPORTER_TEST_${name}_${version}`];
+  assert.ok(path, `XE_EXPORTER_TEST_${name}_${version} is not set: run this through test/system/run.sh`);
+  return path;
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Brings the real tools of the system tests into a cache folder and prints shell assignments that say where they are.
+# Nothing is installed: the .deb files are fetched through apt with directories of our own and unpacked, so neither root
+# nor the system's apt configuration is touched and no service starts.
+#
+#   XE_EXPORTER_TEST_CACHE    cache folder (default: ${XDG_CACHE_HOME:-~/.cache}/xe-exporter)
+#   XE_EXPORTER_TEST_REFRESH  1 = look for newer packages even where one is cached
+set -euo pipefail
+
+cache=${XE_EXPORTER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xe-exporter}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+say() { printf 'tools: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+for command in apt-get apt-cache dpkg-deb flock; do
+  command -v "$command" >/dev/null || die "$command is missing: the system tests fetch Debian packages and need apt, dpkg and util-linux."
+done
+[ -r "$keyring" ] || die "$keyring is missing: install the package debian-archive-keyring."
+
+# The mirror this machine is set up for, so that a local mirror is used; the public one where apt knows none.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 2>/dev/null | head -n 1 || true)
+mirror=${mirror:-http://deb.debian.org/debian}
+
+# with_apt <suite> <program> <arguments>: runs an apt program that knows this suite only.
+with_apt() {
+  local suite=$1 program=$2 root=$cache/apt/$1
+  shift 2
+  mkdir -p "$root/lists/partial" "$root/archives/partial"
+  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$root/sources.list"
+  "$program" -qq \
+    -o Dir::Etc::SourceList="$root/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
+    -o Dir::State::Lists="$root/lists" -o Dir::State::Status=/dev/null -o Dir::Cache="$root" -o Dir::Cache::Archives="$root/archives" \
+    -o APT::Sandbox::User= -o APT::Update::Post-Invoke= -o APT::Update::Post-Invoke-Success= -o DPkg::Post-Invoke= \
+    -o Acquire::Languages=none -o Acquire::Retries=3 -o Acquire::http::Timeout=30 "$@"
+}
+
+# unpack <suite> <package>: prints the folder that holds the package's files.
+unpack() {
+  local suite=$1 package=$2 current=$cache/$2-$1 version folder
+  if [ -e "$current" ] && [ "${XE_EXPORTER_TEST_REFRESH:-0}" != 1 ]; then
+    readlink -f "$current"
+    return
+  fi
+  say "$package of $suite: fetching from $mirror"
+  if [ ! "$cache/apt/$suite/updated" -nt "$cache/lock" ]; then
+    with_apt "$suite" apt-get update >&2 || die "apt-get update for $suite failed."
+    touch "$cache/apt/$suite/updated"
+  fi
+  version=$(with_apt "$suite" apt-cache show --no-all-versions "$package" | sed -n 's/^Version: //p')
+  [ -n "$version" ] || die "$suite has no package $package."
+  folder=$cache/$package-$suite-${version//[:\/]/_}
+  if [ ! -d "$folder" ]; then
+    local staging
+    staging=$(mktemp -d "$cache/staging.XXXXXX")
+    (cd "$staging" && with_apt "$suite" apt-get download "$package=$version" >&2) || die "download of $package $version failed."
+    dpkg-deb -x "$staging"/*.deb "$staging/root"
+    mv -T "$staging/root" "$folder"
+    rm -rf "$staging"
+  fi
+  ln -sfn "$folder" "$current"
+  say "$package $version of $suite: $folder"
+  readlink -f "$current"
+}
+
+mkdir -p "$cache"
+# Two runs at once must not unpack over each other; the lock's time is the start of this run.
+exec 9>>"$cache/lock"
+flock 9
+touch "$cache/lock"
+
+# tell <variable> <program>: prints the assignment, once the program runs on this machine.
+tell() {
+  "$2" --version >/dev/null 2>&1 || die "$2 does not run here."
+  printf 'export XE_EXPORTER_TEST_%s=%q\n' "$1" "$2"
+}
+
+prometheus2=$(unpack bookworm prometheus)
+prometheus3=$(unpack sid prometheus)
+promtool3=$(unpack sid promtool)
+otlp=$(unpack sid opentelemetry-proto)
+tell PROMETHEUS_2 "$prometheus2/usr/bin/prometheus"
+tell PROMTOOL_2 "$prometheus2/usr/bin/promtool"
+tell PROMETHEUS_3 "$prometheus3/usr/bin/prometheus"
+tell PROMTOOL_3 "$promtool3/usr/bin/promtool"
+printf 'export OTLP_PROTO_DIR=%q\n' "$otlp/usr/include"
