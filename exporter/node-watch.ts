@@ -73,6 +73,7 @@ export function watchThisNode(options: NodeWatchOptions): NodeWatch {
       }
       await source.start(handler);
       await looking.start();
+      if (devices.devices.length === 0) source.reportIdle();
     },
     async stop() {
       discovery.stop();

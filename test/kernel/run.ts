@@ -53,6 +53,7 @@ const scenarios: Scenario[] = [
   nodeTest('clients', []),
   nodeTest('burst', []),
   nodeTest('listeners', []),
+  nodeTest('doctor', []),
   nodeTest('degraded', []),
   nodeTest('degraded', ['xestub.watch_nr=0']),
   nodeTest('degraded', [], false),

@@ -18,9 +18,9 @@ for command in apt-get apt-cache dpkg-deb flock; do
 done
 [ -r "$keyring" ] || die "$keyring is missing: install the package debian-archive-keyring."
 
-# The mirror this machine is set up for, so that a local mirror is used; the public one where apt knows none.
+# The mirror this machine is set up for: the other suites are on it too.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 2>/dev/null | head -n 1 || true)
-mirror=${mirror:-http://deb.debian.org/debian}
+[ -n "$mirror" ] || die 'apt knows no mirror with the suite bookworm: add one to the apt sources and run apt-get update.'
 
 # with_apt <suite> <program> <arguments>: runs an apt program that knows this suite only.
 with_apt() {

@@ -8,9 +8,9 @@ import type { PipePool, WatchSlot } from './pipe-pool.js';
 
 /**
  * Attaches under way at once. The first ioctl on a foreign file waits for an RCU grace period (tens of milliseconds), so that
- * one at a time would be slow; libuv's pool has four threads, and one stays free.
+ * one at a time would be slow. libuv's pool has four threads, and discovery may have two of them waiting for a GPU.
  */
-const ATTACHES_AT_ONCE = 3;
+const ATTACHES_AT_ONCE = 2;
 
 /** A client that refused is tried again after 1, 2, 4, ... looks, at most this many. */
 const MAX_BACKOFF_LOOKS = 64;

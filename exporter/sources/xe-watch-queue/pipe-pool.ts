@@ -42,12 +42,14 @@ export class PipePool {
   open(): NativeFailure | undefined {
     const pipe = this.#reader.open(RING_RECORDS);
     if (typeof pipe !== 'number') return pipe;
+    const refused = this.#reader.setFilter(pipe, this.#filter);
+    if (refused !== undefined) return refused;
     this.#pipes.set(pipe, {
       owners: new Array<XeClient | undefined>(WATCH_IDS).fill(undefined),
       slots: new Array<WatchSlot | undefined>(WATCH_IDS).fill(undefined),
       free: Array.from({ length: WATCH_IDS }, (_, id) => id),
     });
-    return this.#reader.setFilter(pipe, this.#filter);
+    return undefined;
   }
 
   /** Replaces the kernel filter of every pipe, while records flow. */

@@ -56,6 +56,8 @@ export class WatchQueueSource implements Source {
   readonly #probing = new Map<XeDevice, Promise<void>>();
   readonly #present = new Set<XeDevice>();
   #reader: NativeReader | undefined;
+  /** Set when no notification pipe can be made. */
+  #pipeSupport: WatchSupport | undefined;
   #pool: PipePool | undefined;
   #attacher: Attacher | undefined;
   #handler: BatchHandler = () => undefined;
@@ -80,7 +82,7 @@ export class WatchQueueSource implements Source {
     const pool = new PipePool(reader, kernelFilter(wanted));
     const refused = pool.open();
     if (refused !== undefined) {
-      this.#report(pipeSupport(refused));
+      this.#pipeSupport = pipeSupport(refused);
       return Promise.resolve();
     }
     this.#pool = pool;
@@ -100,6 +102,8 @@ export class WatchQueueSource implements Source {
   /** Probes a device that was bound; its clients are watched once the ioctl is proven. */
   async deviceAdded(device: XeDevice): Promise<void> {
     this.#present.add(device);
+    // What the kernel lacks is news only on a node with a device.
+    if (this.#pipeSupport !== undefined) this.#report(this.#pipeSupport);
     if (this.#pool === undefined || this.#probing.has(device)) return;
     const work = this.#options.probe(device).then((support) => {
       this.#probing.delete(device);
@@ -124,7 +128,14 @@ export class WatchQueueSource implements Source {
   deviceRemoved(device: XeDevice): void {
     this.#present.delete(device);
     this.#support.delete(device);
-    this.#reportDevices();
+    if (this.#present.size === 0) this.reportIdle();
+    else this.#reportDevices();
+  }
+
+  /** The node has no xe device: there is nothing to watch, and nothing is wrong. */
+  reportIdle(): void {
+    this.#options.features.report('watch_queue', 'disabled', 'this node has no xe device');
+    this.#upChanged();
   }
 
   /** Replaces the events asked of the kernel, on pipes that are already running. */

@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Who started a process, as its cgroup path tells. A field is empty when the path does not say. */
+export interface CgroupIdentity {
+  /** 64 hexadecimal digits. Inside a pod: the pod's container, also for containers started within it. */
+  readonly containerId: string;
+  /** With dashes, or 32 hexadecimal digits for a static pod: there it is the kubelet's hash, not the uid in the API. */
+  readonly podUid: string;
+  /** Empty also where the cgroupfs driver of the kubelet does not tell. */
+  readonly runtime: ContainerRuntime;
+  /** Service or scope, by the name systemctl knows. Empty inside a pod or Slurm job, where it would be the kubelet or slurmd. */
+  readonly systemdUnit: string;
+  readonly slurmJobId: string;
+}
+
+export type ContainerRuntime = '' | 'containerd' | 'cri-o' | 'docker' | 'podman';
+
+/** A process that no container, unit or job claims. */
+export const NO_CGROUP_IDENTITY: CgroupIdentity = Object.freeze({
+  containerId: '',
+  podUid: '',
+  runtime: '',
+  systemdUnit: '',
+  slurmJobId: '',
+});
+
+/** More lines, levels and longer names than the kernel has (hierarchies, PATH_MAX, NAME_MAX): what is beyond is not read. */
+const LIMIT = { lines: 64, segments: 2048, name: 255 } as const;
+
+const RUNTIMES: Readonly<Record<string, ContainerRuntime>> = {
+  'cri-containerd': 'containerd',
+  containerd: 'containerd',
+  nerdctl: 'containerd',
+  crio: 'cri-o',
+  docker: 'docker',
+  libpod: 'podman',
+  'libpod-payload': 'podman',
+};
+
+/** systemd driver, with whatever slice the kubelet's --cgroup-root puts before; dashes of the uid are underscores there. */
+const POD_SLICE =
+  /(?:^|-)kubepods(?:-besteffort|-burstable)?-pod([0-9a-f]{8}(?:_[0-9a-f]{4}){3}_[0-9a-f]{12}|[0-9a-f]{32})\.slice$/;
+/** cgroupfs driver. A path relative to a cgroup namespace may have lost the levels above. */
+const POD_DIRECTORY = /^pod([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/;
+/** Monitors (crio-conmon-, libpod-conmon-) carry the id of their container, and are not it. */
+const CONTAINER =
+  /^(?:(cri-containerd|containerd|nerdctl|crio|docker|libpod|libpod-payload)-)?([0-9a-f]{64})(?:\.scope)?$/;
+/** A kubelet with the systemd driver on a runtime with the cgroupfs driver: one directory named `<slice>:<prefix>:<id>`. */
+const MIXED_DRIVERS = /^(.+\.slice):(cri-containerd|crio|docker):([0-9a-f]{64})$/;
+const UNIT = /^[A-Za-z0-9:_.\\@-]+\.(?:service|scope)$/;
+const MONITOR = /-conmon-[0-9a-f]{64}\.scope$/;
+const USER_MANAGER = /^user@\d+\.service$/;
+const SLURM = /^(?:slurm(?:_.+)?|(?:.+_)?slurmstepd\.scope)$/;
+const SLURM_JOB = /^job_(\d{1,10})$/;
+
+/**
+ * Reads what a process's cgroup says about it. Cheap: one small file, no lock of the process taken.
+ * @throws the file system's error (ENOENT, ESRCH, EACCES)
+ */
+export async function readCgroup(procRoot: string, pid: number): Promise<CgroupIdentity> {
+  return parseCgroup(await readFile(join(procRoot, String(pid), 'cgroup'), 'utf8'));
+}
+
+/**
+ * Parses /proc/<pid>/cgroup: a line a hierarchy with cgroup v1, one line (`0::/...`) with v2, both with hybrid set-ups. Total:
+ * any text gives an identity, and nothing but ids and names in their exact form gets into one.
+ *
+ * Of several pods around a process the innermost counts: that is the right one in kind and k3s. A container that may write to
+ * its cgroup tree can therefore pass for another pod; it needs its own writable cgroup mount for that.
+ */
+export function parseCgroup(text: string): CgroupIdentity {
+  const found = hierarchies(text).map(identify);
+  const [best = NO_CGROUP_IDENTITY] = found.sort((a, b) => certainty(b) - certainty(a));
+  const slurmJobId = found.find((identity) => identity.slurmJobId !== '')?.slurmJobId ?? '';
+  const unit = found.find((identity) => identity.systemdUnit !== '')?.systemdUnit ?? '';
+  return { ...best, slurmJobId, systemdUnit: best.podUid !== '' || slurmJobId !== '' ? '' : unit };
+}
+
+/** The paths, those of the hierarchies that systemd manages first: when all say the same, they say it best. */
+function hierarchies(text: string): string[] {
+  const lines = text
+    .split('\n', LIMIT.lines)
+    .map((line) => /^(\d+):([^:]*):(\/.*)$/s.exec(line))
+    .filter((match) => match !== null);
+  const rank = ([, id, controllers]: RegExpExecArray): number =>
+    id === '0' ? 0 : controllers === 'name=systemd' ? 1 : 2;
+  return lines.sort((a, b) => rank(a) - rank(b)).map(([, , , path = '']) => path.replace(/ \(deleted\)$/, ''));
+}
+
+function certainty({ podUid, containerId }: CgroupIdentity): number {
+  return (podUid === '' ? 0 : 2) + (containerId === '' ? 0 : 1);
+}
+
+/** Walks one path from the root inwards. */
+function identify(path: string): CgroupIdentity {
+  const identity = { ...NO_CGROUP_IDENTITY } as { -readonly [Key in keyof CgroupIdentity]: CgroupIdentity[Key] };
+  let underSlurm = false;
+  let before = '';
+  for (const segment of segmentsOf(path)) {
+    const podUid = podUidOf(segment);
+    const container = CONTAINER.exec(segment);
+    if (podUid !== '') {
+      Object.assign(identity, { podUid, containerId: '', runtime: '' });
+    } else if (container !== null) {
+      // Below a pod's container stand containers of its own (docker in docker), which Kubernetes has no name for.
+      if (identity.podUid === '' || identity.containerId === '') {
+        identity.containerId = container[2] ?? '';
+        identity.runtime = RUNTIMES[container[1] ?? before] ?? '';
+      }
+    } else if (identity.podUid === '' && identity.containerId === '' && isUnit(segment)) {
+      if (segment !== 'init.scope' || identity.systemdUnit === '') identity.systemdUnit = segment.replace(/^_/, '');
+    }
+    const job = underSlurm ? SLURM_JOB.exec(segment)?.[1] : undefined;
+    if (job !== undefined) identity.slurmJobId = job;
+    underSlurm ||= SLURM.test(segment);
+    before = segment;
+  }
+  // What starts containers by hand is no service that runs in one; a unit that runs one (podman quadlets) is.
+  const aroundContainer = !USER_MANAGER.test(identity.systemdUnit) && identity.systemdUnit.endsWith('.service');
+  if (identity.containerId !== '' && !aroundContainer) identity.systemdUnit = '';
+  return identity;
+}
+
+function segmentsOf(path: string): string[] {
+  return path
+    .split('/', LIMIT.segments)
+    .filter((segment) => segment !== '' && segment.length <= LIMIT.name)
+    .flatMap((segment) => {
+      const [, slice = segment, prefix, id = ''] = MIXED_DRIVERS.exec(segment) ?? [];
+      return prefix === undefined ? [slice] : [slice, `${prefix}-${id}`];
+    });
+}
+
+function podUidOf(segment: string): string {
+  const uid = (POD_SLICE.exec(segment) ?? POD_DIRECTORY.exec(segment))?.[1];
+  return uid?.replaceAll('_', '-') ?? '';
+}
+
+function isUnit(segment: string): boolean {
+  return UNIT.test(segment) && !MONITOR.test(segment);
+}
