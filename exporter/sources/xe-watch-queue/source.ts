@@ -15,6 +15,7 @@ import { forEachRecord, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notifi
 import type { BatchHandler, Source } from '../source.js';
 import { Attacher } from './attacher.js';
 import { forEachFrame } from './batch-frames.js';
+import { DeviceSupport } from './device-support.js';
 import { kernelFilter } from './kernel-filter.js';
 import { PipePool } from './pipe-pool.js';
 import { pipeSupport, type WatchSupport } from './probe.js';
@@ -52,9 +53,7 @@ export class WatchQueueSource implements Source {
   readonly #options: WatchQueueSourceOptions;
   readonly #buffer: Uint8Array;
   readonly #view: DataView;
-  readonly #support = new Map<XeDevice, WatchSupport>();
-  readonly #probing = new Map<XeDevice, Promise<void>>();
-  readonly #present = new Set<XeDevice>();
+  readonly #devices: DeviceSupport;
   #reader: NativeReader | undefined;
   /** Set when no notification pipe can be made. */
   #pipeSupport: WatchSupport | undefined;
@@ -71,6 +70,11 @@ export class WatchQueueSource implements Source {
     this.#options = options;
     this.#buffer = new Uint8Array(Math.max(DRAIN_BYTES, options.native.minDrainBytes));
     this.#view = new DataView(this.#buffer.buffer);
+    this.#devices = new DeviceSupport({
+      probe: options.probe,
+      onProven: (device) => this.#attachAll(device),
+      onChanged: () => this.#reportDevices(),
+    });
   }
 
   // The first pipe tells whether the kernel has notification pipes at all; then the devices decide.
@@ -90,52 +94,37 @@ export class WatchQueueSource implements Source {
       reader,
       pool,
       clients,
-      requestFor: (device) => this.#support.get(device)?.request,
+      requestFor: (device) => this.#devices.requestFor(device),
       onAttached: () => this.#attached(),
       onFailed: (_entry, reason, failure) => this.#attachFailed(reason, failure),
     });
-    clients.subscribe({ reconciled: () => this.#probeAgain() });
+    clients.subscribe({ reconciled: () => this.#devices.probeAgain() });
     this.#upChanged();
     return Promise.resolve();
   }
 
   /** Probes a device that was bound; its clients are watched once the ioctl is proven. */
   async deviceAdded(device: XeDevice): Promise<void> {
-    this.#present.add(device);
     // What the kernel lacks is news only on a node with a device.
     if (this.#pipeSupport !== undefined) this.#report(this.#pipeSupport);
-    if (this.#pool === undefined || this.#probing.has(device)) return;
-    const work = this.#options.probe(device).then((support) => {
-      this.#probing.delete(device);
-      if (this.#stopped !== undefined || !this.#present.has(device)) return;
-      this.#support.set(device, support);
-      this.#reportDevices();
-      if (support.request === undefined) return;
-      for (const entry of this.#options.clients.entries()) {
-        if (entry.client.device === device) this.#attacher?.enqueue(entry);
-      }
-    });
-    this.#probing.set(device, work);
-    await work;
-  }
-
-  /** Resolves when every device known so far has been probed. */
-  async probed(): Promise<void> {
-    await Promise.all(this.#probing.values());
+    else await this.#devices.add(device);
   }
 
   /** A device was unbound: nothing of it is held here but its clients' watch ids, which their removal notices free. */
   deviceRemoved(device: XeDevice): void {
-    this.#present.delete(device);
-    this.#support.delete(device);
-    if (this.#present.size === 0) this.reportIdle();
-    else this.#reportDevices();
+    this.#devices.remove(device);
+    if (this.#devices.empty) this.reportIdle();
   }
 
   /** The node has no xe device: there is nothing to watch, and nothing is wrong. */
   reportIdle(): void {
     this.#options.features.report('watch_queue', 'disabled', 'this node has no xe device');
     this.#upChanged();
+  }
+
+  /** Resolves when every device known so far has been probed. */
+  probed(): Promise<void> {
+    return this.#devices.probed();
   }
 
   /** Replaces the events asked of the kernel, on pipes that are already running. */
@@ -146,8 +135,8 @@ export class WatchQueueSource implements Source {
   /** True when pipes can be made and, if the node has devices, at least one of them can be watched. */
   get up(): boolean {
     if (this.#pool === undefined || this.#stopped !== undefined) return false;
-    const support = [...this.#support.values()];
-    return support.length === 0 || support.some(({ request }) => request !== undefined);
+    const { best } = this.#devices;
+    return best === undefined || best.request !== undefined;
   }
 
   /**
@@ -168,7 +157,7 @@ export class WatchQueueSource implements Source {
   }
 
   async #stop(): Promise<void> {
-    await Promise.all([this.#attacher?.stop(), ...this.#probing.values()]);
+    await Promise.all([this.#attacher?.stop(), this.#devices.probed()]);
     // Closing the pipes removes every watch; what was read before is still delivered.
     this.#reader?.close();
     clearImmediate(this.#nextTurn);
@@ -236,15 +225,16 @@ export class WatchQueueSource implements Source {
     );
   }
 
-  #probeAgain(): void {
-    for (const [device, { retry }] of this.#support) if (retry) void this.deviceAdded(device);
+  #attachAll(device: XeDevice): void {
+    if (this.#stopped !== undefined) return;
+    for (const entry of this.#options.clients.entries()) {
+      if (entry.client.device === device) this.#attacher?.enqueue(entry);
+    }
   }
 
-  /** One state for the node: active when one device is, else the first device's reason. */
   #reportDevices(): void {
-    const all = [...this.#support.values()];
-    const best = all.find(({ request }) => request !== undefined) ?? all[0];
-    if (best && !this.#denied) this.#report(best);
+    const { best } = this.#devices;
+    if (best && !this.#denied && this.#stopped === undefined) this.#report(best);
     this.#upChanged();
   }
 
