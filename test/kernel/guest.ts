@@ -15,6 +15,8 @@ export interface GuestOptions {
   kernelArgs?: readonly string[];
   cwd?: string;
   env?: Readonly<Record<string, string>>;
+  /** Host folders the command needs; the guest sees all of the host except what its own /tmp, /run and /dev/shm cover. */
+  readable?: readonly string[];
   /** Host folders that the guest may write to. */
   writable?: readonly string[];
   memoryMiB?: number;
@@ -55,8 +57,8 @@ function quote(word: string): string {
 }
 
 function kernelCommandLine(options: GuestOptions, dir: string): string[] {
-  const { init, kernelArgs = [], writable = [], memoryMiB = 512 } = options;
-  for (const path of [init, dir, ...writable]) {
+  const { init, kernelArgs = [], readable = [], writable = [], memoryMiB = 512 } = options;
+  for (const path of [init, dir, ...readable, ...writable]) {
     if (/[\s,]/.test(path)) throw new Error(`a path with a blank or a comma cannot be passed to the guest: ${path}`);
   }
   return [
@@ -76,6 +78,7 @@ function kernelCommandLine(options: GuestOptions, dir: string): string[] {
     'loglevel=2',
     ...kernelArgs,
     `xe_test_dir=${dir}`,
+    ...(readable.length > 0 ? [`xe_test_readable=${readable.join(',')}`] : []),
     ...(writable.length > 0 ? [`xe_test_writable=${writable.join(',')}`] : []),
   ];
 }

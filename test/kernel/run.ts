@@ -1,6 +1,7 @@
 // Runs every scenario in a test kernel of its own. Host side; started by run.sh, which builds what it needs.
 //
 //   run.js [part of a name ...]
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bootGuest } from './guest.js';
@@ -61,21 +62,22 @@ const scenarios: Scenario[] = [
 
 async function runScenario(scenario: Scenario): Promise<boolean> {
   const started = performance.now();
-  process.stdout.write(`# ${scenario.name}\n`);
   const result = await bootGuest({
     image: required(scenario.watchQueue ? 'XE_TEST_IMAGE' : 'XE_TEST_IMAGE_NO_WATCH_QUEUE'),
     init: join(root, 'test/kernel/guest/init'),
     command: scenario.command,
     kernelArgs: scenario.kernelArgs,
     cwd: root,
+    readable: [root, programs],
     env: { XE_TEST_CLIENT: join(programs, 'client'), XE_TEST_NO_WATCH_QUEUE: scenario.watchQueue ? '0' : '1' },
     timeoutMs: 120_000,
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const ok = result.exitCode === 0;
-  process.stdout.write(result.stdout);
   const end = result.timedOut ? 'timed out' : `exit code ${result.exitCode}`;
-  process.stdout.write(`${ok ? 'ok' : 'NOT OK'} - ${scenario.name} (${end}, ${seconds} s)\n\n`);
+  const verdict = `${ok ? 'ok' : 'NOT OK'} - ${scenario.name} (${end}, ${seconds} s)`;
+  // In one piece: another guest may be running.
+  process.stdout.write(`# ${scenario.name}\n${result.stdout}${verdict}\n\n`);
   return ok;
 }
 
@@ -83,12 +85,20 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 const wanted = process.argv.slice(2);
+const queue = scenarios
+  .filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  .values();
 let passed = 0;
 let failed = 0;
-for (const scenario of scenarios) {
-  if (wanted.length > 0 && !wanted.some((part) => scenario.name.includes(part))) continue;
-  if (await runScenario(scenario)) passed++;
-  else failed++;
+
+/** A guest has one processor. */
+async function lane(): Promise<void> {
+  for (const scenario of queue) {
+    if (await runScenario(scenario)) passed++;
+    else failed++;
+  }
 }
+
+await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, lane));
 process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
