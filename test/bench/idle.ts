@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { startCollector } from '../helpers/collector.js';
+import type { Measurement, Scope } from './measurement.js';
+import { freePort, MAIN, processMemory, processTime, spawnNode } from './process.js';
+import { firstScrape } from './start-up.js';
+import type { Cell } from './table.js';
+
+const SETTLE_MS = 3_000;
+const WINDOW_MS = 20_000;
+/** An afternoon's worth at one every 15 s: V8's young generation grows with every one of them for as long as it may. */
+const SCRAPES = 1000;
+
+/** MiB; see the design. */
+const BUDGET = { plain: 70, otlp: 110 };
+
+interface Subject {
+  readonly title: string;
+  readonly pid: number;
+  readonly budget: number | undefined;
+  /** Undefined where there is nothing to scrape. */
+  readonly port: number | undefined;
+}
+
+/** What the exporter costs a node on which nothing happens, next to a Node that waits for a timer. All side by side. */
+export const idle: Measurement = {
+  name: 'idle',
+  title: 'Idle CPU and memory',
+  deadlineSeconds: 60,
+  async run(scope) {
+    const collector = await startCollector();
+    scope.onClose(() => collector.stop());
+    const otlp = `--otlp-endpoint=${collector.url}`;
+    const subjects: Subject[] = [
+      bare(scope),
+      ...(await Promise.all([
+        exporter(scope, BUDGET.plain, 'serve'),
+        exporter(scope, BUDGET.plain, 'demo', '--demo-rate=0.01'),
+        exporter(scope, BUDGET.otlp, 'serve', otlp),
+        exporter(scope, BUDGET.otlp, 'demo', '--demo-rate=0.01', otlp),
+      ])),
+    ];
+    await delay(SETTLE_MS);
+    const before = await Promise.all(subjects.map(({ pid }) => processTime(pid)));
+    const begin = performance.now();
+    await delay(WINDOW_MS);
+    const minutes = (performance.now() - begin) / 60_000;
+    const after = await Promise.all(subjects.map(({ pid }) => processTime(pid)));
+    const rows = subjects.map(async ({ title, pid, budget, port }, index): Promise<Cell[]> => {
+      const cpu = (after[index]! - before[index]!) / minutes;
+      const { rss, peak } = await processMemory(pid);
+      const verdict = budget === undefined ? '' : `${peak <= budget ? 'within' : 'OVER'} ${budget}`;
+      if (port === undefined) return [title, cpu, rss, peak, verdict, ''];
+      await scrapeOften(port);
+      return [title, cpu, rss, peak, verdict, (await processMemory(pid)).rss];
+    });
+    return {
+      columns: ['process', 'CPU s/min', 'VmRSS, MiB', 'VmHWM, MiB', 'budget, MiB', `after ${SCRAPES} scrapes, MiB`],
+      rows: await Promise.all(rows),
+      notes: [
+        `Over ${WINDOW_MS / 1000} s after one scrape and ${SETTLE_MS / 1000} s of rest. CPU comes in steps of 10 ms.`,
+      ],
+    };
+  },
+};
+
+function bare(scope: Scope): Subject {
+  const child = scope.child(spawnNode(['-e', 'setInterval(() => undefined, 1000)']));
+  return { title: 'node -e setInterval', pid: child.pid ?? 0, budget: undefined, port: undefined };
+}
+
+async function exporter(scope: Scope, budget: number, ...args: string[]): Promise<Subject> {
+  const port = await freePort();
+  const child = scope.child(spawnNode([MAIN, ...args, `--listen-address=127.0.0.1:${port}`]));
+  await firstScrape(child, port);
+  const withOtlp = args.some((arg) => arg.startsWith('--otlp-endpoint')) ? ' with OTLP' : '';
+  return { title: `${args[0]}${withOtlp}`, pid: child.pid ?? 0, budget, port };
+}
+
+async function scrapeOften(port: number): Promise<void> {
+  for (let scrapes = 0; scrapes < SCRAPES; scrapes++) {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    await response.arrayBuffer();
+  }
+}
