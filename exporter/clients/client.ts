@@ -7,6 +7,9 @@ export interface Workload {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
+  /** The service or scope that runs it outside Kubernetes and Slurm, by the name systemctl knows. */
+  readonly systemdUnit?: string;
+  readonly slurmJobId?: string;
 }
 
 /** The process that holds a client, as it was when the client was first seen: the victim is usually dead when asked about. */
@@ -27,5 +30,6 @@ export interface XeClient {
   readonly drmClientId: number;
   readonly device: XeDevice;
   readonly process: ProcessIdentity;
-  readonly workload: Workload | undefined;
+  /** undefined outside of containers, units and jobs. Replaced, never changed, when its names become known. */
+  workload: Workload | undefined;
 }

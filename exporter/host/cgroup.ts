@@ -74,7 +74,18 @@ export function parseCgroup(text: string): CgroupIdentity {
   const [best = NO_CGROUP_IDENTITY] = found.sort((a, b) => certainty(b) - certainty(a));
   const slurmJobId = found.find((identity) => identity.slurmJobId !== '')?.slurmJobId ?? '';
   const unit = found.find((identity) => identity.systemdUnit !== '')?.systemdUnit ?? '';
-  return { ...best, slurmJobId, systemdUnit: best.podUid !== '' || slurmJobId !== '' ? '' : unit };
+  return {
+    containerId: detached(best.containerId),
+    podUid: detached(best.podUid),
+    runtime: best.runtime,
+    systemdUnit: best.podUid !== '' || slurmJobId !== '' ? '' : detached(unit),
+    slurmJobId: detached(slurmJobId),
+  };
+}
+
+/** A copy: V8 keeps all of a text alive for a piece of it, and identities live as long as their clients. All is ASCII here. */
+function detached(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** The paths, those of the hierarchies that systemd manages first: when all say the same, they say it best. */

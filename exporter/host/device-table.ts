@@ -54,7 +54,7 @@ export class DeviceTable {
   }
 }
 
-/** Nodes are made anew on every bind, so equal nodes at one address mean that nothing happened in between. */
+/** Every bind makes the nodes anew; their numbers can be the same as before, but not the inode of their folder. */
 function sameBinding(a: XeDevice, b: XeDevice): boolean {
-  return a.pciBdf === b.pciBdf && a.renderMinor === b.renderMinor && a.cardMinor === b.cardMinor;
+  return a.pciBdf === b.pciBdf && a.binding === b.binding && a.renderMinor === b.renderMinor;
 }

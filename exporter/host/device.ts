@@ -15,4 +15,6 @@ export interface XeDevice {
   readonly driverVersion: string;
   /** -1 when the machine has one node or does not tell. */
   readonly numaNode: number;
+  /** Tells one bind of the driver from the next: the inode of the sysfs folder of its nodes; undefined where there is none. */
+  readonly binding: number | undefined;
 }

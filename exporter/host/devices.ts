@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { XeDevice } from './device.js';
 
@@ -33,8 +33,17 @@ function readDevice(path: string, pciBdf: string, driverVersion: string): XeDevi
     vendorId: readAttribute(join(path, 'vendor')) ?? '',
     deviceId: readAttribute(join(path, 'device')) ?? '',
     driverVersion,
+    binding: inodeOf(join(path, 'drm')),
     numaNode: Number(/^\d+$/.exec(readAttribute(join(path, 'numa_node')) ?? '')?.[0] ?? -1),
   }) as XeDevice;
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The minor number from a node's `dev` attribute (`226:128`): past 64 nodes of a kind it does not follow from the name. */

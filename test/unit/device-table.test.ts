@@ -41,6 +41,8 @@ test('a device that was bound anew is removed and added', () => {
   assert.equal(table.byMinor(128), undefined);
   nodes = { render: undefined, renderMinor: undefined, card: undefined, cardMinor: undefined };
   assert.deepEqual(refresh(), ['-0000:03:00.0/129', '+0000:03:00.0/undefined']);
+  nodes = { ...nodes, binding: 2 };
+  assert.deepEqual(refresh(), ['-0000:03:00.0/undefined', '+0000:03:00.0/undefined'], 'the same nodes, made anew');
 });
 
 test('a device without nodes answers to no minor', () => {

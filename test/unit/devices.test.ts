@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { listXeDevices } from '../../exporter/host/devices.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
@@ -24,6 +26,7 @@ test('a device with its nodes and identity', (t) => {
     deviceId: '0xe20b',
     driverVersion: '1.1.0',
     numaNode: -1,
+    binding: statSync(join(tree.root, 'bus/pci/drivers/xe/0000:03:00.0/drm')).ino,
   });
   assert.ok(Object.isFrozen(device));
 });

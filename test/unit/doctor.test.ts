@@ -25,10 +25,11 @@ const device: XeDevice = {
   deviceId: '0xe20b',
   driverVersion: '',
   numaNode: -1,
+  binding: 1,
 };
 const fd: DrmFd = { pid: 42, fd: 5, minor: 128, startTime: 1n, comm: 'app' };
 const clients: ClientFacts = {
-  scan: { fds: [fd], processes: 90, denied: 0 },
+  scan: { fds: [fd], gpuFree: new Float64Array(), processes: 90, skipped: 0, denied: 0 },
   tried: 1,
   borrowed: 1,
   gone: 0,
@@ -124,7 +125,7 @@ describe('checks', () => {
       {
         clients: {
           ...clients,
-          scan: { fds: [], processes: 0, denied: 0, failure: { operation: 'opendir', errno: EACCES } },
+          scan: { ...clients.scan, fds: [], processes: 0, failure: { operation: 'opendir', errno: EACCES } },
         },
       },
       'fail',

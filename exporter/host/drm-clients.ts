@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/** The process the kernel has on record for a client: the one that opened it, or the last that sent an ioctl. */
+export interface DrmClientOwner {
+  /** In the kernel's own pid namespace; 0 when that process is gone. */
+  readonly pid: number;
+  readonly comm: string;
+}
+
+/**
+ * The directories `client-<drm-client-id>` below `<debugfs>/dri`, one for each open file of every DRM driver, with a link
+ * `device` and a file `proc_info` (drivers/gpu/drm/drm_debugfs.c, Linux 7.2; not in 6.12). Reading them wakes no GPU and waits
+ * for nothing, so all of this is synchronous. Kernel 7.2 makes the directory first, then the file, then the link.
+ */
+export class DrmClientDirectory {
+  readonly path: string;
+
+  /** @param debugfsRoot where debugfs is mounted, normally `/sys/kernel/debug` */
+  constructor(debugfsRoot: string) {
+    this.path = join(debugfsRoot, 'dri');
+  }
+
+  /** Ids of all clients there are. @throws the file system's error */
+  list(): Set<number> {
+    return new Set(readdirSync(this.path).flatMap((name) => drmClientIdOf(name) ?? []));
+  }
+
+  /** PCI address, or what else the driver goes by; undefined when the client is gone or not all of it is there yet. */
+  deviceOf(drmClientId: number): string | undefined {
+    try {
+      return basename(readlinkSync(join(this.path, `client-${drmClientId}`, 'device')));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** undefined when the client is gone. */
+  ownerOf(drmClientId: number): DrmClientOwner | undefined {
+    try {
+      return parseOwner(readFileSync(join(this.path, `client-${drmClientId}`, 'proc_info'), 'utf8'));
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** The id in a name `client-<id>`; undefined for anything else in that directory. */
+export function drmClientIdOf(name: string): number | undefined {
+  const id = Number(/^client-(\d{1,16})$/.exec(name)?.[1] ?? NaN);
+  return Number.isSafeInteger(id) ? id : undefined;
+}
+
+/** Parses `pid: N` and `comm: X`; the name may hold anything but a line end. */
+function parseOwner(text: string): DrmClientOwner | undefined {
+  const pid = /^pid: (\d{1,10})$/m.exec(text)?.[1];
+  return pid === undefined ? undefined : { pid: Number(pid), comm: /^comm: (.*)$/m.exec(text)?.[1] ?? '' };
+}

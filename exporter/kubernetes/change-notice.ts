@@ -1,0 +1,21 @@
+/** Tells listeners of changes, once for all that happen in one turn of the event loop. */
+export class ChangeNotice {
+  readonly #listeners: (() => void)[] = [];
+  #due: NodeJS.Immediate | undefined;
+
+  subscribe(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  raise(): void {
+    this.#due ??= setImmediate(() => {
+      this.#due = undefined;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  cancel(): void {
+    clearImmediate(this.#due);
+    this.#due = undefined;
+  }
+}
