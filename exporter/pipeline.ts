@@ -4,6 +4,7 @@ import { Bus } from './bus/bus.js';
 import { Decoder } from './decode/decoder.js';
 import type { DeviceEvent } from './events/device-event.js';
 import { eventDefinitions } from './events/index.js';
+import { OutcomeTracker } from './incidents/outcome-tracker.js';
 import type { Sink } from './sinks/sink.js';
 import type { StampedBatch } from './sources/source.js';
 import type { ExporterMetrics } from './telemetry/exporter-metrics.js';
@@ -17,15 +18,22 @@ interface SourceSeries {
   readonly received: Map<string, Counter>;
 }
 
+export interface PipelineOptions {
+  /** Says of every rebind OOM what became of its client so many milliseconds later at the latest; without it nobody does. */
+  readonly outcomeWindowMs?: number;
+}
+
 /** Everything between the sources and the sinks, in one synchronous pass. JavaScript thread only. */
 export class Pipeline {
+  /** Listens to the client table; undefined without an outcome window. */
+  readonly outcomes: OutcomeTracker | undefined;
   readonly #metrics: ExporterMetrics;
   readonly #decoder: Decoder;
   readonly #bus: Bus;
   readonly #unattributed: Readonly<Record<UnattributedReason, Counter>>;
   readonly #ofSource = new Map<SourceName, SourceSeries>();
 
-  constructor(metrics: ExporterMetrics, sinks: readonly Sink[]) {
+  constructor(metrics: ExporterMetrics, sinks: readonly Sink[], { outcomeWindowMs: windowMs }: PipelineOptions = {}) {
     this.#metrics = metrics;
     this.#decoder = new Decoder(eventDefinitions, {
       received: (source, event, count) => this.#received(source, event).inc(count),
@@ -38,6 +46,10 @@ export class Pipeline {
     this.#bus = new Bus(sinks, {
       dropped: (sink, reason) => metrics.eventsDropped.cell('sink', sink, reason).inc(),
     });
+    this.outcomes =
+      windowMs === undefined
+        ? undefined
+        : new OutcomeTracker({ windowMs, publish: (outcome) => this.#bus.publish(outcome) });
   }
 
   /** Takes one batch through all stages. Never throws. */
@@ -52,8 +64,9 @@ export class Pipeline {
     this.#seriesOf(batch.source).latency.observe(seconds, events);
   };
 
-  /** Flushes the sinks within the deadline. Events published later are counted as dropped (closed). */
+  /** Decides open outcomes, then flushes the sinks within the deadline. Events published later are counted as dropped (closed). */
   close(deadlineMs: number): Promise<void> {
+    this.outcomes?.close();
     return this.#bus.close(deadlineMs);
   }
 
@@ -76,5 +89,6 @@ export class Pipeline {
     const reason = unattributedReason(event);
     if (reason !== undefined) this.#unattributed[reason].inc();
     this.#bus.publish(event);
+    this.outcomes?.observe(event);
   }
 }

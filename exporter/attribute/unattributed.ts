@@ -8,5 +8,6 @@ import type { UnattributedReason } from '../telemetry/names.js';
 export function unattributedReason({ definition, client }: DeviceEvent): UnattributedReason | undefined {
   if (!definition.ofClient) return undefined;
   if (client === undefined) return 'client_gone';
-  return client.workload === undefined ? 'no_container' : undefined;
+  const { workload } = client;
+  return workload === undefined || (workload.containerId === '' && workload.podUid === '') ? 'no_container' : undefined;
 }

@@ -1,4 +1,4 @@
-import type { DeviceEvent, EventDefinition } from '../events/device-event.js';
+import type { DeviceEvent, EventDefinition, WireKey } from '../events/device-event.js';
 import type { StampedBatch } from '../sources/source.js';
 import type { DropReason, SourceName } from '../telemetry/names.js';
 import { forEachRecord } from '../wire/watch-notification.js';
@@ -12,6 +12,7 @@ export interface DecodeAccounting {
 /** A definition and how often the batch at hand had it. */
 interface Entry {
   readonly definition: EventDefinition;
+  readonly wire: WireKey;
   inBatch: number;
 }
 
@@ -30,9 +31,12 @@ export class Decoder {
   #sequence = 0;
 
   constructor(definitions: readonly EventDefinition[], accounting: DecodeAccounting) {
-    this.#entries = definitions.map((definition) => ({ definition, inBatch: 0 }));
+    this.#entries = definitions.flatMap((definition) => {
+      const { wire } = definition;
+      return wire ? [{ definition, wire, inBatch: 0 }] : [];
+    });
     for (const entry of this.#entries) {
-      const { type, subtype } = entry.definition.wire;
+      const { type, subtype } = entry.wire;
       const bySubtype = (this.#byKey[type] ??= new Array<Entry | undefined>(SUBTYPES).fill(undefined));
       bySubtype[subtype] = entry;
     }
@@ -47,8 +51,8 @@ export class Decoder {
     const whole = forEachRecord(view, batch.start, batch.end, (type, subtype, watchId, offset, length) => {
       const entry = this.#byKey[type]?.[subtype];
       if (entry === undefined) return void unknown++;
-      const { definition } = entry;
-      const { minLength, subjectOffset, codeOffset } = definition.wire;
+      const { definition, wire } = entry;
+      const { minLength, subjectOffset, codeOffset } = wire;
       if (length < minLength) return void malformed++;
       entry.inBatch++;
       const client = definition.ofClient ? owners[watchId] : undefined;
@@ -62,6 +66,7 @@ export class Decoder {
         device: client?.device,
         subject: subjectOffset === undefined ? 0 : view.getUint32(offset + subjectOffset, true),
         code: codeOffset === undefined ? 0 : view.getInt32(offset + codeOffset, true),
+        outcome: undefined,
       });
     });
     if (!whole) malformed++;

@@ -1,6 +1,6 @@
 import type { XeClient } from '../clients/client.js';
 import type { XeDevice } from '../host/device.js';
-import type { ErrnoLabel, SourceName } from '../telemetry/names.js';
+import type { ErrnoLabel, Outcome, SourceName } from '../telemetry/names.js';
 
 /** OpenTelemetry severity numbers in use (logs data model): INFO 9, WARN 13, ERROR 17, FATAL 21. */
 export type Severity = 9 | 13 | 17 | 21;
@@ -11,7 +11,7 @@ export type AttributeValue = string | number;
 export interface DeviceEvent {
   readonly definition: EventDefinition;
   readonly source: SourceName;
-  /** Counts every event of this process from 1; with the exporter's instance id it makes `xe.event.id`. */
+  /** Counts the events of this process from 1, an outcome has that of the event it follows; with the exporter's instance id it makes `xe.event.id`. */
   readonly sequence: number;
   /** CLOCK_REALTIME and CLOCK_MONOTONIC when the record was read, nanoseconds: the record itself carries no time. */
   readonly realtimeNs: bigint;
@@ -22,6 +22,8 @@ export interface DeviceEvent {
   /** Event-specific numbers; the definition says what they are. xe.vm.rebind_error: vm id and negative errno. */
   readonly subject: number;
   readonly code: number;
+  /** What became of the client; undefined unless the event says that. */
+  readonly outcome: Outcome | undefined;
 }
 
 /** What the wire says of an event: which record it is and where its numbers stand. */
@@ -40,14 +42,17 @@ export interface WireKey {
 export interface EventDefinition {
   /** OpenTelemetry event name and value of the `event` label. */
   readonly name: string;
-  readonly wire: WireKey;
-  readonly severity: Severity;
+  /** undefined for what no source delivers: the exporter concludes it. */
+  readonly wire: WireKey | undefined;
   /** False for bookkeeping records: counted as received, but no log event. */
   readonly logged: boolean;
   /** True when the event belongs to a client, so that one without a client counts as unattributed. */
   readonly ofClient: boolean;
   /** Which family of counters it moves. */
-  readonly counts: 'vm_rebind_error' | 'loss' | 'none';
+  readonly counts: 'vm_rebind_error' | 'vm_rebind_outcome' | 'loss' | 'none';
+  severity(event: DeviceEvent): Severity;
+  /** True for the last word on a client's trouble: it comes rarely by its nature, and log sinks never suppress it. */
+  isFinal(event: DeviceEvent): boolean;
   /** Value of `error.type`; undefined when it is no failure. */
   errorType(event: DeviceEvent): string | undefined;
   /** One sentence that a person can act on. */

@@ -40,6 +40,12 @@ export function errnoLabel(code: number): ErrnoLabel {
   return (ERRNO_LABELS as readonly string[]).includes(name) ? (name as ErrnoLabel) : 'other';
 }
 
+/** Whether a rebind error means that the GPU's memory was exhausted ("rebind OOM"): ENOMEM, or ENOSPC, which is the same class. */
+export function isRebindOom(code: number): boolean {
+  const number = Math.abs(code);
+  return number === constants.errno.ENOMEM || number === constants.errno.ENOSPC;
+}
+
 /** The class of trouble behind an error code of the rebind worker (drivers/gpu/drm/xe/xe_vm.c, Linux 7.2). */
 export function rebindErrorClass(code: number): RebindErrorClass {
   return CLASSES[errnoName(code)] ?? 'internal';

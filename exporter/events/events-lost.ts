@@ -9,10 +9,11 @@ import type { EventDefinition } from './device-event.js';
 export const eventsLost: EventDefinition = {
   name: EVENT.eventsLost,
   wire: { type: WATCH_TYPE.META, subtype: META_SUBTYPE.LOSS, minLength: HEADER_BYTES },
-  severity: 13,
   logged: true,
   ofClient: false,
   counts: 'loss',
+  severity: () => 13,
+  isFinal: () => false,
   errorType: (event) => event.source,
   body: () =>
     'The kernel discarded GPU events because its ring of 512 records was full: counts since the last event are a lower bound.',

@@ -1,7 +1,8 @@
 import { ATTRIBUTE, EVENT } from '../telemetry/names.js';
 import { HEADER_BYTES, VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../wire/watch-notification.js';
-import type { DeviceEvent, EventDefinition } from './device-event.js';
+import type { EventDefinition } from './device-event.js';
 import { errnoName, rebindErrorClass, type RebindErrorClass } from './errno.js';
+import { lostVm } from './victim.js';
 
 const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
   memory: 'the GPU ran out of memory; run fewer jobs on it or give each less memory, then restart this one',
@@ -24,21 +25,12 @@ export const vmRebindError: EventDefinition = {
     subjectOffset: HEADER_BYTES,
     codeOffset: HEADER_BYTES + 4,
   },
-  severity: 17,
   logged: true,
   ofClient: true,
   counts: 'vm_rebind_error',
+  severity: () => 17,
+  isFinal: () => false,
   errorType: (event) => errnoName(event.code),
-  body: (event) =>
-    `${victim(event)} lost GPU VM ${event.subject}${event.device ? ` on ${event.device.pciBdf}` : ''}` +
-    ` (${errnoName(event.code)}): ${ADVICE[rebindErrorClass(event.code)]}.`,
+  body: (event) => `${lostVm(event)}: ${ADVICE[rebindErrorClass(event.code)]}.`,
   attributes: (event) => ({ [ATTRIBUTE.vmId]: event.subject, [ATTRIBUTE.vmErrno]: event.code }),
 };
-
-function victim({ client }: DeviceEvent): string {
-  if (client === undefined) return 'A process that is gone';
-  const { workload, process } = client;
-  if (workload?.pod) return `Container ${workload.container} of pod ${workload.namespace}/${workload.pod}`;
-  // Without an executable the sinks were told to keep the process private.
-  return process.executable === '' ? 'A process' : `Process ${process.executable} (pid ${process.pid})`;
-}

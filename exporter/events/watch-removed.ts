@@ -6,10 +6,11 @@ import type { EventDefinition } from './device-event.js';
 export const watchRemoved: EventDefinition = {
   name: EVENT.watchRemoved,
   wire: { type: WATCH_TYPE.META, subtype: META_SUBTYPE.REMOVAL, minLength: HEADER_BYTES },
-  severity: 9,
   logged: false,
   ofClient: false,
   counts: 'none',
+  severity: () => 9,
+  isFinal: () => false,
   errorType: () => undefined,
   body: () => 'A watched GPU client closed its file.',
   attributes: () => ({}),

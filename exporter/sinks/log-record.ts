@@ -24,21 +24,26 @@ type Attributes = Record<string, AttributeValue>;
 
 const INTEL_VENDOR_ID = '0x8086';
 
-/** The log record of an event, with the attributes of the catalogue; an attribute whose value is not known is absent. Pure. */
-export function toLogRecord(event: DeviceEvent, options: LogRecordOptions): LogRecord {
+/**
+ * The log record of an event, with the attributes of the catalogue; an attribute whose value is not known is absent. Pure.
+ *
+ * @param suppressed how many suppressed events it also stands for
+ */
+export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppressed = 0): LogRecord {
   const { definition } = event;
   const shown = options.includeProcess ? event : withoutProcess(event);
   const attributes: Attributes = {
     [ATTRIBUTE.eventId]: `${options.instanceId}-${event.sequence}`,
     [ATTRIBUTE.eventSource]: event.source,
   };
+  if (suppressed > 0) attributes[ATTRIBUTE.suppressedCount] = suppressed;
   put(attributes, ATTRIBUTE.errorType, definition.errorType(event));
   const device = event.device ?? event.client?.device;
   if (device) putDevice(attributes, device);
   if (event.client) putClient(attributes, event.client, options.includeProcess);
   return {
     eventName: definition.name,
-    severityNumber: definition.severity,
+    severityNumber: definition.severity(event),
     timestampNs: event.realtimeNs,
     body: definition.body(shown),
     attributes: Object.assign(attributes, definition.attributes(shown)),
@@ -70,6 +75,8 @@ function putClient(attributes: Attributes, client: XeClient, includeProcess: boo
   put(attributes, ATTRIBUTE.k8sPod, workload.pod);
   put(attributes, ATTRIBUTE.k8sPodUid, workload.podUid);
   put(attributes, ATTRIBUTE.k8sContainer, workload.container);
+  put(attributes, ATTRIBUTE.systemdUnit, workload.systemdUnit);
+  put(attributes, ATTRIBUTE.slurmJobId, workload.slurmJobId);
 }
 
 function put(attributes: Attributes, name: string, value: string | undefined): void {

@@ -7,7 +7,7 @@ import { OtlpLedger, type OtlpAccounting } from './otlp/ledger.js';
 import type { Pipeline } from './otlp/pipeline.js';
 import type { ServiceIdentity } from './otlp/resource.js';
 import type { OtlpSettings } from './otlp/settings.js';
-import type { Sink } from './sink.js';
+import type { LogSink } from './sink.js';
 
 export interface OtelLogsOptions {
   readonly settings: OtlpSettings;
@@ -24,7 +24,7 @@ export interface OtelLogsOptions {
  * Sends events as OpenTelemetry log records over OTLP. Every record given to {@link accept} ends in exactly one of exported, failed and
  * dropped. A collector that is away, slow or hostile costs records, which are counted, and nothing else.
  */
-export class OtelLogsSink implements Sink {
+export class OtelLogsSink implements LogSink {
   readonly name = 'otel_logs';
   readonly #options: OtelLogsOptions;
   readonly #ledger: OtlpLedger;
@@ -53,7 +53,7 @@ export class OtelLogsSink implements Sink {
     return new OtelLogsSink(options, ledger, health, pipeline);
   }
 
-  accept(event: DeviceEvent): DropReason | undefined {
+  accept(event: DeviceEvent, suppressed = 0): DropReason | undefined {
     if (!event.definition.logged) return undefined;
     if (this.#closing) {
       this.#ledger.refuse();
@@ -65,7 +65,7 @@ export class OtelLogsSink implements Sink {
     }
     try {
       const { service, includeProcess } = this.#options;
-      this.#pipeline.emit(toLogRecord(event, { instanceId: service.instanceId, includeProcess }));
+      this.#pipeline.emit(toLogRecord(event, { instanceId: service.instanceId, includeProcess }, suppressed));
       return undefined;
     } catch (error) {
       this.#ledger.settle(0, 1);

@@ -2,17 +2,17 @@ import type { XeClient } from '../clients/client.js';
 import type { DeviceEvent } from '../events/device-event.js';
 import { errnoLabel } from '../events/errno.js';
 import type { XeDevice } from '../host/device.js';
-import type { ErrnoCounters } from '../telemetry/device-metrics.js';
+import type { ClientLease, ErrnoCounters } from '../telemetry/client-series.js';
+import type { OutcomeCounters } from '../telemetry/device-metrics.js';
 import type { ExporterMetrics } from '../telemetry/exporter-metrics.js';
 import type { Gauge } from '../telemetry/metric-families.js';
 import { ERRNO_LABELS, type DropReason } from '../telemetry/names.js';
 import type { Sink } from './sink.js';
 
-/** The series that the errors of one owner move: a device, or a client with its device. */
-interface RebindSeries {
-  readonly device: ErrnoCounters;
-  /** undefined for an error whose client is not known. */
-  readonly client: ErrnoCounters | undefined;
+/** The series that the events of one device move. */
+interface DeviceSeries {
+  readonly errors: ErrnoCounters;
+  readonly outcomes: OutcomeCounters;
   readonly lastTimestamp: Gauge;
 }
 
@@ -20,13 +20,15 @@ interface RebindSeries {
 const LABEL_INDEX = Uint8Array.from({ length: 256 }, (_, errno) => ERRNO_LABELS.indexOf(errnoLabel(-errno)));
 
 /**
- * Counts events on /metrics. The series of a client are found once and kept with the client object; after that an event
- * allocates nothing and hashes no label. JavaScript thread only.
+ * Counts events on /metrics. The series of a client are found when it is discovered and held until it left; in between an
+ * event allocates nothing and hashes no label. JavaScript thread only.
  */
 export class PrometheusSink implements Sink {
   readonly name = 'prometheus';
   readonly #metrics: ExporterMetrics;
-  readonly #ofOwner = new WeakMap<XeClient | XeDevice, RebindSeries>();
+  readonly #ofDevice = new WeakMap<XeDevice, DeviceSeries>();
+  /** By drm-client-id, which stays the same when the client object is replaced. */
+  readonly #ofClient = new Map<number, ClientLease>();
   #batchNs = 0n;
   #batchSeconds = 0;
   #closed = false;
@@ -35,9 +37,20 @@ export class PrometheusSink implements Sink {
     this.#metrics = metrics;
   }
 
-  /** Creates the client's series at 0, before any event: rate() does not see a series that is born at 1. */
+  /**
+   * Creates the client's series at 0, before any event: rate() does not see a series that is born at 1. Called again when more
+   * is known of the client: later events count for the container that it names then.
+   */
   clientDiscovered(client: XeClient): void {
-    this.#seriesOf(client, client.device);
+    const before = this.#ofClient.get(client.drmClientId);
+    this.#ofClient.set(client.drmClientId, this.#lease(client));
+    before?.release();
+  }
+
+  /** Lets go of the client's series; they stay for the retention time. */
+  clientLeft({ drmClientId }: XeClient): void {
+    this.#ofClient.get(drmClientId)?.release();
+    this.#ofClient.delete(drmClientId);
   }
 
   /** A rebind error counts for its device and its client; one without a device is refused as `unknown_device`. */
@@ -46,6 +59,8 @@ export class PrometheusSink implements Sink {
     switch (event.definition.counts) {
       case 'vm_rebind_error':
         return this.#countRebindError(event);
+      case 'vm_rebind_outcome':
+        return this.#countOutcome(event);
       case 'loss':
         this.#metrics.eventsLost.cell(event.source).inc();
         return undefined;
@@ -63,13 +78,20 @@ export class PrometheusSink implements Sink {
     const { client, code } = event;
     const device = event.device ?? client?.device;
     if (device === undefined) return 'unknown_device';
-    const series = this.#ofOwner.get(client ?? device) ?? this.#seriesOf(client, device);
+    const series = this.#seriesOf(device);
     const index = labelIndex(code);
-    series.device[index]?.inc();
-    series.client?.[index]?.inc();
+    series.errors[index]?.inc();
+    if (client !== undefined) this.#countersOf(client)[index]?.inc();
     const seconds = this.#toSeconds(event.realtimeNs);
     // The clock of the node can be set back; the newest error stays the newest.
     if (seconds > series.lastTimestamp.value) series.lastTimestamp.set(seconds);
+    return undefined;
+  }
+
+  #countOutcome({ device, client, outcome }: DeviceEvent): DropReason | undefined {
+    const owner = device ?? client?.device;
+    if (owner === undefined) return 'unknown_device';
+    this.#seriesOf(owner).outcomes[outcome ?? 'unknown'].inc();
     return undefined;
   }
 
@@ -82,18 +104,30 @@ export class PrometheusSink implements Sink {
     return this.#batchSeconds;
   }
 
-  #seriesOf(client: XeClient | undefined, device: XeDevice): RebindSeries {
-    const owner = client ?? device;
-    const known = this.#ofOwner.get(owner);
+  #seriesOf(device: XeDevice): DeviceSeries {
+    const known = this.#ofDevice.get(device);
     if (known !== undefined) return known;
     const { devices } = this.#metrics;
     const series = {
-      device: devices.rebindErrors(device.pciBdf),
-      client: client && devices.clientRebindErrors(device.pciBdf, client.workload),
+      errors: devices.rebindErrors(device.pciBdf),
+      outcomes: devices.rebindOomOutcomes(device.pciBdf),
       lastTimestamp: devices.rebindErrorLastTimestamp(device.pciBdf),
     };
-    this.#ofOwner.set(owner, series);
+    this.#ofDevice.set(device, series);
     return series;
+  }
+
+  #countersOf(client: XeClient): ErrnoCounters {
+    const held = this.#ofClient.get(client.drmClientId);
+    if (held !== undefined) return held.counters;
+    // A late record of a client that was given up for gone: its container's series are looked up, and not held.
+    const lease = this.#lease(client);
+    lease.release();
+    return lease.counters;
+  }
+
+  #lease({ device, workload }: XeClient): ClientLease {
+    return this.#metrics.devices.clientRebindErrors.acquire(device.pciBdf, workload);
   }
 }
 

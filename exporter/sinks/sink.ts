@@ -12,3 +12,9 @@ export interface Sink {
   /** Flushes what is queued and releases everything, within `deadlineMs`. Idempotent. */
   close(deadlineMs: number): Promise<void>;
 }
+
+/** A sink that writes a record for each logged event. */
+export interface LogSink extends Sink {
+  /** @param suppressed how many events this record also stands for: `xe.event.suppressed_count`, absent when 0 */
+  accept(event: DeviceEvent, suppressed?: number): DropReason | undefined;
+}

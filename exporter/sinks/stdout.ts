@@ -2,12 +2,12 @@ import type { Writable } from 'node:stream';
 import type { DeviceEvent } from '../events/device-event.js';
 import type { DropReason } from '../telemetry/names.js';
 import { toLogRecord, type LogRecord, type LogRecordOptions } from './log-record.js';
-import type { Sink } from './sink.js';
+import type { LogSink } from './sink.js';
 
 const DEFAULT_BACKLOG_BYTES = 1024 * 1024;
 
 /** Writes the same records as the OTLP sink, one JSON object a line, for log pipelines without OTLP. */
-export class StdoutSink implements Sink {
+export class StdoutSink implements LogSink {
   readonly name = 'stdout';
   readonly #stream: Writable;
   readonly #options: LogRecordOptions;
@@ -25,11 +25,11 @@ export class StdoutSink implements Sink {
     stream.on('close', () => (this.#gone = true));
   }
 
-  accept(event: DeviceEvent): DropReason | undefined {
+  accept(event: DeviceEvent, suppressed = 0): DropReason | undefined {
     if (!event.definition.logged) return undefined;
     if (this.#closing || this.#gone || !this.#stream.writable) return 'closed';
     if (this.#stream.writableLength >= this.#maxBacklogBytes) return 'queue_full';
-    this.#stream.write(`${jsonLine(toLogRecord(event, this.#options))}\n`);
+    this.#stream.write(`${jsonLine(toLogRecord(event, this.#options, suppressed))}\n`);
     return undefined;
   }
 

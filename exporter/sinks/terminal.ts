@@ -71,6 +71,7 @@ export function readableLine(event: DeviceEvent): string {
     device?.pciBdf ?? 'unknown device',
     errnoName(event.code).padEnd(6),
     `vm ${event.subject}`,
+    event.outcome,
     client ? `pid ${client.process.pid} (${printable(client.process.executable)})` : 'unknown process',
     client && `client ${client.drmClientId}`,
     workload?.pod && printable(`${workload.namespace}/${workload.pod}/${workload.container}`),

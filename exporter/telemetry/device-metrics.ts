@@ -1,9 +1,10 @@
+import { ClientSeries, type ErrnoCounters } from './client-series.js';
 import { CounterFamily, GaugeFamily, type Counter, type Gauge } from './metric-families.js';
-import { ERRNO_LABELS, LABEL, METRIC, OTHER_SERIES } from './names.js';
+import { ERRNO_LABELS, LABEL, METRIC, OUTCOMES, type Outcome, type WorkloadLabels } from './names.js';
 import type { ExpositionRegistry } from './registry.js';
 
-/** The counters of one owner, one for each of {@link ERRNO_LABELS} and in that order: the hot path indexes an array. */
-export type ErrnoCounters = readonly Counter[];
+/** The counters of one device, one for each of {@link OUTCOMES}. */
+export type OutcomeCounters = Readonly<Record<Outcome, Counter>>;
 
 /** What of a device is shown: an `XeDevice` fits. A device that is bound anew is another object. */
 export interface MeteredDevice {
@@ -16,19 +17,18 @@ export interface MeteredDevice {
   readonly numaNode: number;
 }
 
-/** What of a client's container is shown: a `Workload` fits. */
-export interface MeteredWorkload {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
-}
-
-/** Containers that get series of their own on one device; further ones share the series `_other`. */
+/** Pairs of container and device that get series of their own. */
 const DEFAULT_MAX_WORKLOADS = 512;
+const DEFAULT_RETENTION_MS = 15 * 60_000;
 
 export interface DeviceMetricsOptions {
+  readonly workloadLabels?: WorkloadLabels;
   readonly maxWorkloads?: number;
-  /** Called for every label set that a cap turned away. */
+  /** How long the series of a container outlive its last client, in milliseconds. */
+  readonly retentionMs?: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+  /** Called for every container that a cap turned away. */
   readonly onOverflow: (metric: string) => void;
 }
 
@@ -37,9 +37,11 @@ export interface DeviceMetricsOptions {
  * client, because rate() does not see a series that is born at 1. JavaScript thread only.
  */
 export class DeviceMetrics {
+  /** The errors by container. */
+  readonly clientRebindErrors: ClientSeries;
   readonly #rebindErrors: CounterFamily;
+  readonly #rebindOomOutcomes: CounterFamily;
   readonly #rebindErrorLastTimestamp: GaugeFamily;
-  readonly #clientRebindErrors: CounterFamily;
   readonly #clients: GaugeFamily;
   readonly #clientsWatched: GaugeFamily;
   readonly #info: GaugeFamily;
@@ -48,7 +50,13 @@ export class DeviceMetrics {
 
   constructor(
     registry: ExpositionRegistry,
-    { maxWorkloads = DEFAULT_MAX_WORKLOADS, onOverflow }: DeviceMetricsOptions,
+    {
+      workloadLabels: labels = 'kubernetes',
+      maxWorkloads = DEFAULT_MAX_WORKLOADS,
+      retentionMs = DEFAULT_RETENTION_MS,
+      now = () => performance.now(),
+      onOverflow,
+    }: DeviceMetricsOptions,
   ) {
     const pciBdf = LABEL.pciBdf;
     this.#rebindErrors = registry.register(
@@ -58,6 +66,13 @@ export class DeviceMetrics {
         labels: [pciBdf, LABEL.errno],
       }),
     );
+    this.#rebindOomOutcomes = registry.register(
+      new CounterFamily({
+        name: METRIC.vmRebindOomOutcomes,
+        help: 'What became of the client after each rebind error ENOMEM or ENOSPC.',
+        labels: [pciBdf, LABEL.outcome],
+      }),
+    );
     this.#rebindErrorLastTimestamp = registry.register(
       new GaugeFamily({
         name: METRIC.vmRebindErrorLastTimestamp,
@@ -65,18 +80,12 @@ export class DeviceMetrics {
         labels: [pciBdf],
       }),
     );
-    this.#clientRebindErrors = registry.register(
-      new CounterFamily({
-        name: METRIC.clientVmRebindErrors,
-        help: 'VM rebind errors on the device by the container they hit, empty labels for a process outside of Kubernetes.',
-        labels: [pciBdf, LABEL.errno, LABEL.k8sNamespace, LABEL.k8sPod, LABEL.k8sContainer],
-        seriesCap: maxWorkloads * ERRNO_LABELS.length,
-        overflow: (refused) => ({
-          ...refused,
-          [LABEL.k8sNamespace]: OTHER_SERIES,
-          [LABEL.k8sPod]: OTHER_SERIES,
-          [LABEL.k8sContainer]: OTHER_SERIES,
-        }),
+    this.clientRebindErrors = registry.register(
+      new ClientSeries({
+        labels,
+        maxWorkloads,
+        retentionMs,
+        now,
         onOverflow: () => onOverflow(METRIC.clientVmRebindErrors),
       }),
     );
@@ -113,6 +122,7 @@ export class DeviceMetrics {
     const { pciBdf } = device;
     this.deviceRemoved(device);
     this.rebindErrors(pciBdf);
+    this.rebindOomOutcomes(pciBdf);
     this.rebindErrorLastTimestamp(pciBdf);
     this.#clients.cell(pciBdf);
     this.#clientsWatched.cell(pciBdf);
@@ -143,15 +153,15 @@ export class DeviceMetrics {
     return ERRNO_LABELS.map((errno) => this.#rebindErrors.cell(pciBdf, errno));
   }
 
+  /** The outcome counters of a device, born at 0. */
+  rebindOomOutcomes(pciBdf: string): OutcomeCounters {
+    const cells = OUTCOMES.map((outcome) => [outcome, this.#rebindOomOutcomes.cell(pciBdf, outcome)]);
+    return Object.fromEntries(cells) as OutcomeCounters;
+  }
+
   /** Unix time in seconds of the device's newest error. */
   rebindErrorLastTimestamp(pciBdf: string): Gauge {
     return this.#rebindErrorLastTimestamp.cell(pciBdf);
-  }
-
-  /** The counters of a container on a device, born at 0; those of `_other` when there are too many containers. */
-  clientRebindErrors(pciBdf: string, workload: MeteredWorkload | undefined): ErrnoCounters {
-    const { namespace = '', pod = '', container = '' } = workload ?? {};
-    return ERRNO_LABELS.map((errno) => this.#clientRebindErrors.cell(pciBdf, errno, namespace, pod, container));
   }
 }
 

@@ -4,17 +4,18 @@ import { HistogramFamily } from './histogram-family.js';
 import { CounterFamily, GaugeFamily } from './metric-families.js';
 import {
   ATTACH_FAILURE_REASONS,
-  EVENT,
   FEATURE_STATES,
   LABEL,
   METRIC,
   OTLP_RESULTS,
   OTLP_SIGNALS,
+  RECEIVED_EVENTS,
   UNATTRIBUTED_REASONS,
   type DropReason,
   type DropStage,
   type SinkName,
   type SourceName,
+  type WorkloadLabels,
 } from './names.js';
 import { registerProcessMetrics } from './process-metrics.js';
 import { ExpositionRegistry } from './registry.js';
@@ -30,6 +31,11 @@ export interface ExporterMetricsOptions {
   readonly nodeVersion: string;
   /** Pairs of container and device that get series of their own; the rest shares `_other`. */
   readonly maxWorkloads?: number;
+  readonly workloadLabels?: WorkloadLabels;
+  /** How long the series of a container outlive its last client, in milliseconds. */
+  readonly clientSeriesRetentionMs?: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
   /** False leaves process_* and nodejs_* out: their event-loop probe belongs to the process, not to this object. */
   readonly processMetrics?: boolean;
 }
@@ -44,10 +50,11 @@ const STAGE_DROPS: readonly (readonly [Exclude<DropStage, 'sink'>, DropReason])[
   ['decode', 'unknown_type'],
 ];
 const QUEUE_DROPS: readonly DropReason[] = ['queue_full', 'closed', 'error'];
+const LOG_DROPS: readonly DropReason[] = ['rate_limited', ...QUEUE_DROPS];
 const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
   prometheus: ['unknown_device', 'closed', 'error'],
-  otel_logs: QUEUE_DROPS,
-  stdout: QUEUE_DROPS,
+  otel_logs: LOG_DROPS,
+  stdout: LOG_DROPS,
   terminal: QUEUE_DROPS,
 };
 
@@ -62,7 +69,7 @@ export class ExporterMetrics {
 
   readonly seriesOverflow = this.#counter(
     METRIC.seriesOverflow,
-    'Label sets turned away to _other by a cap.',
+    'Containers that a cap turned away to _other.',
     LABEL.metric,
   );
   readonly clientAttachFailures = this.#counter(
@@ -135,6 +142,9 @@ export class ExporterMetrics {
   constructor(options: ExporterMetricsOptions) {
     this.devices = new DeviceMetrics(this.registry, {
       ...(options.maxWorkloads !== undefined && { maxWorkloads: options.maxWorkloads }),
+      ...(options.workloadLabels !== undefined && { workloadLabels: options.workloadLabels }),
+      ...(options.clientSeriesRetentionMs !== undefined && { retentionMs: options.clientSeriesRetentionMs }),
+      ...(options.now && { now: options.now }),
       onOverflow: (metric) => this.seriesOverflow.cell(metric).inc(),
     });
     if (options.processMetrics ?? true) registerProcessMetrics(this.registry);
@@ -158,7 +168,7 @@ export class ExporterMetrics {
     this.sourceUp.cell(source);
     this.eventsLost.cell(source);
     this.eventLatency.cell(source);
-    for (const event of Object.values(EVENT)) this.eventsReceived.cell(source, event);
+    for (const event of RECEIVED_EVENTS) this.eventsReceived.cell(source, event);
   }
 
   #sinkSwitchedOn(sink: SinkName): void {

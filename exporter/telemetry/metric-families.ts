@@ -64,6 +64,11 @@ export class CounterFamily implements Family {
     return this.#table.at(labelValues);
   }
 
+  /** Takes the series off the exposition; only for a whole owner that is gone, because one that comes back starts at 0. */
+  remove(...labelValues: string[]): boolean {
+    return this.#table.remove(labelValues);
+  }
+
   async get(): Promise<FamilySnapshot> {
     return { name: this.name, help: this.help, type: this.type, values: this.#table.all() };
   }

@@ -6,6 +6,7 @@
 /** Metric names; counters carry their `_total`. */
 export const METRIC = {
   vmRebindErrors: 'xe_vm_rebind_errors_total',
+  vmRebindOomOutcomes: 'xe_vm_rebind_oom_outcomes_total',
   vmRebindErrorLastTimestamp: 'xe_vm_rebind_error_last_timestamp_seconds',
   clientVmRebindErrors: 'xe_client_vm_rebind_errors_total',
   clients: 'xe_clients',
@@ -30,9 +31,12 @@ export const METRIC = {
 export const LABEL = {
   pciBdf: 'pci_bdf',
   errno: 'errno',
+  outcome: 'outcome',
   k8sNamespace: 'k8s_namespace_name',
   k8sPod: 'k8s_pod_name',
   k8sContainer: 'k8s_container_name',
+  systemdUnit: 'systemd_unit',
+  slurmJobId: 'slurm_job_id',
   reason: 'reason',
   source: 'source',
   event: 'event',
@@ -59,6 +63,14 @@ export const LABEL = {
 export const ERRNO_LABELS = ['ENOMEM', 'ENOSPC', 'ETIME', 'EBUSY', 'other'] as const;
 export type ErrnoLabel = (typeof ERRNO_LABELS)[number];
 
+/** Values of the `outcome` label: what became of a client after a rebind OOM, within the outcome window. */
+export const OUTCOMES = ['exited', 'repeated', 'survived', 'unknown'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** What the series of a client are labelled by: its pod, or what it belongs to outside of Kubernetes. */
+export const WORKLOAD_LABELS = ['kubernetes', 'systemd', 'slurm'] as const;
+export type WorkloadLabels = (typeof WORKLOAD_LABELS)[number];
+
 /** Values of the `source` label. */
 export const SOURCES = ['watch_queue', 'simulator'] as const;
 export type SourceName = (typeof SOURCES)[number];
@@ -72,7 +84,15 @@ export const UNATTRIBUTED_REASONS = ['client_gone', 'no_container'] as const;
 export type UnattributedReason = (typeof UNATTRIBUTED_REASONS)[number];
 
 /** Values of `reason` on {@link METRIC.eventsDropped}. */
-export const DROP_REASONS = ['queue_full', 'malformed', 'unknown_type', 'unknown_device', 'closed', 'error'] as const;
+export const DROP_REASONS = [
+  'queue_full',
+  'rate_limited',
+  'malformed',
+  'unknown_type',
+  'unknown_device',
+  'closed',
+  'error',
+] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** Values of `stage` on {@link METRIC.eventsDropped}. */
@@ -84,7 +104,7 @@ export const SINKS = ['prometheus', 'otel_logs', 'stdout', 'terminal'] as const;
 export type SinkName = (typeof SINKS)[number];
 
 /** Features and their states on {@link METRIC.featureInfo}. */
-export const FEATURES = ['watch_queue', 'discovery_proc', 'otlp'] as const;
+export const FEATURES = ['watch_queue', 'discovery_proc', 'discovery_debugfs', 'kubernetes', 'otlp'] as const;
 export type FeatureName = (typeof FEATURES)[number];
 export const FEATURE_STATES = ['active', 'unsupported', 'denied', 'disabled'] as const;
 export type FeatureState = (typeof FEATURE_STATES)[number];
@@ -103,9 +123,13 @@ export const OTHER_SERIES = '_other';
 /** OpenTelemetry log event names. */
 export const EVENT = {
   vmRebindError: 'xe.vm.rebind_error',
+  vmRebindOutcome: 'xe.vm.rebind_error.outcome',
   eventsLost: 'xe.exporter.events_lost',
   watchRemoved: 'xe.exporter.watch_removed',
 } as const;
+
+/** Events that sources deliver; the others are what the exporter concludes from them. */
+export const RECEIVED_EVENTS = [EVENT.vmRebindError, EVENT.eventsLost, EVENT.watchRemoved] as const;
 
 /** Events a listener can ask the kernel for; the others are its notices about the pipe itself. */
 export const KERNEL_EVENTS = [EVENT.vmRebindError] as const;
@@ -131,8 +155,12 @@ export const ATTRIBUTE = {
   k8sPod: 'k8s.pod.name',
   k8sPodUid: 'k8s.pod.uid',
   k8sContainer: 'k8s.container.name',
+  systemdUnit: 'xe.systemd.unit',
+  slurmJobId: 'xe.slurm.job_id',
   eventId: 'xe.event.id',
   eventSource: 'xe.event.source',
+  suppressedCount: 'xe.event.suppressed_count',
+  eventOutcome: 'xe.event.outcome',
   drmClientId: 'xe.drm.client_id',
   vmId: 'xe.vm.id',
   vmErrno: 'xe.vm.errno',

@@ -7,26 +7,19 @@ export interface FamilyOptions {
   /** One sentence that ends in a dot. */
   readonly help: string;
   readonly labels?: readonly string[];
-  /** Most label sets that are admitted; needs `overflow`. */
-  readonly seriesCap?: number;
-  /** Maps a label set that the cap refused onto the one that takes its place. Overflow sets come on top of the cap. */
-  readonly overflow?: (refused: Labels) => Labels;
-  /** Called for every look-up that the cap refused. */
-  readonly onOverflow?: () => void;
 }
 
 /**
- * The series of one family: one cell for every label set, at most `seriesCap` of them and their overflow sets. A cell, once
- * handed out, stays the same object until it is removed, so callers keep it and never look it up on a hot path.
+ * The series of one family: one cell for every label set. A cell, once handed out, stays the same object until it is removed,
+ * so callers keep it and never look it up on a hot path. Bounds are the callers' part: see ClientSeries.
  */
 export class SeriesTable<Cell> {
   readonly #options: FamilyOptions;
   readonly #names: readonly string[];
   readonly #create: (labels: Labels) => Cell;
   readonly #cells = new Map<string, Cell>();
-  readonly #overflowKeys = new Set<string>();
 
-  /** @throws RangeError when a name breaks the exposition format, the help is no sentence, or a cap comes without overflow. */
+  /** @throws RangeError when a name breaks the exposition format, the help is no sentence. */
   constructor(options: FamilyOptions, create: (labels: Labels) => Cell) {
     this.#options = options;
     this.#names = options.labels ?? [];
@@ -40,47 +33,32 @@ export class SeriesTable<Cell> {
    * @throws RangeError when the number of values is wrong
    */
   at(values: readonly string[]): Cell {
-    return this.#find(values.map(wellFormed), false);
+    const wellFormedValues = values.map(wellFormed);
+    const key = keyOf(wellFormedValues);
+    const known = this.#cells.get(key);
+    if (known !== undefined) return known;
+    if (values.length !== this.#names.length) {
+      throw new RangeError(`${this.#options.name} has ${this.#names.length} labels, got ${values.length} values`);
+    }
+    const labels = Object.fromEntries(this.#names.map((name, index) => [name, wellFormedValues[index] ?? '']));
+    const cell = this.#create(labels);
+    this.#cells.set(key, cell);
+    return cell;
   }
 
   /** Forgets one series; a handle that is still held counts nowhere from then on. @returns whether there was one */
   remove(values: readonly string[]): boolean {
-    const key = keyOf(values.map(wellFormed));
-    this.#overflowKeys.delete(key);
-    return this.#cells.delete(key);
+    return this.#cells.delete(keyOf(values.map(wellFormed)));
   }
 
   /** In the order in which the series were born. */
   all(): Cell[] {
     return [...this.#cells.values()];
   }
-
-  #find(values: readonly string[], isOverflow: boolean): Cell {
-    const key = keyOf(values);
-    const known = this.#cells.get(key);
-    if (known !== undefined) return known;
-    if (values.length !== this.#names.length) {
-      throw new RangeError(`${this.#options.name} has ${this.#names.length} labels, got ${values.length} values`);
-    }
-    const labels = Object.fromEntries(this.#names.map((name, index) => [name, values[index] ?? '']));
-    const { seriesCap = Infinity, overflow, onOverflow } = this.#options;
-    if (!isOverflow && overflow && this.#cells.size - this.#overflowKeys.size >= seriesCap) {
-      onOverflow?.();
-      const replacement = overflow(labels);
-      return this.#find(
-        this.#names.map((name) => wellFormed(replacement[name] ?? '')),
-        true,
-      );
-    }
-    if (isOverflow) this.#overflowKeys.add(key);
-    const cell = this.#create(labels);
-    this.#cells.set(key, cell);
-    return cell;
-  }
 }
 
 /** Two label values that differ in lone surrogates only would come out as one series twice. */
-function wellFormed(value: string): string {
+export function wellFormed(value: string): string {
   return value.replace(/\p{Surrogate}/gu, '\uFFFD');
 }
 
@@ -89,7 +67,7 @@ function keyOf(values: readonly string[]): string {
   return JSON.stringify(values);
 }
 
-function check({ name, help, seriesCap, overflow }: FamilyOptions, labels: readonly string[]): void {
+function check({ name, help }: FamilyOptions, labels: readonly string[]): void {
   if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new RangeError(`bad metric name ${JSON.stringify(name)}`);
   // OpenMetrics wants quotes in HELP escaped and prom-client does not do it.
   if (!/^[^"\\\n]+\.$/.test(help))
@@ -98,5 +76,4 @@ function check({ name, help, seriesCap, overflow }: FamilyOptions, labels: reado
     (label, index) => !/^[a-z][a-z0-9_]*$/.test(label) || label === 'le' || labels.indexOf(label) !== index,
   );
   if (bad !== undefined) throw new RangeError(`bad label name ${JSON.stringify(bad)} of ${name}`);
-  if (seriesCap !== undefined && overflow === undefined) throw new RangeError(`${name} has a cap and no overflow`);
 }

@@ -15,6 +15,7 @@ export function aDevice(given: Partial<XeDevice> = {}): XeDevice {
     deviceId: '0xe20b',
     driverVersion: '',
     numaNode: -1,
+    binding: 1,
     ...given,
   };
 }
@@ -63,6 +64,7 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
     device: client?.device,
     subject: 5,
     code: -12,
+    outcome: undefined,
     ...given,
   };
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventDefinitions } from '../../exporter/events/index.js';
-import { EVENT } from '../../exporter/telemetry/names.js';
+import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
+import { EVENT, OUTCOMES, RECEIVED_EVENTS } from '../../exporter/telemetry/names.js';
 import { HEADER_BYTES } from '../../exporter/wire/watch-notification.js';
 import { aClient, anEvent, aWorkload } from '../helpers/events.js';
 
@@ -18,21 +19,28 @@ test('names and wire keys are unique, and every name is in the catalogue', () =>
   const names = eventDefinitions.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual([...names].sort(), Object.values(EVENT).sort());
-  const keys = eventDefinitions.map(({ wire }) => `${wire.type}/${wire.subtype}`);
+  const keys = eventDefinitions.flatMap(({ wire }) => (wire ? [`${wire.type}/${wire.subtype}`] : []));
   assert.equal(new Set(keys).size, keys.length);
 });
 
+test('what is on the wire is received, everything else is concluded', () => {
+  const onTheWire = eventDefinitions.flatMap(({ name, wire }) => (wire ? [name] : []));
+  assert.deepEqual(onTheWire.toSorted(), RECEIVED_EVENTS.toSorted());
+});
+
 for (const definition of eventDefinitions) {
-  test(`${definition.name}: its fields are inside of its shortest record`, () => {
+  if (definition.wire) {
     const { minLength, subjectOffset = 0, codeOffset = 0 } = definition.wire;
-    assert.ok(minLength >= HEADER_BYTES && minLength <= 127);
-    assert.ok(subjectOffset + 4 <= minLength && codeOffset + 4 <= minLength);
-  });
+    test(`${definition.name}: its fields are inside of its shortest record`, () => {
+      assert.ok(minLength >= HEADER_BYTES && minLength <= 127);
+      assert.ok(subjectOffset + 4 <= minLength && codeOffset + 4 <= minLength);
+    });
+  }
 
   for (const [who, client] of Object.entries(clients)) {
     test(`${definition.name} of ${who}: one sentence for every error, and nothing undefined`, () => {
-      for (const code of codes) {
-        const event = anEvent({ definition, client, code });
+      for (const [index, code] of codes.entries()) {
+        const event = anEvent({ definition, client, code, outcome: OUTCOMES[index] });
         const body = definition.body(event);
         assert.match(body, /^[A-Z][^\n]*[^.]\.$/, body);
         assert.equal(body.match(/\.( |$)/g)?.length, 1, `one sentence: ${body}`);
@@ -56,4 +64,23 @@ test('a rebind error is put down to the container before the process, and says w
   assert.match(body('no client'), /^A process that is gone lost GPU VM 5 \(ENOMEM\)/);
   const advice = codes.map((code) => body('a process', code).split('): ')[1]);
   assert.equal(new Set(advice).size, 4, 'memory, time-out, host memory and internal are told apart');
+});
+
+test('an outcome says what became of whom, and how grave that is', () => {
+  const seen = OUTCOMES.map((outcome) => {
+    const event = anEvent({ client: clients['a container'], outcome });
+    return [outcome, vmRebindOutcome.severity(event), vmRebindOutcome.isFinal(event), vmRebindOutcome.body(event)];
+  });
+  assert.deepEqual(
+    seen.map(([outcome, severity, final]) => [outcome, severity, final]),
+    [
+      ['exited', 13, true],
+      ['repeated', 13, false],
+      ['survived', 9, true],
+      ['unknown', 13, false],
+    ],
+  );
+  assert.equal(new Set(seen.map(([, , , body]) => body)).size, OUTCOMES.length);
+  for (const [, , , body] of seen)
+    assert.match(String(body), /^Container main of pod ml\/train-0 lost GPU VM 5 on .* and /);
 });

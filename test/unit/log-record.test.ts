@@ -84,6 +84,11 @@ test('a private process is in no attribute and not in the body', () => {
   assert.equal(record.attributes['xe.drm.client_id'], 7);
 });
 
+test('a record that stands for suppressed ones says for how many', () => {
+  assert.equal(toLogRecord(anEvent(), options, 17).attributes['xe.event.suppressed_count'], 17);
+  assert.equal('xe.event.suppressed_count' in toLogRecord(anEvent(), options, 0).attributes, false);
+});
+
 test('an event without client and device has no attribute of theirs', () => {
   const record = toLogRecord(anEvent({ definition: eventsLost, client: undefined, subject: 0, code: 0 }), options);
   assert.equal(record.severityNumber, 13);

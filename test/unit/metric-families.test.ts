@@ -57,34 +57,13 @@ describe('CounterFamily', () => {
     assert.throws(() => family.cell('1', '2'), RangeError);
   });
 
-  it('sends what the cap refuses to the overflow series, and counts it', async () => {
-    let refused = 0;
-    const family = new CounterFamily({
-      name: 'a_total',
-      help: 'A.',
-      labels: ['device', 'pod'],
-      seriesCap: 3,
-      overflow: (labels) => ({ ...labels, pod: '_other' }),
-      onOverflow: () => refused++,
-    });
-    for (let pod = 0; pod < 100; pod++) family.cell(`gpu${pod % 2}`, `pod${pod}`).inc();
-    assert.equal(refused, 97);
-    const series = await values(family);
-    assert.equal(series.length, 5);
-    assert.equal(
-      series.reduce((sum, { value }) => sum + value, 0),
-      100,
-      'nothing is lost',
-    );
-    assert.deepEqual(
-      series.slice(3).map(({ labels }) => labels),
-      [
-        { device: 'gpu1', pod: '_other' },
-        { device: 'gpu0', pod: '_other' },
-      ],
-    );
-    family.cell('gpu0', 'pod0').inc();
-    assert.equal(refused, 97, 'a series that is in stays in');
+  it('forgets a series that is removed; the next one of its labels starts at 0', async () => {
+    const family = new CounterFamily({ name: 'a_total', help: 'A.', labels: ['x'] });
+    family.cell('1').inc(5);
+    assert.equal(family.remove('1'), true);
+    assert.equal(family.remove('1'), false);
+    assert.deepEqual(await values(family), []);
+    assert.equal(family.cell('1').value, 0);
   });
 
   it('refuses bad declarations', () => {
@@ -97,7 +76,6 @@ describe('CounterFamily', () => {
       { name: 'a_total', help: 'A.', labels: ['x', 'x'] },
       { name: 'a_total', help: 'A.', labels: ['x-y'] },
       { name: 'a_total', help: 'A.', labels: ['le'] },
-      { name: 'a_total', help: 'A.', seriesCap: 1 },
     ]) {
       assert.throws(() => new CounterFamily(wrong), RangeError, JSON.stringify(wrong));
     }

@@ -68,6 +68,14 @@ test('a record arrives whole, and no severity text with it', async (t) => {
   );
 });
 
+test('a record that stands for suppressed ones says for how many', async (t) => {
+  const collector = await collectorOf(t);
+  const opened = await sinkOf(t, { endpoint: collector.url });
+  opened.sink.accept(anEvent(), 41);
+  await settled(opened, 1);
+  assert.equal(collector.requests[0]?.records[0]?.attributes['xe.event.suppressed_count'], 41);
+});
+
 /** Ten records against each behaviour: what becomes of them, exactly. */
 const MATRIX: [behaviour: Behaviour, exported: number, failed: number, env: Env][] = [
   [{ kind: 'ok' }, 10, 0, {}],

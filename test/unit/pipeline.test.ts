@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { XeClient } from '../../exporter/clients/client.js';
-import { Pipeline } from '../../exporter/pipeline.js';
+import { Pipeline, type PipelineOptions } from '../../exporter/pipeline.js';
 import { PrometheusSink } from '../../exporter/sinks/prometheus.js';
 import type { Sink } from '../../exporter/sinks/sink.js';
 import { ExporterMetrics } from '../../exporter/telemetry/exporter-metrics.js';
-import { EVENT, METRIC } from '../../exporter/telemetry/names.js';
+import { EVENT, METRIC, OUTCOMES } from '../../exporter/telemetry/names.js';
 import { encodeRemoval, encodeVmError } from '../../exporter/wire/watch-notification.js';
 import { aBatch, rawRecord } from '../helpers/batches.js';
 import { aClient, aWorkload } from '../helpers/events.js';
@@ -14,6 +14,10 @@ import { parseExposition } from '../helpers/exposition.js';
 const BDF = 'pci_bdf="0000:03:00.0"';
 
 function start(...more: Sink[]) {
+  return startWith({}, ...more);
+}
+
+function startWith(options: PipelineOptions, ...more: Sink[]) {
   const metrics = new ExporterMetrics({
     sources: ['watch_queue'],
     sinks: ['prometheus'],
@@ -22,7 +26,7 @@ function start(...more: Sink[]) {
     nodeVersion: '20',
     processMetrics: false,
   });
-  const pipeline = new Pipeline(metrics, [new PrometheusSink(metrics), ...more]);
+  const pipeline = new Pipeline(metrics, [new PrometheusSink(metrics), ...more], options);
   const read = async () => parseExposition(await metrics.registry.render('text'));
   return { metrics, pipeline, read };
 }
@@ -100,4 +104,42 @@ test('what comes after the close is dropped and counted', async () => {
   const series = await read();
   assert.equal(series.get(`${METRIC.eventsReceived}{source="watch_queue",event="${EVENT.vmRebindError}"}`), 1);
   assert.equal(series.get(`${METRIC.eventsDropped}{stage="sink",sink="prometheus",reason="closed"}`), 1);
+});
+
+test('every rebind OOM has one outcome in the end, and the sinks hear of it after the error', async () => {
+  const heard: string[] = [];
+  const log: Sink = {
+    name: 'stdout',
+    accept: ({ definition, sequence, outcome }) => void heard.push(`${sequence} ${outcome ?? definition.name}`),
+    close: async () => undefined,
+  };
+  const { pipeline, read } = startWith({ outcomeWindowMs: 60_000 }, log);
+  const [open, gone, silent] = [1, 2, 3].map((drmClientId) => aClient({ drmClientId }));
+  for (const client of [open!, gone!, silent!]) pipeline.outcomes?.added({ client, removalMayBeLost: false });
+  pipeline.handle(
+    aBatch(
+      [0, 0, 1, 2, 7].map((watchId) => encodeVmError(watchId, 1, watchId === 2 ? -62 : -12)),
+      [open, gone, silent],
+    ),
+  );
+  pipeline.outcomes?.removed({ client: gone! });
+  await pipeline.close(10);
+  const error = EVENT.vmRebindError;
+  assert.deepEqual(heard, [
+    ...[`1 ${error}`, `2 ${error}`, '1 repeated', `3 ${error}`, `4 ${error}`, `5 ${error}`, '5 unknown'],
+    '3 exited',
+    '2 unknown',
+  ]);
+  const series = await read();
+  const outcomes = OUTCOMES.map((value) => series.get(`${METRIC.vmRebindOomOutcomes}{${BDF},outcome="${value}"}`));
+  assert.deepEqual(outcomes, [1, 1, 0, 1], 'the one without a device is in no series of a device');
+  const ooms = series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`);
+  assert.equal(
+    outcomes.reduce<number>((sum, value) => sum + (value ?? 0), 0),
+    ooms,
+  );
+});
+
+test('without an outcome window nobody says what became of a client', () => {
+  assert.equal(start().pipeline.outcomes, undefined);
 });

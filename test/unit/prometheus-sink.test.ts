@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { Workload, XeClient } from '../../exporter/clients/client.js';
+import type { DeviceEvent } from '../../exporter/events/device-event.js';
 import { eventsLost } from '../../exporter/events/events-lost.js';
+import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
 import { watchRemoved } from '../../exporter/events/watch-removed.js';
 import { PrometheusSink } from '../../exporter/sinks/prometheus.js';
 import { ExporterMetrics } from '../../exporter/telemetry/exporter-metrics.js';
-import { ERRNO_LABELS, METRIC } from '../../exporter/telemetry/names.js';
+import { ERRNO_LABELS, METRIC, OUTCOMES } from '../../exporter/telemetry/names.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
 import { parseExposition } from '../helpers/exposition.js';
 
@@ -12,8 +17,11 @@ const BDF = 'pci_bdf="0000:03:00.0"';
 const POD = 'k8s_namespace_name="ml",k8s_pod_name="train-0",k8s_container_name="main"';
 const NO_POD = 'k8s_namespace_name="",k8s_pod_name="",k8s_container_name=""';
 
-function start() {
+function start(maxWorkloads = 512) {
+  let time = 0;
   const metrics = new ExporterMetrics({
+    maxWorkloads,
+    now: () => time,
     sources: ['watch_queue'],
     sinks: ['prometheus'],
     version: '1',
@@ -23,7 +31,8 @@ function start() {
   });
   const sink = new PrometheusSink(metrics);
   const read = async () => parseExposition(await metrics.registry.render('text'));
-  return { metrics, sink, read };
+  const advance = (ms: number) => (time += ms);
+  return { metrics, sink, read, advance };
 }
 
 describe('PrometheusSink', () => {
@@ -117,5 +126,126 @@ describe('PrometheusSink', () => {
     await sink.close();
     assert.equal(sink.accept(anEvent()), 'closed');
     assert.equal((await read()).get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 1);
+  });
+
+  it('counts an outcome for its device, without touching the errors', async () => {
+    const { sink, read } = start();
+    const outcome = (given: Partial<DeviceEvent>) => sink.accept(anEvent({ definition: vmRebindOutcome, ...given }));
+    for (const value of OUTCOMES) assert.equal(outcome({ outcome: value }), undefined);
+    outcome({ outcome: 'exited' });
+    assert.equal(outcome({ client: undefined, outcome: 'unknown' }), 'unknown_device');
+    const series = await read();
+    const counts = OUTCOMES.map((value) => series.get(`${METRIC.vmRebindOomOutcomes}{${BDF},outcome="${value}"}`));
+    assert.deepEqual(counts, [2, 1, 1, 1]);
+    assert.equal(series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 0);
+  });
+
+  it('keeps the series of a container for 15 minutes after its last client, then starts anew', async () => {
+    const { sink, read, advance } = start();
+    const clients = [1, 2].map((drmClientId) => aClient({ drmClientId, workload: aWorkload() }));
+    const key = `${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${POD}}`;
+    for (const client of clients) sink.clientDiscovered(client);
+    sink.accept(anEvent({ client: clients[0] }));
+    sink.clientLeft(clients[0]!);
+    sink.clientLeft(clients[0]!);
+    advance(60 * 60_000);
+    sink.accept(anEvent({ client: clients[1] }));
+    assert.equal((await read()).get(key), 2, 'one of its clients is still there');
+    sink.clientLeft(clients[1]!);
+    advance(15 * 60_000 - 1);
+    assert.equal((await read()).get(key), 2);
+    advance(1);
+    assert.equal((await read()).has(key), false);
+    sink.clientDiscovered(clients[0]!);
+    assert.equal((await read()).get(key), 0);
+    sink.accept(anEvent({ client: clients[0] }));
+    assert.equal((await read()).get(key), 1, 'the event moves the series that is shown');
+    assert.equal(
+      (await read()).get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`),
+      3,
+      'the device forgets nothing',
+    );
+  });
+
+  for (const how of ['the same object', 'an object that took its place']) {
+    it(`gives a client whose pod is named later its new series at 0: ${how}`, async () => {
+      const { sink, read, advance } = start();
+      const client = aClient() as { workload: Workload | undefined } & XeClient;
+      sink.clientDiscovered(client);
+      sink.accept(anEvent({ client }));
+      let named: XeClient = { ...client, workload: aWorkload() };
+      if (how === 'the same object') named = Object.assign(client, { workload: aWorkload() });
+      sink.clientDiscovered(named);
+      const [before, after] = [NO_POD, POD].map(
+        (pod) => `${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${pod}}`,
+      );
+      assert.deepEqual([(await read()).get(before!), (await read()).get(after!)], [1, 0]);
+      sink.accept(anEvent({ client }));
+      sink.accept(anEvent({ client: named }));
+      assert.deepEqual([(await read()).get(before!), (await read()).get(after!)], [1, 2]);
+      advance(15 * 60_000);
+      assert.deepEqual([(await read()).has(before!), (await read()).get(after!)], [false, 2]);
+      sink.clientDiscovered(named);
+      sink.clientLeft(named);
+      advance(15 * 60_000);
+      assert.equal((await read()).has(after!), false, 'said twice, held once');
+    });
+  }
+
+  it('counts a late record of a client that left for its container', async () => {
+    const { sink, read, advance } = start();
+    const client = aClient({ workload: aWorkload() });
+    sink.clientDiscovered(client);
+    sink.clientLeft(client);
+    sink.accept(anEvent({ client }));
+    const key = `${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${POD}}`;
+    assert.equal((await read()).get(key), 1);
+    advance(15 * 60_000);
+    assert.equal((await read()).has(key), false, 'and does not hold the series');
+  });
+
+  it('counts containers beyond the cap under _other, without losing an error', async () => {
+    const { sink, read } = start(2);
+    for (let pod = 0; pod < 5; pod++) {
+      const client = aClient({ drmClientId: pod, workload: aWorkload({ pod: `pod-${pod}` }) });
+      sink.clientDiscovered(client);
+      sink.clientDiscovered(client);
+      for (let turn = 0; turn < 10; turn++) sink.accept(anEvent({ client }));
+    }
+    const series = await read();
+    const other = 'k8s_namespace_name="_other",k8s_pod_name="_other",k8s_container_name="_other"';
+    assert.equal(series.get(`${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${other}}`), 30);
+    assert.equal(series.get(`${METRIC.seriesOverflow}{metric="${METRIC.clientVmRebindErrors}"}`), 3);
+  });
+
+  it('has nothing left of 10,000 short-lived clients of 10,000 containers', async () => {
+    const { sink, read, advance } = start();
+    const device = aDevice();
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    let next = 0;
+    const churn = (count: number) => {
+      for (const end = next + count; next < end; next++) {
+        const client = aClient({ drmClientId: next, device, workload: aWorkload({ pod: `pod-${next}` }) });
+        sink.clientDiscovered(client);
+        sink.accept(anEvent({ client }));
+        sink.clientLeft(client);
+        advance(10);
+      }
+    };
+    const measure = async () => {
+      const series = await read();
+      gc();
+      return { size: series.size, heap: process.memoryUsage().heapUsed, series };
+    };
+    churn(5_000);
+    const before = await measure();
+    churn(10_000);
+    const after = await measure();
+    assert.equal(after.size, before.size);
+    assert.equal([...after.series.keys()].filter((key) => key.startsWith(METRIC.clientVmRebindErrors)).length, 512 * 5);
+    assert.ok(after.heap - before.heap < 1024 * 1024, `heap grew by ${after.heap - before.heap} bytes`);
+    assert.equal(after.series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 15_000);
+    assert.equal(after.series.get(`${METRIC.seriesOverflow}{metric="${METRIC.clientVmRebindErrors}"}`), 0);
   });
 });

@@ -15,6 +15,7 @@ function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => 
       return true;
     },
     rate: 100,
+    outcomeWindowMs: 2000,
   });
   t.after(() => node.stop());
   node.start();
@@ -47,4 +48,33 @@ test('removal notices that a full ring has lost do not fill the table', async (t
   await seconds(60);
   assert.ok([...clients.entries()].length < 200, `${[...clients.entries()].length} clients`);
   assert.equal(clients.full, false);
+});
+
+test('some jobs repeat, some leave after their first error, some survive', async (t) => {
+  const errorsOf = new Map<ClientEntry, number>();
+  const pods = { repeated: new Set<string>(), left: new Set<string>(), survived: new Set<string>() };
+  let quiet = 0;
+  const lastError = new Map<ClientEntry, number>();
+  let ticks = 0;
+  const { clients, seconds } = start(t, (entry, bytes) => {
+    const pod = entry.client.workload?.pod ?? '';
+    if (bytes.length !== 16) {
+      if (errorsOf.get(entry) === 1) pods.left.add(pod);
+      return clients.remove(entry);
+    }
+    const since = ticks - (lastError.get(entry) ?? -Infinity);
+    if (since < 2000) pods.repeated.add(pod);
+    else if (since < Infinity) {
+      pods.survived.add(pod);
+      quiet++;
+    }
+    lastError.set(entry, ticks);
+    errorsOf.set(entry, (errorsOf.get(entry) ?? 0) + 1);
+  });
+  await Promise.resolve();
+  for (; ticks < 10_000; ticks += 20) await seconds(0.02);
+  assert.deepEqual([...pods.left], ['segmentation-batch']);
+  assert.deepEqual([...pods.survived].sort(), ['notebook-mara', 'video-analytics']);
+  assert.deepEqual([...pods.repeated].sort(), ['llama-finetune-0', 'llama-finetune-1', 'md-simulation']);
+  assert.ok(quiet >= 4, `${quiet} errors of survivors`);
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
 import { eventsLost } from '../../exporter/events/events-lost.js';
+import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
 import { watchRemoved } from '../../exporter/events/watch-removed.js';
 import { TerminalSink, type EventFilter } from '../../exporter/sinks/terminal.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
@@ -36,6 +37,11 @@ test('an event is one line with everything a person looks for', () => {
   );
   assert.equal(show({ client: undefined }), '12:00:00.123  unknown device  ENOMEM  vm 5  unknown process\n');
   assert.equal(shown(), 3);
+});
+
+test('an outcome is named', () => {
+  const line = start().show({ definition: vmRebindOutcome, outcome: 'exited' });
+  assert.equal(line, '12:00:00.123  0000:03:00.0  ENOMEM  vm 5  exited  pid 4711 (python3)  client 7\n');
 });
 
 test('a loss is shown as such; bookkeeping is not shown', () => {

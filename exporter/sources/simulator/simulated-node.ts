@@ -6,16 +6,25 @@ import { encodeRemoval, encodeVmError } from '../../wire/watch-notification.js';
 /** -12 as often as in the field; -28, -62 and -16 so that every class is seen. */
 const ERROR_CODES = [-12, -12, -12, -12, -28, -12, -62, -12, -16, -12];
 
-/** A job stays for this many events of its own before it leaves and another takes its place. */
-const EVENTS_PER_CLIENT = 3;
+/** How a job takes an error: it leaves at once, or errs again and then leaves, or gets over it and stays for good. */
+type Nature = 'leaves' | 'repeats' | 'survives';
 
-const JOBS: readonly Omit<Workload, 'containerId' | 'podUid'>[] = [
-  { namespace: 'team-llm', pod: 'llama-finetune-0', container: 'trainer' },
-  { namespace: 'team-llm', pod: 'llama-finetune-1', container: 'trainer' },
-  { namespace: 'team-vision', pod: 'segmentation-batch', container: 'worker' },
-  { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' },
-  { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' },
-  { namespace: 'research', pod: 'md-simulation', container: 'gromacs' },
+/** Errors of a job that repeats; at high rates it stays for a tenth of a second's worth, because arriving takes time, too. */
+const FEWEST_REPEATS = 3;
+const REPEATS_PER_RATE = 0.1;
+
+interface Job {
+  readonly workload: Omit<Workload, 'containerId' | 'podUid'>;
+  readonly nature: Nature;
+}
+
+const JOBS: readonly Job[] = [
+  { workload: { namespace: 'team-llm', pod: 'llama-finetune-0', container: 'trainer' }, nature: 'repeats' },
+  { workload: { namespace: 'team-llm', pod: 'llama-finetune-1', container: 'trainer' }, nature: 'repeats' },
+  { workload: { namespace: 'team-vision', pod: 'segmentation-batch', container: 'worker' }, nature: 'leaves' },
+  { workload: { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' }, nature: 'survives' },
+  { workload: { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' }, nature: 'survives' },
+  { workload: { namespace: 'research', pod: 'md-simulation', container: 'gromacs' }, nature: 'repeats' },
 ];
 
 /** The two GPUs of the simulated node. */
@@ -30,12 +39,16 @@ export interface SimulatedNodeOptions {
   readonly post: (entry: ClientEntry, record: (watchId: number) => Uint8Array) => boolean;
   /** VM rebind errors a second, over all clients. */
   readonly rate: number;
+  /** A job that gets over its errors is quiet for longer than this after each, so that it is seen to survive. */
+  readonly outcomeWindowMs: number;
 }
 
 /** Timer granularity; faster rates post several records a tick. */
 const TICK_MS = 20;
 /** How often the client table learns who is there, as discovery would tell it: a full ring loses removal notices, too. */
 const TICKS_PER_LOOK = 50;
+/** How much longer than the outcome window a survivor is quiet. */
+const QUIET_MARGIN_MS = 1000;
 
 /**
  * A GPU node made up for demos and drills: jobs come, hit rebind errors and go. Everything it says is posted as kernel records
@@ -49,6 +62,8 @@ export class SimulatedNode {
   #ticks = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #eventsOf = new Map<ClientEntry, number>();
+  /** Tick until which a survivor is quiet. */
+  readonly #quietUntil = new Map<ClientEntry, number>();
 
   constructor(options: SimulatedNodeOptions) {
     this.#options = options;
@@ -72,14 +87,24 @@ export class SimulatedNode {
 
   /** One rebind error of the client whose turn it is. */
   #fail(turn: number): void {
-    const entries = [...this.#eventsOf.keys()];
+    const entries = [...this.#eventsOf.keys()].filter((entry) => entry.watched && !this.#isQuiet(entry));
     const entry = entries[turn % entries.length];
     if (entry === undefined) return;
     const vmId = (this.#eventsOf.get(entry) ?? 0) + 1;
     const code = ERROR_CODES[turn % ERROR_CODES.length]!;
     if (!this.#options.post(entry, (watchId) => encodeVmError(watchId, vmId, code))) return;
     this.#eventsOf.set(entry, vmId);
-    if (vmId >= EVENTS_PER_CLIENT) this.#leave(entry);
+    const { nature } = JOBS[jobOf(entry)]!;
+    const last = nature === 'leaves' ? 1 : Math.max(FEWEST_REPEATS, this.#options.rate * REPEATS_PER_RATE);
+    if (nature === 'survives') {
+      this.#quietUntil.set(entry, this.#ticks + (this.#options.outcomeWindowMs + QUIET_MARGIN_MS) / TICK_MS);
+    } else if (vmId >= last) {
+      this.#leave(entry);
+    }
+  }
+
+  #isQuiet(entry: ClientEntry): boolean {
+    return (this.#quietUntil.get(entry) ?? 0) > this.#ticks;
   }
 
   #look(): void {
@@ -104,7 +129,7 @@ export class SimulatedNode {
       device,
       process: { pid: 1000 + id, startTime: BigInt(id), executable: 'python3', createdAt: undefined },
       workload: {
-        ...JOBS[job]!,
+        ...JOBS[job]!.workload,
         containerId: id.toString(16).padStart(64, '0'),
         podUid: `00000000-0000-4000-8000-${String(job).padStart(12, '0')}`,
       },
@@ -116,7 +141,7 @@ export class SimulatedNode {
 }
 
 function jobOf({ client }: ClientEntry): number {
-  return JOBS.findIndex(({ pod }) => pod === client.workload?.pod);
+  return JOBS.findIndex(({ workload }) => workload.pod === client.workload?.pod);
 }
 
 function simulatedDevice(pciBdf: string, index: number): XeDevice {
@@ -130,5 +155,6 @@ function simulatedDevice(pciBdf: string, index: number): XeDevice {
     deviceId: '0xe20b',
     driverVersion: '',
     numaNode: 0,
+    binding: undefined,
   });
 }

@@ -51,6 +51,10 @@ export class Attacher {
     options.clients.subscribe({
       added: (entry) => this.enqueue(entry),
       removed: (entry) => this.#forget(entry),
+      suspected: (entry) => {
+        // Closed while it was being attached: the table knows it no more, and its removal notice may be lost.
+        if (options.clients.get(entry.client.drmClientId) !== entry) this.#forget(entry);
+      },
       reconciled: () => {
         this.#releaseRested();
         this.#retryDue();

@@ -11,7 +11,7 @@ const FILTERABLE_SUBTYPES = 32;
 export function kernelFilter(wanted: readonly EventDefinition[]): Uint32Array {
   const subtypes = new Map<number, number>();
   for (const { wire } of wanted) {
-    if (wire.type === WATCH_TYPE.META || wire.subtype >= FILTERABLE_SUBTYPES) continue;
+    if (wire === undefined || wire.type === WATCH_TYPE.META || wire.subtype >= FILTERABLE_SUBTYPES) continue;
     subtypes.set(wire.type, (subtypes.get(wire.type) ?? 0) | (1 << wire.subtype));
   }
   // An empty filter would mean "no filter" to the kernel call; a type without subtypes means "nothing".
