@@ -87,8 +87,16 @@ export interface DrmFd {
 
 export interface DrmFdScan {
   readonly fds: readonly DrmFd[];
-  /** Processes looked at. */
+  /**
+   * The processes that have no such file, three numbers each: pid, start time, number of open files (0 before Linux 6.2, which
+   * does not tell). Opening one changes the last, or the next scan finds it. Handed back to {@link NativeAddon.scanDrmFds} it
+   * keeps them from being looked through again.
+   */
+  readonly gpuFree: Float64Array;
+  /** Processes seen, those skipped included. */
   readonly processes: number;
+  /** Processes not looked through because nothing about them had changed. */
+  readonly skipped: number;
   /** Processes whose fd directory or links we may not read (EACCES, EPERM). */
   readonly denied: number;
   /** Set when the proc root itself cannot be read. */
@@ -139,8 +147,47 @@ export interface NativeReader {
   close(): void;
 }
 
+/** What came and went in a directory since the last {@link NativeDirectoryWatch.drain}, each list in the order it happened. */
+export interface DirectoryChanges {
+  readonly created: readonly string[];
+  readonly deleted: readonly string[];
+  /** The kernel's queue was full (fs.inotify.max_queued_events) and changes are missing: list the directory. */
+  readonly overflow: boolean;
+  /** The directory was removed, moved or unmounted: nothing will follow. */
+  readonly gone: boolean;
+}
+
+export interface DirectoryWatchOptions {
+  readonly path: string;
+  /**
+   * Called on the JavaScript thread when there are changes to drain; the next call follows only after
+   * {@link NativeDirectoryWatch.drain}, and none after {@link NativeDirectoryWatch.close}. Must not throw: an exception ends as
+   * `uncaughtException`.
+   */
+  readonly onReady: () => void;
+}
+
+/**
+ * Names that come and go in one directory, by inotify. Not node:fs.watch, because libuv hides IN_Q_OVERFLOW: what was missed
+ * would be missed for good. Changes wait in the kernel's queue alone, so one that is not drained costs nothing here. All
+ * methods run on the JavaScript thread of the environment that made it; an open one keeps itself and the event loop alive.
+ */
+export interface NativeDirectoryWatch {
+  /**
+   * Starts watching; from then on nothing is missed without notice.
+   * @returns why not: `inotify_init1` EMFILE = fs.inotify.max_user_instances, `inotify_add_watch` ENOENT, ENOTDIR, EACCES, or
+   *   ENOSPC = fs.inotify.max_user_watches; `open` EBADF after close.
+   */
+  open(): NativeResult;
+  /** Takes what is queued. A long queue comes in parts, with onReady called again. Nothing while not open. */
+  drain(): DirectoryChanges;
+  /** Stops watching; changes that were not drained are gone. Idempotent. */
+  close(): void;
+}
+
 export interface NativeAddon {
   readonly Reader: new (options: ReaderOptions) => NativeReader;
+  readonly DirectoryWatch: new (options: DirectoryWatchOptions) => NativeDirectoryWatch;
   /** Smallest buffer {@link NativeReader.drain} accepts: one full read plus its header. */
   readonly minDrainBytes: number;
   /**
@@ -155,8 +202,12 @@ export interface NativeAddon {
   /**
    * Every open character device of `major` with one of the `minors`, in every process below `procRoot`. Uses fstatat on
    * /proc/<pid>/fd, so it opens nothing and wakes no GPU. Off the JavaScript thread.
+   *
+   * @param gpuFree processes to skip as long as all three numbers are the same, in the form of {@link DrmFdScan.gpuFree}
    */
-  scanDrmFds(procRoot: string, major: number, minors: Uint32Array): Promise<DrmFdScan>;
+  scanDrmFds(procRoot: string, major: number, minors: Uint32Array, gpuFree?: Float64Array): Promise<DrmFdScan>;
+  /** The same for these processes only. */
+  findDrmFds(procRoot: string, pids: Uint32Array, major: number, minors: Uint32Array): Promise<DrmFdScan>;
   /** Raises the soft RLIMIT_NOFILE to `atLeast`, or to the hard limit where that is lower; reports both limits after. */
   raiseFdLimit(atLeast: number): { readonly soft: number; readonly hard: number };
 }

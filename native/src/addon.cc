@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include <climits>
 #include <limits>
 #include <string>
 #include <vector>
@@ -7,6 +8,7 @@
 #include "arguments.h"
 #include "async_task.h"
 #include "borrow_arguments.h"
+#include "directory_watch_object.h"
 #include "failure_object.h"
 #include "linux/borrow_fd.h"
 #include "linux/drm_fd_scan.h"
@@ -15,7 +17,7 @@
 #include "reader_object.h"
 
 /// The functions of NativeAddon in exporter/native/binding.ts. There is no state beside the
-/// readers, so any number of environments may load the addon.
+/// objects, so any number of environments may load the addon.
 namespace xe {
 
 namespace {
@@ -34,6 +36,37 @@ Napi::Value ToJs(Napi::Env env, const ProbeOutcome& outcome) {
   return object;
 }
 
+/// Three numbers a process.
+constexpr size_t kGpuFreeFields = 3;
+
+Napi::Value ToJs(Napi::Env env, const std::vector<GpuFreeProcess>& processes) {
+  Napi::Float64Array numbers = Napi::Float64Array::New(env, processes.size() * kGpuFreeFields);
+  for (size_t i = 0; i < processes.size(); i++) {
+    numbers[i * kGpuFreeFields] = processes[i].pid;
+    numbers[i * kGpuFreeFields + 1] = processes[i].start_time;
+    numbers[i * kGpuFreeFields + 2] = processes[i].open_files;
+  }
+  return numbers;
+}
+
+std::vector<GpuFreeProcess> ReadGpuFree(Arguments* args, Napi::Value value) {
+  const std::vector<double> numbers =
+      value.IsUndefined() ? std::vector<double>() : args->Doubles(value, "gpuFree");
+  if (numbers.size() % kGpuFreeFields != 0) {
+    args->Throw("gpuFree must be triples of pid, start time and open files");
+    return {};
+  }
+  std::vector<GpuFreeProcess> processes;
+  for (size_t i = 0; i < numbers.size(); i += kGpuFreeFields) {
+    if (!(numbers[i] > 0 && numbers[i] <= INT_MAX)) {
+      args->Throw("gpuFree must have pids of 1..2147483647");
+      return {};
+    }
+    processes.push_back({static_cast<int>(numbers[i]), numbers[i + 1], numbers[i + 2]});
+  }
+  return processes;
+}
+
 Napi::Value ToJs(Napi::Env env, const DrmFdScan& scan) {
   Napi::Array fds = Napi::Array::New(env, scan.fds.size());
   for (uint32_t i = 0; i < scan.fds.size(); i++) {
@@ -48,7 +81,9 @@ Napi::Value ToJs(Napi::Env env, const DrmFdScan& scan) {
   }
   Napi::Object object = Napi::Object::New(env);
   object.Set("fds", fds);
+  object.Set("gpuFree", ToJs(env, scan.gpu_free));
   object.Set("processes", scan.processes);
+  object.Set("skipped", scan.skipped);
   object.Set("denied", scan.denied);
   if (scan.failure) {
     object.Set("failure", ToJs(env, scan.failure));
@@ -93,11 +128,30 @@ Napi::Value OnScanDrmFds(const Napi::CallbackInfo& info) {
   const std::string proc_root = args.String(info[0], "procRoot");
   const uint32_t major = args.Uint32(info[1], "major");
   const std::vector<uint32_t> minors = args.Uint32s(info[2], "minors");
+  const std::vector<GpuFreeProcess> skip = ReadGpuFree(&args, info[3]);
   if (args.failed()) {
     return info.Env().Undefined();
   }
-  return RunOffThread(info.Env(), "xe-scan", [proc_root, major, minors]() -> TaskOutcome {
-    return [scan = ScanDrmFds(proc_root, major, minors)](Napi::Env env) { return ToJs(env, scan); };
+  return RunOffThread(info.Env(), "xe-scan", [proc_root, major, minors, skip]() -> TaskOutcome {
+    return [scan = ScanDrmFds(proc_root, major, minors, skip)](Napi::Env env) {
+      return ToJs(env, scan);
+    };
+  });
+}
+
+Napi::Value OnFindDrmFds(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const std::string proc_root = args.String(info[0], "procRoot");
+  const std::vector<uint32_t> pids = args.Uint32s(info[1], "pids");
+  const uint32_t major = args.Uint32(info[2], "major");
+  const std::vector<uint32_t> minors = args.Uint32s(info[3], "minors");
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return RunOffThread(info.Env(), "xe-find", [proc_root, pids, major, minors]() -> TaskOutcome {
+    return [scan = FindDrmFds(proc_root, pids, major, minors)](Napi::Env env) {
+      return ToJs(env, scan);
+    };
   });
 }
 
@@ -120,11 +174,13 @@ Napi::Value OnRaiseFdLimit(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Reader", ReaderObject::Define(env));
+  exports.Set("DirectoryWatch", DirectoryWatchObject::Define(env));
   exports.Set("minDrainBytes", static_cast<double>(kMinDrainBytes));
   exports.Set("probe", Napi::Function::New<OnProbe>(env, "probe"));
   exports.Set("probePipe", Napi::Function::New<OnProbePipe>(env, "probePipe"));
   exports.Set("canBorrow", Napi::Function::New<OnCanBorrow>(env, "canBorrow"));
   exports.Set("scanDrmFds", Napi::Function::New<OnScanDrmFds>(env, "scanDrmFds"));
+  exports.Set("findDrmFds", Napi::Function::New<OnFindDrmFds>(env, "findDrmFds"));
   exports.Set("raiseFdLimit", Napi::Function::New<OnRaiseFdLimit>(env, "raiseFdLimit"));
   return exports;
 }

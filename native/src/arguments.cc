@@ -50,6 +50,16 @@ std::vector<uint32_t> Arguments::Uint32s(Napi::Value value, const char* name) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::vector<double> Arguments::Doubles(Napi::Value value, const char* name) {
+  const bool fits =
+      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
+  if (!Expect(fits, name, "a Float64Array")) {
+    return {};
+  }
+  auto array = value.As<Napi::Float64Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
 void Arguments::Throw(const std::string& message) {
   if (!failed()) {
     Napi::TypeError::New(env_, message).ThrowAsJavaScriptException();

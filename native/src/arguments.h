@@ -29,6 +29,8 @@ class Arguments {
   std::span<uint8_t> Bytes(Napi::Value value, const char* name);
   /// A copy of a Uint32Array.
   std::vector<uint32_t> Uint32s(Napi::Value value, const char* name);
+  /// A copy of a Float64Array.
+  std::vector<double> Doubles(Napi::Value value, const char* name);
 
   void Throw(const std::string& message);
 

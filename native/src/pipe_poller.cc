@@ -23,25 +23,35 @@ Result PipePoller::Open() {
   if (!wake) {
     return Failure{"eventfd", errno};
   }
-  epoll_event event = {};
-  event.events = EPOLLIN;
-  event.data.u64 = kWakeTag;
-  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
-    return Failure{"epoll_ctl", errno};
-  }
   epoll_ = std::move(epoll);
   wake_ = std::move(wake);
+  if (Control(EPOLL_CTL_ADD, wake_.get(), EPOLLIN, kWakeTag) != 0) {
+    const int error = errno;
+    Close();
+    return Failure{"epoll_ctl", error};
+  }
   return std::nullopt;
 }
 
 Result PipePoller::Add(int fd, uint32_t index) {
+  return Control(EPOLL_CTL_ADD, fd, EPOLLIN, index) == 0 ? Result() : Failure{"epoll_ctl", errno};
+}
+
+Result PipePoller::AddOnce(int fd, uint32_t index) {
+  return Control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, index) == 0
+             ? Result()
+             : Failure{"epoll_ctl", errno};
+}
+
+void PipePoller::Rearm(int fd, uint32_t index) {
+  Control(EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLONESHOT, index);
+}
+
+int PipePoller::Control(int operation, int fd, uint32_t events, uint64_t tag) {
   epoll_event event = {};
-  event.events = EPOLLIN;
-  event.data.u64 = index;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return Failure{"epoll_ctl", errno};
-  }
-  return std::nullopt;
+  event.events = events;
+  event.data.u64 = tag;
+  return epoll_ctl(epoll_.get(), operation, fd, &event);
 }
 
 void PipePoller::Wait(bool block, std::vector<uint32_t>* ready) {

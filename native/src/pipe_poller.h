@@ -19,6 +19,10 @@ class PipePoller {
   /// Errors: `epoll_ctl`, e.g. ENOSPC from fs.epoll.max_user_watches.
   Result Add(int fd, uint32_t index);
 
+  /// Like Add, but reports once and then only after Rearm. Rearm may be called on any thread.
+  Result AddOnce(int fd, uint32_t index);
+  void Rearm(int fd, uint32_t index);
+
   /// Appends the indexes of readable descriptors to `ready`. With `block` it sleeps until there is
   /// one or Interrupt is called; EINTR ends it early with none. One thread only.
   void Wait(bool block, std::vector<uint32_t>* ready);
@@ -29,6 +33,8 @@ class PipePoller {
   void Close();
 
  private:
+  int Control(int operation, int fd, uint32_t events, uint64_t tag);
+
   UniqueFd epoll_;
   UniqueFd wake_;
 };

@@ -10,6 +10,7 @@
 #include "borrow_arguments.h"
 #include "failure_object.h"
 #include "fake/fake_pipe.h"
+#include "js_callback.h"
 #include "linux/watch_queue.h"
 
 namespace xe {
@@ -206,25 +207,11 @@ void ReaderObject::OnEnvironmentExit(void* self) {
   static_cast<ReaderObject*>(self)->Shutdown();
 }
 
-/// Runs on the JavaScript thread. The plain C call: node-addon-api's aborts the process when
-/// JavaScript throws null or undefined (seen up to 8.9.0).
+/// Runs on the JavaScript thread.
 void ReaderObject::OnWakeUp(napi_env env, napi_value on_ready, void* self, void*) {
   // Without an environment the function is being torn down and `self` may be gone.
-  if (env == nullptr || !static_cast<ReaderObject*>(self)->queue_->BeginWakeUp()) {
-    return;
-  }
-  napi_value undefined;
-  napi_get_undefined(env, &undefined);
-  if (napi_call_function(env, undefined, on_ready, 0, nullptr, nullptr) != napi_pending_exception) {
-    return;
-  }
-  // Node 20 would only warn about an exception left pending here. A terminating worker reports one
-  // without there being any.
-  bool pending = false;
-  napi_value exception;
-  if (napi_is_exception_pending(env, &pending) == napi_ok && pending &&
-      napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
-    napi_fatal_exception(env, exception);
+  if (env != nullptr && static_cast<ReaderObject*>(self)->queue_->BeginWakeUp()) {
+    CallJs(env, on_ready);
   }
 }
 

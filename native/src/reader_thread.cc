@@ -1,6 +1,5 @@
 #include "reader_thread.h"
 
-#include <signal.h>
 #include <time.h>
 
 #include <cerrno>
@@ -27,38 +26,19 @@ ReaderThread::ReaderThread(NotificationSource* source, BatchQueue* queue,
     : source_(source), queue_(queue), wake_(std::move(wake)) {}
 
 Result ReaderThread::Start() {
-  if (running_) {
+  if (thread_.running()) {
     return std::nullopt;
   }
-  // Signals belong to Node's main thread; the new thread inherits the mask set here.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  // Not std::thread: without C++ exceptions its refusal would abort the process.
-  const int error = pthread_create(
-      &thread_, nullptr,
-      [](void* self) -> void* {
-        static_cast<ReaderThread*>(self)->Run();
-        return nullptr;
-      },
-      this);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) {
-    return Failure{"pthread_create", error};
-  }
-  pthread_setname_np(thread_, "xe-reader");
-  running_ = true;
-  return std::nullopt;
+  return thread_.Start("xe-reader", [this] { Run(); });
 }
 
 void ReaderThread::Stop() {
-  if (!std::exchange(running_, false)) {
+  if (!thread_.running()) {
     return;
   }
   stop_.store(true);
   source_->Interrupt();
-  pthread_join(thread_, nullptr);
+  thread_.Join();
 }
 
 void ReaderThread::Run() {

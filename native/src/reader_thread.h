@@ -1,7 +1,5 @@
 #pragma once
 
-#include <pthread.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -10,6 +8,7 @@
 
 #include "batch_queue.h"
 #include "failure.h"
+#include "native_thread.h"
 #include "notification_source.h"
 
 namespace xe {
@@ -38,8 +37,7 @@ class ReaderThread {
   BatchQueue* const queue_;
   const std::function<void()> wake_;
 
-  pthread_t thread_ = {};
-  bool running_ = false;            // JavaScript thread only
+  NativeThread thread_;
   std::atomic<bool> stop_ = false;  // set before Interrupt, read after Wait
 
   // Reader thread only.

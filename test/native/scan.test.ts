@@ -106,6 +106,53 @@ test('the real /proc shows this process, and nothing stays open', async () => {
   if (own) assert.equal(own.startTime, BigInt(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''));
 });
 
+test('a process without such a file is skipped until something about it changes', async () => {
+  const folder = procRoot('skipped', {
+    7: { fds: { 0: '/dev/null' }, stat: statLine(7, 'compute', '4711') },
+    8: { fds: { 0: '/dev/zero' }, stat: statLine(8, 'other', '1') },
+    9: { fds: { 0: '/' }, stat: statLine(9, 'third', '2') },
+  });
+  const look = async (gpuFree?: Float64Array) => {
+    const found = await addon.scanDrmFds(folder, MEM_MAJOR, Uint32Array.of(NULL_MINOR), gpuFree);
+    const free = Array.from({ length: found.gpuFree.length / 3 }, (_, i) => found.gpuFree[3 * i]);
+    return { ...found, pids: found.fds.map(({ pid }) => pid), free: free.sort() };
+  };
+  const first = await look();
+  assert.deepEqual([first.pids, first.free, first.processes, first.skipped], [[7], [8, 9], 3, 0]);
+  const second = await look(first.gpuFree);
+  assert.deepEqual([second.pids, second.free, second.processes, second.skipped], [[7], [8, 9], 3, 2]);
+
+  // Another process has the number; one has opened something, which shows where the kernel counts open files.
+  writeFileSync(join(folder, '8', 'stat'), statLine(8, 'other', '99'));
+  symlinkSync('/dev/null', join(folder, '8', 'fd', '1'));
+  const third = await look(second.gpuFree);
+  assert.deepEqual([third.pids.sort(), third.free, third.skipped], [[7, 8], [9], 1]);
+  const counts = first.gpuFree.map((number, i) => number + (i % 3 === 2 ? 1 : 0));
+  assert.equal((await look(counts)).skipped, 0);
+
+  assert.throws(() => addon.scanDrmFds(folder, 1, new Uint32Array(), new Float64Array(2)), TypeError);
+  assert.throws(() => addon.scanDrmFds(folder, 1, new Uint32Array(), new Float64Array([-1, 0, 0])), TypeError);
+  assert.throws(() => addon.scanDrmFds(folder, 1, new Uint32Array(), new Float64Array([NaN, 0, 0])), TypeError);
+});
+
+test('only the processes asked for are looked at', async () => {
+  const fds = { 3: '/dev/null' };
+  const folder = procRoot('asked', {
+    7: { fds, stat: statLine(7, 'a', '1') },
+    8: { fds, stat: statLine(8, 'b', '2') },
+  });
+  const found = await addon.findDrmFds(
+    folder,
+    Uint32Array.of(8, 99, 4294967295),
+    MEM_MAJOR,
+    Uint32Array.of(NULL_MINOR),
+  );
+  assert.deepEqual(found.fds, [{ pid: 8, fd: 3, minor: NULL_MINOR, startTime: 2n, comm: 'b' }]);
+  assert.equal(found.processes, 1);
+  const missing = await addon.findDrmFds(join(root, 'missing'), Uint32Array.of(8), MEM_MAJOR, Uint32Array.of(3));
+  assert.deepEqual(missing.failure, { operation: 'opendir', errno: 2 });
+});
+
 test('processes of other users are counted as denied', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root to become someone else');
   const { spawnSync } = await import('node:child_process');

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <pthread.h>
+
+#include <functional>
+
+#include "failure.h"
+
+namespace xe {
+
+/// One thread that is always joined. It takes no signals: those belong to Node's main thread.
+/// Start and Join belong to the thread that owns the object.
+class NativeThread {
+ public:
+  ~NativeThread() { Join(); }
+
+  bool running() const { return running_; }
+
+  /// Runs `body` under `name` (at most 15 bytes). Once, while not running. Error: `pthread_create`.
+  Result Start(const char* name, std::function<void()> body);
+
+  /// Waits for the end of `body`, which the caller has brought about. Safe to repeat.
+  void Join();
+
+ private:
+  std::function<void()> body_;
+  pthread_t thread_ = {};
+  bool running_ = false;
+};
+
+}  // namespace xe
