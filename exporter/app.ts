@@ -15,7 +15,8 @@ import { OtelLogsSink } from './sinks/otel-logs.js';
 import { otlpSettings } from './sinks/otlp/settings.js';
 import { otlpWanted } from './sinks/otlp/wanted.js';
 import { PrometheusSink } from './sinks/prometheus.js';
-import type { Sink } from './sinks/sink.js';
+import { RateLimitedSink } from './sinks/rate-limited.js';
+import type { LogSink, Sink } from './sinks/sink.js';
 import { StdoutSink } from './sinks/stdout.js';
 import { ExporterMetrics } from './telemetry/exporter-metrics.js';
 import { FeatureBoard } from './telemetry/features.js';
@@ -53,27 +54,40 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     version,
     revision: env['XE_EXPORTER_REVISION'] ?? '',
     nodeVersion,
+    clientSeriesRetentionMs: config.clientSeriesRetention,
+    workloadLabels: config.workloadLabels,
   });
   features.subscribe((report) => metrics.featureChanged(report));
 
   const instanceId = randomUUID();
   const prometheus = new PrometheusSink(metrics);
   const sinks: Sink[] = [prometheus];
-  if (otlp.wanted) sinks.push(await openOtlp(context, metrics, instanceId));
+  const perMinute = config.eventRateLimitPerMinute;
+  const addLogSink = (sink: LogSink) => sinks.push(perMinute > 0 ? new RateLimitedSink(sink, { perMinute }) : sink);
+  if (otlp.wanted) addLogSink(await openOtlp(context, metrics, instanceId));
   features.report('otlp', otlp.wanted ? 'active' : 'disabled', otlp.reason);
   if (config.eventsStdout) {
-    sinks.push(new StdoutSink(context.stdout as Writable, { instanceId, includeProcess: config.includeProcess }));
+    addLogSink(new StdoutSink(context.stdout as Writable, { instanceId, includeProcess: config.includeProcess }));
   }
-  const pipeline = new Pipeline(metrics, sinks);
+  const pipeline = new Pipeline(metrics, sinks, { outcomeWindowMs: config.outcomeWindow });
 
   const watchNode = simulated ? watchSimulatedNode : watchThisNode;
-  const node = watchNode({
+  const node = await watchNode({
     config,
+    env,
     native,
     features,
     metrics,
     logger,
-    onClient: (client) => prometheus.clientDiscovered(client),
+    listeners: [
+      {
+        added: ({ client }) => prometheus.clientDiscovered(client),
+        named: ({ client }) => prometheus.clientDiscovered(client),
+        removed: ({ client }) => prometheus.clientLeft(client),
+      },
+      ...(pipeline.outcomes ? [pipeline.outcomes] : []),
+    ],
+    onDeviceRemoved: (device) => pipeline.outcomes?.deviceRemoved(device),
   });
   const http = createHttpServer({
     registry: metrics.registry,

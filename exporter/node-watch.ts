@@ -1,11 +1,13 @@
-import { ClientTable } from './clients/client-table.js';
-import { ProcDiscovery } from './clients/proc-discovery.js';
-import type { XeClient } from './clients/client.js';
-import { Repeated } from './clients/repeated.js';
+import { ClientTable, type ClientTableListener } from './clients/client-table.js';
+import { ClientNaming } from './clients/client-naming.js';
+import { NodeDiscovery } from './clients/node-discovery.js';
+import { WorkloadResolver } from './clients/workload.js';
+import type { Environment } from './config/load.js';
 import type { Config } from './config/schema.js';
 import { wantedEvents } from './events/index.js';
 import type { XeDevice } from './host/device.js';
 import { DeviceTable } from './host/device-table.js';
+import { openPodDirectory } from './kubernetes/open.js';
 import type { NativeAddon } from './native/binding.js';
 import { SIMULATED_DEVICES, SimulatedNode } from './sources/simulator/simulated-node.js';
 import type { BatchHandler } from './sources/source.js';
@@ -18,12 +20,15 @@ import type { Logger } from './telemetry/logger.js';
 /** What watching a node needs from the rest of the program. */
 export interface NodeWatchOptions {
   readonly config: Config;
+  readonly env: Environment;
   readonly native: NativeAddon;
   readonly features: FeatureBoard;
   readonly metrics: ExporterMetrics;
   readonly logger: Logger;
-  /** Called when a client's series may be needed: before its first event. */
-  readonly onClient?: (client: XeClient) => void;
+  /** Who wants to know of clients: before their first event, and when they left. */
+  readonly listeners?: readonly ClientTableListener[];
+  /** Called before anything on the device is let go of. */
+  readonly onDeviceRemoved?: (device: XeDevice) => void;
 }
 
 /** One node under watch: its devices, their clients, and the source that delivers what happens to them. */
@@ -39,8 +44,8 @@ export interface NodeWatch {
 const FD_MARGIN = 256;
 
 /** Watches the node this process runs on. */
-export function watchThisNode(options: NodeWatchOptions): NodeWatch {
-  const { config, native, features, logger } = options;
+export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatch> {
+  const { config, env, native, features, logger } = options;
   const { devices, clients, source } = assemble(options, 'watch_queue', (onAdded, onRemoved) =>
     DeviceTable.overSysfs(config.sysRoot, {
       onAdded,
@@ -48,19 +53,21 @@ export function watchThisNode(options: NodeWatchOptions): NodeWatch {
       onOverflow: (found, kept) => logger.warn({ found, kept }, 'more xe devices than the exporter watches'),
     }),
   );
-  const discovery = new ProcDiscovery({
+  const pods = await openPodDirectory({ mode: config.kubernetes, nodeName: config.nodeName, env, features });
+  const workloads = new WorkloadResolver({ procRoot: config.procRoot, ...(pods && { pods }) });
+  const discovery = new NodeDiscovery({
+    mode: config.discovery,
     native,
     procRoot: config.procRoot,
+    debugfsRoot: config.debugfsRoot,
+    scanIntervalMs: config.scanInterval,
     devices,
     clients,
+    naming: new ClientNaming(workloads, clients, pods),
     features,
     onRefused: (refused) =>
       logger.warn({ refused, maxClients: config.maxClients }, 'clients left unwatched: raise --max-clients'),
   });
-  const looking = new Repeated(async () => {
-    devices.refresh();
-    await discovery.look();
-  }, config.scanInterval);
 
   return {
     devices,
@@ -72,19 +79,20 @@ export function watchThisNode(options: NodeWatchOptions): NodeWatch {
         logger.warn(limits, 'the limit on open files may be too low for --max-clients: raise RLIMIT_NOFILE');
       }
       await source.start(handler);
-      await looking.start();
+      await pods?.start();
+      await discovery.start();
       if (devices.devices.length === 0) source.reportIdle();
     },
     async stop() {
-      discovery.stop();
-      await looking.stop();
+      await discovery.stop();
+      await pods?.stop();
       await source.stop();
     },
   };
 }
 
 /** Watches a made-up node with two GPUs, through the real reader thread over fake pipes. */
-export function watchSimulatedNode(options: NodeWatchOptions): NodeWatch {
+export async function watchSimulatedNode(options: NodeWatchOptions): Promise<NodeWatch> {
   const { devices, clients, source } = assemble(
     options,
     'simulator',
@@ -94,6 +102,7 @@ export function watchSimulatedNode(options: NodeWatchOptions): NodeWatch {
     clients,
     post: (entry, record) => source.post(entry, record),
     rate: options.config.demoRate,
+    outcomeWindowMs: options.config.outcomeWindow,
   });
   return {
     devices,
@@ -115,13 +124,13 @@ type DeviceHandler = (device: XeDevice) => void;
 
 /** The parts both kinds of node share, wired left to right. */
 function assemble(
-  { config, native, features, metrics, onClient }: NodeWatchOptions,
+  { config, native, features, metrics, listeners, onDeviceRemoved }: NodeWatchOptions,
   name: 'watch_queue' | 'simulator',
   makeDevices: (onAdded: DeviceHandler, onRemoved: DeviceHandler) => DeviceTable,
 ): { devices: DeviceTable; clients: ClientTable; source: WatchQueueSource } {
   const clients = new ClientTable(config.maxClients);
+  for (const listener of listeners ?? []) clients.subscribe(listener);
   clients.subscribe({
-    added: ({ client }) => onClient?.(client),
     countsChanged: (device, counts) => metrics.devices.clientCounts(device, counts.present, counts.watched),
   });
   const simulated = name === 'simulator';
@@ -148,6 +157,7 @@ function assemble(
       void source.deviceAdded(device);
     },
     (device) => {
+      onDeviceRemoved?.(device);
       metrics.devices.deviceRemoved(device);
       source.deviceRemoved(device);
     },

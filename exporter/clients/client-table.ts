@@ -1,6 +1,6 @@
 import type { XeDevice } from '../host/device.js';
 import type { DrmFd } from '../native/binding.js';
-import type { XeClient } from './client.js';
+import type { Workload, XeClient } from './client.js';
 
 /** One client and what we know of it now. Changed only through {@link ClientTable}. */
 export interface ClientEntry {
@@ -24,6 +24,8 @@ export interface ClientCounts {
 export interface ClientTableListener {
   added?(entry: ClientEntry): void;
   removed?(entry: ClientEntry): void;
+  /** The client's workload has names now that it had not when it was added. */
+  named?(entry: ClientEntry): void;
   /** The entry's removal notice may have been lost: what is remembered about its fds has to be checked again. */
   suspected?(entry: ClientEntry): void;
   /** One look at the node has been taken in. */
@@ -90,6 +92,12 @@ export class ClientTable {
     for (const listener of this.#listeners) listener.removed?.(entry);
   }
 
+  setWorkload(client: XeClient, workload: Workload | undefined): void {
+    client.workload = workload;
+    const entry = this.get(client.drmClientId);
+    if (entry?.client === client) for (const listener of this.#listeners) listener.named?.(entry);
+  }
+
   setWatched(entry: ClientEntry, watched: boolean): void {
     if (entry.watched === watched || !this.#holds(entry)) return;
     entry.watched = watched;
@@ -117,12 +125,33 @@ export class ClientTable {
         Object.assign(entry, { holders: now, absences: 0, removalMayBeLost: false });
         continue;
       }
-      if (doubtful.has(entry.client.drmClientId)) continue;
-      entry.holders = [];
-      entry.absences++;
-      if (!entry.watched || (entry.removalMayBeLost && entry.absences >= ABSENCES_TO_GIVE_UP)) this.remove(entry);
+      if (!doubtful.has(entry.client.drmClientId)) this.#absent(entry);
     }
     for (const listener of this.#listeners) listener.reconciled?.();
+  }
+
+  /** Takes the kernel's own list of all clients as one look, which tells nothing of holders. */
+  confirm(alive: ReadonlySet<number>): void {
+    for (const entry of [...this.#entries.values()]) {
+      if (alive.has(entry.client.drmClientId)) Object.assign(entry, { absences: 0, removalMayBeLost: false });
+      else this.#absent(entry);
+    }
+    for (const listener of this.#listeners) listener.reconciled?.();
+  }
+
+  /**
+   * Takes the kernel's word that a client is being closed. A watched one stays until its removal notice: what is torn down
+   * before that can take its time, and the watch id must not stand for another client so long.
+   */
+  closing(entry: ClientEntry): void {
+    entry.holders = [];
+    if (!entry.watched) this.remove(entry);
+  }
+
+  #absent(entry: ClientEntry): void {
+    entry.holders = [];
+    entry.absences++;
+    if (!entry.watched || (entry.removalMayBeLost && entry.absences >= ABSENCES_TO_GIVE_UP)) this.remove(entry);
   }
 
   #holds(entry: ClientEntry): boolean {

@@ -41,7 +41,7 @@ export const command: Command = {
       processMetrics: false,
     });
     const pipeline = new Pipeline(metrics, [sink]);
-    const node = watchThisNode({ config, native: loadNative(), features, metrics, logger });
+    const node = await watchThisNode({ config, env: context.env, native: loadNative(), features, metrics, logger });
     try {
       await node.start(pipeline.handle);
       await node.source.probed();

@@ -106,6 +106,12 @@ export const parsePath: Parser<string> = (text) =>
 export const parseFilePath: Parser<string> = (text) =>
   text !== '' && !text.includes('\0') ? { value: text } : { problem: 'must be the path of a file' };
 
+/** The name of a Kubernetes node: an RFC 1123 subdomain. */
+export const parseNodeName: Parser<string> = (text) =>
+  text.length <= 253 && /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/.test(text)
+    ? { value: text }
+    : { problem: 'must be the name of a node as "kubectl get nodes" shows it' };
+
 /** A PCI address; the domain may be left out. Normalised to `0000:03:00.0`, lower case. */
 export const parsePciAddress: Parser<string> = (text) => {
   const match = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[0-1][0-9a-f]\.[0-7])$/.exec(text.toLowerCase());

@@ -48,7 +48,12 @@ function watchQueue(name: 'watch_queue' | 'simulator'): Subject {
       upChanged: (up) => ups.push(up),
     },
   });
-  const simulated = new SimulatedNode({ clients, post: (entry, record) => source.post(entry, record), rate: 500 });
+  const simulated = new SimulatedNode({
+    clients,
+    post: (entry, record) => source.post(entry, record),
+    rate: 500,
+    outcomeWindowMs: 60_000,
+  });
   const watched = () => [...clients.entries()].filter((entry) => entry.watched);
   return {
     source,

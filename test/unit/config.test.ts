@@ -72,6 +72,10 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'all', 'xe.exporter.events_lost'],
   },
+  discovery: {
+    good: ['auto', 'debugfs', 'proc'].map((text) => [text, text]),
+    bad: ['', 'on', 'both'],
+  },
   scanInterval: {
     good: [
       ['250ms', 250],
@@ -88,6 +92,17 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
       ['65536', 65_536],
     ],
     bad: ['', '0', '65537', '1.5', '-1', '1e3', '0x10', '1 2'],
+  },
+  kubernetes: {
+    good: ['auto', 'api', 'node', 'off'].map((text) => [text, text]),
+    bad: ['', 'true', 'API'],
+  },
+  nodeName: {
+    good: [
+      ['gpu-01', 'gpu-01'],
+      ['ip-10-0-0-1.eu-west-1.compute.internal', 'ip-10-0-0-1.eu-west-1.compute.internal'],
+    ],
+    bad: ['', 'GPU', 'a b', '-a', 'a.', 'a,spec.nodeName=b', 'a'.repeat(254)],
   },
   readerQueueBytes: {
     good: [
@@ -124,6 +139,37 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
       ['false', false],
     ],
     bad: ['no'],
+  },
+  workloadLabels: {
+    good: [
+      ['kubernetes', 'kubernetes'],
+      ['slurm', 'slurm'],
+    ],
+    bad: ['', 'pod'],
+  },
+  eventRateLimitPerMinute: {
+    good: [
+      ['0', 0],
+      ['60', 60],
+      ['1000000', 1_000_000],
+    ],
+    bad: ['', '-1', '1.5', '1000001', '60/min'],
+  },
+  outcomeWindow: {
+    good: [
+      ['1s', 1000],
+      ['60s', 60_000],
+      ['60m', 3_600_000],
+    ],
+    bad: ['', '60', '999ms', '61m'],
+  },
+  clientSeriesRetention: {
+    good: [
+      ['1s', 1000],
+      ['15m', 900_000],
+      ['1440m', 86_400_000],
+    ],
+    bad: ['', '15', '0s', '1441m', '1d'],
   },
   demoRate: {
     good: [
@@ -179,6 +225,7 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     bad: ['5', '99ms', '6m'],
   },
   procRoot: { good: [['/host/proc', '/host/proc']], bad: ['', 'proc', '/a\0'] },
+  debugfsRoot: { good: [['/host/debug', '/host/debug']], bad: ['', 'debug', '/a\0'] },
   sysRoot: { good: [['/host/sys', '/host/sys']], bad: ['sys'] },
   devRoot: { good: [['/host/dev', '/host/dev']], bad: ['dev'] },
   logLevel: {

@@ -66,6 +66,26 @@ test('the demo counts, is ready, adds up and leaves on SIGTERM within its deadli
   assert.equal(running.err, '');
 });
 
+test('the demo shows every outcome a job can have, and they add up to the out-of-memory errors', async (t) => {
+  const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=50', '--outcome-window=1s');
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  const sum = (series: Map<string, number>, part: string) =>
+    [...series].reduce((total, [key, value]) => (key.includes(part) ? total + value : total), 0);
+  const outcomes = (series: Map<string, number>, outcome: string) =>
+    sum(series, `${METRIC.vmRebindOomOutcomes}{pci_bdf="0000:03:00.0",outcome="${outcome}`);
+  const series = await waitFor(
+    async () => {
+      const now = await scrape(url);
+      return ['exited', 'repeated', 'survived'].every((outcome) => outcomes(now, outcome) > 0) && now;
+    },
+    { what: 'every outcome', deadlineMs: 20_000 },
+  );
+  assert.equal(outcomes(series, 'unknown'), 0);
+  const ooms = sum(series, `${METRIC.vmRebindErrors}{pci_bdf="0000:03:00.0",errno="EN`);
+  const pending = ooms - outcomes(series, '');
+  assert.ok(pending >= 0 && pending <= 3, `${pending} open for three clients`);
+});
+
 test('a second one on the same port ends with code 1 and one line that names the fix', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1');
   t.after(() => taken.close());
@@ -83,11 +103,15 @@ test('with --events-stdout there are JSON lines on standard output and nothing e
   running.child.kill('SIGINT');
   assert.equal(await running.exit, 0);
   assert.ok(running.out.endsWith('\n'));
+  const expected: string[] = [EVENT.vmRebindError, EVENT.vmRebindOutcome];
+  const seen = new Set<string>();
   for (const line of running.out.trimEnd().split('\n')) {
     const record = JSON.parse(line) as { event_name: string; attributes: Record<string, unknown> };
-    assert.equal(record.event_name, EVENT.vmRebindError);
+    assert.ok(expected.includes(record.event_name), record.event_name);
+    seen.add(record.event_name);
     assert.match(String(record.attributes['k8s.pod.name']), /./);
   }
+  assert.deepEqual([...seen].sort(), expected);
 });
 
 test('a flood does not keep it from answering and leaving', async (t) => {

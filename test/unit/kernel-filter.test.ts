@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { EventDefinition } from '../../exporter/events/device-event.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
 import { vmRebindError } from '../../exporter/events/vm-rebind-error.js';
+import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
 import { kernelFilter } from '../../exporter/sources/xe-watch-queue/kernel-filter.js';
 
 const of = (type: number, subtype: number): EventDefinition => ({
@@ -20,6 +21,10 @@ test('subtypes of one type are one entry; bit 31 is a bit like any other', () =>
 
 test('subtypes past the kernel’s one word are not asked for', () => {
   assert.deepEqual([...kernelFilter([of(2, 32), of(2, 255)])], [2, 0]);
+});
+
+test('what is not on the wire is not asked for', () => {
+  assert.deepEqual([...kernelFilter([vmRebindOutcome, of(2, 3)])], [2, 8]);
 });
 
 test('no wish is no event, not no filter', () => {

@@ -4,8 +4,10 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { ClientTable } from '../../exporter/clients/client-table.js';
+import { ClientIntake } from '../../exporter/clients/client-intake.js';
 import { ProcDiscovery } from '../../exporter/clients/proc-discovery.js';
 import { DeviceTable } from '../../exporter/host/device-table.js';
+import type { XeDevice } from '../../exporter/host/device.js';
 import type { DrmFd, DrmFdScan } from '../../exporter/native/binding.js';
 import { FeatureBoard } from '../../exporter/telemetry/features.js';
 import { aDevice } from '../helpers/events.js';
@@ -21,14 +23,18 @@ function start(t: TestContext, { limit = 100, identificationDeadlineMs = 2_000 }
   let present = [device, aDevice({ pciBdf: '0000:04:00.0', cardMinor: 1, renderMinor: 129 })];
   const devices = new DeviceTable({ list: () => present, onAdded: () => undefined, onRemoved: () => undefined });
   devices.refresh();
-  let scan: DrmFdScan = { fds: [], processes: 1, denied: 0 };
+  const nothing: DrmFdScan = { fds: [], gpuFree: new Float64Array(), processes: 10, skipped: 0, denied: 0 };
+  let scan = nothing;
   const refused: number[] = [];
   const scans: number[][] = [];
   let duringScan: () => void = () => undefined;
+  const skips: number[][] = [];
+  const intake = new ClientIntake({ procRoot: proc.root, devices, clients, identificationDeadlineMs });
   const discovery = new ProcDiscovery({
     native: {
-      scanDrmFds: (_root, major, minors) => {
+      scanDrmFds: (_root, major, minors, gpuFree) => {
         scans.push([major, ...minors]);
+        skips.push([...(gpuFree ?? [])]);
         duringScan();
         return Promise.resolve(scan);
       },
@@ -36,26 +42,31 @@ function start(t: TestContext, { limit = 100, identificationDeadlineMs = 2_000 }
     procRoot: proc.root,
     devices,
     clients,
+    intake,
     features,
     onRefused: (count) => refused.push(count),
-    identificationDeadlineMs,
   });
-  t.after(() => discovery.stop());
+  t.after(() => intake.stop());
   return {
     proc,
     clients,
     features,
     device,
-    discovery,
+    intake,
     refused,
     scans,
+    skips,
+    plug(more: XeDevice) {
+      present = [...present, more];
+      devices.refresh();
+    },
     unplug() {
       present = [];
       devices.refresh();
     },
     whileScanning: (action: () => void) => (duringScan = action),
     look(fds: readonly DrmFd[], given: Partial<DrmFdScan> = {}) {
-      scan = { fds, processes: 10, denied: 0, ...given };
+      scan = { ...nothing, fds, ...given };
       return discovery.look();
     },
     ids: () => [...clients.entries()].map(({ client }) => client.drmClientId).sort((a, b) => a - b),
@@ -188,7 +199,7 @@ test('a client that leaves during a look is not taken for a new one', async (t) 
 });
 
 test('a GPU that does not answer costs one read, not the look, not the other GPU and not the stop', async (t) => {
-  const { proc, look, discovery, ids } = start(t, { identificationDeadlineMs: 20 });
+  const { proc, look, intake, ids } = start(t, { identificationDeadlineMs: 20 });
   for (const fd of [1, 2]) makeStuck(proc, 100, fd);
   proc.drmFdinfo(200, 5, 17);
   proc.drmFdinfo(200, 6, 18);
@@ -206,7 +217,7 @@ test('a GPU that does not answer costs one read, not the look, not the other GPU
 
   makeStuck(proc, 100, 3);
   const looking = look([...fds, open(100, 3)]);
-  discovery.stop();
+  intake.stop();
   await looking;
   release(proc, 100, 3);
 });
@@ -223,6 +234,77 @@ test('an answer that does not come leaves a doubted client as it is', async (t) 
   for (let i = 0; i < 4; i++) await look([open(100, 5)]);
   assert.equal(clients.get(17), entry);
   release(proc, 100, 5);
+});
+
+test('a process without a GPU file is looked through after 1, 2, 4 ... 32 skips, and at once when it has another number of files', async (t) => {
+  const { look, skips } = start(t);
+  const skipped = async (...gpuFree: number[]) => {
+    await look([], { gpuFree: Float64Array.from(gpuFree) });
+    return skips.at(-1)!.length > 0;
+  };
+  const history: boolean[] = [];
+  for (let i = 0; i < 100; i++) history.push(await skipped(100, 4711, 9));
+  const runs = history
+    .map((skip) => (skip ? 's' : 'L'))
+    .join('')
+    .split('L')
+    .map(({ length }) => length);
+  assert.deepEqual(runs, [0, 1, 2, 4, 8, 16, 32, 30]);
+  assert.deepEqual(skips.at(-1), [100, 4711, 9]);
+
+  assert.equal(
+    await skipped(100, 4711, 10),
+    true,
+    'offered, and looked through by the scan, which found another number',
+  );
+  assert.deepEqual((await skipped(100, 4711, 10), skips.at(-1)), [100, 4711, 10]);
+  assert.equal(await skipped(100, 9999, 10), true);
+  assert.deepEqual((await skipped(100, 9999, 10), skips.at(-1)), [100, 9999, 10], 'another process with that pid');
+  assert.equal(await skipped(100, 9999, 10), false, 'which starts from the beginning');
+  await skipped();
+  assert.equal(await skipped(), false, 'a process that is gone, or has opened the GPU, is forgotten');
+});
+
+test('with a new device nobody is known to be without it', async (t) => {
+  const { look, skips, plug } = start(t);
+  const gpuFree = Float64Array.of(100, 1, 1);
+  await look([], { gpuFree });
+  plug(aDevice({ pciBdf: '0000:05:00.0', cardMinor: 2, renderMinor: 130 }));
+  await look([], { gpuFree });
+  assert.deepEqual(skips, [[], []]);
+});
+
+test('a client somebody else adds during a look is not taken for absent', async (t) => {
+  const { proc, look, clients, intake, whileScanning, ids } = start(t);
+  proc.drmFdinfo(100, 5, 17);
+  let added: Promise<unknown> = Promise.resolve();
+  whileScanning(() => {
+    added = intake.identify([open(100, 5)]).then(() => intake.admit(intake.sighting([open(100, 5)]).holders));
+  });
+  await look([]);
+  await added;
+  assert.deepEqual(ids(), [17]);
+  whileScanning(() => undefined);
+  await look([]);
+  assert.deepEqual(ids(), []);
+  assert.equal(clients.get(17), undefined);
+});
+
+test('found twice at the same time, a client is added once; told to be gone meanwhile, it is not added', async (t) => {
+  const { proc, clients, intake, look, ids } = start(t);
+  const added: number[] = [];
+  clients.subscribe({ added: ({ client }) => added.push(client.drmClientId) });
+  proc.drmFdinfo(100, 5, 17);
+  await intake.identify([open(100, 5)]);
+  const { holders } = intake.sighting([open(100, 5)]);
+  await Promise.all([look([open(100, 5)]), intake.admit(holders), intake.admit(holders)]);
+  assert.deepEqual(added, [17]);
+
+  proc.drmFdinfo(100, 6, 18);
+  const looking = look([open(100, 5), open(100, 6)]);
+  intake.ended(18);
+  await looking;
+  assert.deepEqual(ids(), [17]);
 });
 
 test('without a device nothing is scanned, and what was there is gone', async (t) => {

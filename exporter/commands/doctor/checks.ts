@@ -11,9 +11,11 @@ export const CHECKS: readonly Check[] = [
   { id: 'devices', title: 'xe devices', forWatching: false, run: devices },
   { id: 'notification_pipe', title: 'notification pipe', forWatching: true, run: notificationPipe },
   { id: 'watch_ioctl', title: 'watch ioctl', forWatching: true, run: watchIoctl },
+  { id: 'clients_announced', title: 'xe clients announced', forWatching: true, run: clientsAnnounced },
   { id: 'clients_visible', title: 'xe clients visible', forWatching: true, run: clientsVisible },
   { id: 'clients_borrowable', title: 'xe clients borrowable', forWatching: true, run: clientsBorrowable },
   ...PRIVILEGE_CHECKS,
+  { id: 'pod_names', title: 'pod names', forWatching: true, run: podNames },
   { id: 'otlp', title: 'OTLP log events', forWatching: false, run: otlp },
 ];
 
@@ -58,6 +60,28 @@ function watchIoctl({ addonError, pipe, devices: found, watches }: Facts): Findi
     ...(request === undefined ? fail(reason, fix) : ok(reason)),
     device: pciBdf,
   }));
+}
+
+function clientsAnnounced({ announced, devices: found, scanIntervalMs }: Facts): Finding {
+  if (found.length === 0) return off(NO_DEVICE);
+  const { path, clients } = announced;
+  if (clients > 0) return ok(`by the kernel, in ${path}: a new one is watched at once`);
+  const seconds = scanIntervalMs / 1000;
+  const cost = `new ones are looked for in procfs every ${seconds} s, and an error before that is not seen`;
+  return clients === 0
+    ? warn(
+        `${path} shows no client: there is none now, or the kernel announces none; then ${cost}`,
+        'Run a kernel 7.x where every second counts, or shorten --scan-interval.',
+      )
+    : warn(
+        `${path} cannot be read: ${cost}`,
+        "Mount the node's debugfs read-only, or name its place with --path-debugfs.",
+      );
+}
+
+function podNames({ podNames: { state, reason, fix } }: Facts): Finding {
+  if (state === 'active') return ok(reason || 'known');
+  return state === 'disabled' ? off(reason) : warn(`events name container ids only: ${reason}`, fix);
 }
 
 function clientsVisible({ addonError, clients, devices: found }: Facts): Finding {

@@ -2,11 +2,14 @@ import { constants } from 'node:os';
 import { CodedError, codedError } from '../../errors.js';
 import type { XeDevice } from '../../host/device.js';
 import { listXeDevices } from '../../host/devices.js';
+import { DrmClientDirectory } from '../../host/drm-clients.js';
 import { readPrivileges } from '../../host/privileges.js';
+import { openPodDirectory } from '../../kubernetes/open.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
 import { otlpWanted } from '../../sinks/otlp/wanted.js';
 import { probeWatchIoctl } from '../../sources/xe-watch-queue/probe.js';
+import { FeatureBoard } from '../../telemetry/features.js';
 import type { CommandContext } from '../command.js';
 import type { ClientFacts, Facts } from './finding.js';
 
@@ -40,6 +43,9 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     watchWanted,
     maxClients: config.maxClients,
     sysRoot: config.sysRoot,
+    scanIntervalMs: config.scanInterval,
+    announced: listAnnounced(config.debugfsRoot),
+    podNames: await findPodNames(context),
     privileges: readPrivileges(config.procRoot),
     devices,
     addonError: native instanceof CodedError ? native : undefined,
@@ -48,6 +54,25 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     clients: addon && (await findClients(addon, config.procRoot, devices)),
     otlp: otlpWanted(env, config.otlpEndpoint ?? ''),
   };
+}
+
+function listAnnounced(debugfsRoot: string): Facts['announced'] {
+  const directory = new DrmClientDirectory(debugfsRoot);
+  try {
+    return { path: directory.path, clients: directory.list().size };
+  } catch {
+    return { path: directory.path, clients: -1 };
+  }
+}
+
+/** Asks for the names as the exporter would: at most the two seconds it waits at its start. */
+async function findPodNames({ config, env }: CommandContext): Promise<Facts['podNames']> {
+  const features = new FeatureBoard();
+  const pods = await openPodDirectory({ mode: config.kubernetes, nodeName: config.nodeName, env, features });
+  await pods?.start();
+  await pods?.stop();
+  const report = features.all().find(({ feature }) => feature === 'kubernetes');
+  return report ?? { state: 'unsupported', reason: 'no answer in time', fix: 'See the log of the exporter.' };
 }
 
 function load(machine: Machine, path: string | undefined): NativeAddon | CodedError {

@@ -3,6 +3,7 @@ import type { Privileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
 import type { OtlpDecision } from '../../sinks/otlp/wanted.js';
+import type { FeatureReport } from '../../telemetry/features.js';
 import type { WatchSupport } from '../../sources/xe-watch-queue/probe.js';
 
 /**
@@ -28,6 +29,11 @@ export interface Facts {
   readonly watchWanted: boolean;
   readonly maxClients: number;
   readonly sysRoot: string;
+  readonly scanIntervalMs: number;
+  /** The kernel's directories of clients: how many, of every DRM driver; -1 when they cannot be listed. */
+  readonly announced: { readonly path: string; readonly clients: number };
+  /** Where the names of pods come from. */
+  readonly podNames: Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
   readonly privileges: Privileges;
   readonly devices: readonly XeDevice[];
   /** Why the addon does not load; undefined = it does, and the native facts below are there. */
