@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { startCollector } from '../helpers/collector.js';
 import type { Measurement, Scope } from './measurement.js';
-import { freePort, MAIN, processMemory, processTime, spawnNode } from './process.js';
+import { freePort, PROGRAM, processMemory, processTime, spawnNode } from './process.js';
 import { firstScrape } from './start-up.js';
 import type { Cell } from './table.js';
 
@@ -70,7 +70,7 @@ function bare(scope: Scope): Subject {
 
 async function exporter(scope: Scope, budget: number, ...args: string[]): Promise<Subject> {
   const port = await freePort();
-  const child = scope.child(spawnNode([MAIN, ...args, `--listen-address=127.0.0.1:${port}`]));
+  const child = scope.child(spawnNode([...PROGRAM, ...args, `--listen-address=127.0.0.1:${port}`]));
   await firstScrape(child, port);
   const withOtlp = args.some((arg) => arg.startsWith('--otlp-endpoint')) ? ' with OTLP' : '';
   return { title: `${args[0]}${withOtlp}`, pid: child.pid ?? 0, budget, port };

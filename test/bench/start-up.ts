@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { waitFor } from '../helpers/wait-for.js';
 import { startCollector } from '../helpers/collector.js';
 import type { Measurement, Scope } from './measurement.js';
-import { freePort, MAIN, spawnNode } from './process.js';
+import { freePort, PROGRAM, spawnNode } from './process.js';
 import { median } from './statistics.js';
 
 const ROUNDS = 7;
@@ -19,7 +19,7 @@ export const startUp: Measurement = {
     scope.onClose(() => collector.stop());
     const subjects: [title: string, run: () => Promise<void>][] = [
       ['node -e 0', () => toExit(scope, ['-e', '0'])],
-      ['--help', () => toExit(scope, [MAIN, '--help'])],
+      ['--help', () => toExit(scope, [...PROGRAM, '--help'])],
       ['demo: first scrape', () => toFirstScrape(scope, [])],
       ['demo with OTLP: first scrape', () => toFirstScrape(scope, [`--otlp-endpoint=${collector.url}`])],
     ];
@@ -50,7 +50,7 @@ async function toExit(scope: Scope, args: readonly string[]): Promise<void> {
 
 async function toFirstScrape(scope: Scope, args: readonly string[]): Promise<void> {
   const port = await freePort();
-  const child = scope.child(spawnNode([MAIN, 'demo', `--listen-address=127.0.0.1:${port}`, ...args]));
+  const child = scope.child(spawnNode([...PROGRAM, 'demo', `--listen-address=127.0.0.1:${port}`, ...args]));
   await firstScrape(child, port);
   child.kill('SIGKILL');
   await once(child, 'exit');
