@@ -3,22 +3,29 @@
 #
 #   build.sh                    the kernel, with the xe watch queue: .../linux
 #   build.sh --no-watch-queue   the kernel as most of the field has it: pipe2 answers ENOPKG
+#   build.sh --7.x              a kernel that announces DRM clients in debugfs, with the watch queue
 #   build.sh --programs         the C programs that run in the guest: the folder with client and self-test
 #
 # Everything lies in a cache outside the repository and is named by a hash of what it is made of, so a second run
-# does nothing, and an edit of the stub rebuilds a kept tree in seconds. Interrupt it when you like.
+# does nothing, and an edit of the stub rebuilds a kept tree in seconds. What nothing here is made of any more is
+# removed. Interrupt it when you like.
 #
 #   XE_EXPORTER_TEST_CACHE   the cache folder (default: $XDG_CACHE_HOME/xe-exporter or ~/.cache/xe-exporter)
-#   XE_EXPORTER_TEST_LINUX   the kernel series, that is the package linux-source-<series> (default: 6.12)
+#   XE_EXPORTER_TEST_LINUX   the kernel series, that is the package linux-source-<series> (default: 6.12). The source of
+#                            7.x is fetched from Debian trixie-backports or sid and is not installed
+#   XE_EXPORTER_TEST_REFRESH 1 = look for a newer 7.x source even where one is cached
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 series=${XE_EXPORTER_TEST_LINUX:-6.12}
 cache=${XE_EXPORTER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xe-exporter}/kernel
 variant=watch-queue
+suites='trixie-backports sid'
 case "${1:-}" in
   '') ;;
   --no-watch-queue) variant=no-watch-queue ;;
+  # The newest that is known to work; a later one of the series is taken where it is not to be had any more.
+  --7.x) series=7.2 variant=client-directories ;;
   --programs) variant=programs ;;
   *) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac
@@ -30,7 +37,11 @@ die() { say "$*"; exit 1; }
 
 packages_needed() {
   echo gcc libc6-dev
-  [[ $variant == programs ]] || echo make bc bison flex xz-utils busybox-static "linux-source-$series"
+  case $variant in
+    programs) ;;
+    client-directories) echo make bc bison flex xz-utils busybox-static debian-archive-keyring ;;
+    *) echo make bc bison flex xz-utils busybox-static "linux-source-$series" ;;
+  esac
 }
 
 is_installed() { [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == *' installed' ]]; }
@@ -52,6 +63,63 @@ install_packages() {
   } >&2
 }
 
+# --- the source of 7.x ------------------------------------------------------------------------------------------
+
+# shellcheck source=test/apt.sh
+source "$here/../apt.sh"
+
+# The package and version to fetch: this series, else the newest 7.x, from the first suite that has one.
+find_source() {
+  local suite package
+  for suite in $suites; do
+    with_apt "$suite" apt-get update >&2 || die "apt-get update for $suite failed"
+  done
+  for package in "linux-source-$series" newest; do
+    for suite in $suites; do
+      if [[ $package == newest ]]; then
+        package=$(with_apt "$suite" apt-cache pkgnames linux-source-7. | sort -V | tail -n 1)
+      fi
+      version=$(with_apt "$suite" apt-cache show --no-all-versions "${package:-none}" 2>/dev/null | sed -n 's/^Version: //p')
+      [[ -z $version ]] || { echo "$suite" "$package" "$version"; return; }
+    done
+  done
+  die "no package linux-source-7.x in $suites"
+}
+
+# Downloads the source once. The link tells which one is used until it is removed or a refresh is asked for.
+fetch_source() {
+  local suite package version staging current=$cache/tarball-7.x
+  if [[ -e $current && ${XE_EXPORTER_TEST_REFRESH:-0} != 1 ]]; then return; fi
+  require_mirror
+  read -r suite package version < <(find_source)
+  [[ -n $version ]] || exit 1
+  local folder=$cache/tarball-${version//[:\/]/_}
+  if [[ ! -d $folder ]]; then
+    say "fetching $package $version of $suite"
+    staging=$(mktemp -d "$cache/tarball.tmp.XXXXXX")
+    (cd "$staging" && with_apt "$suite" apt-get download "$package=$version" >&2) || die "download of $package failed"
+    dpkg-deb --fsys-tarfile "$staging"/*.deb | tar -x -C "$staging" --strip-components=3 --wildcards './usr/src/*.tar.xz'
+    rm "$staging"/*.deb
+    mv -T "$staging" "$folder"
+  fi
+  ln -sfn "$folder" "$current"
+  remove_all_but "$cache"/tarball-[0-9]* -- "$folder" "$current"
+}
+
+# --- what is not needed any more --------------------------------------------------------------------------------
+
+# remove_all_but CANDIDATE... -- KEPT...: a candidate stays as well when it was used within the hour, which a run of
+# another checkout may be doing now. A kept folder is one used.
+remove_all_but() {
+  local candidates=() path
+  while [[ $1 != -- ]]; do candidates+=("$1"); shift; done
+  shift
+  touch -c "$@"
+  for path in "${candidates[@]}"; do
+    [[ " $* " == *" $path "* || ! -e $path ]] || find "$path" -maxdepth 0 -mmin +60 -exec rm -rf {} +
+  done
+}
+
 # --- the programs of the guest ----------------------------------------------------------------------------------
 
 build_programs() {
@@ -67,12 +135,23 @@ build_programs() {
     done
     mv -T "$out.tmp.$$" "$out"
   fi
+  remove_all_but "$cache"/programs-* -- "$out"
   echo "$out"
 }
 
 # --- the kernel -------------------------------------------------------------------------------------------------
 
-source_version() { dpkg-query -W -f '${Version}' "linux-source-$series"; }
+source_folder() {
+  if [[ $variant == client-directories ]]; then readlink -f "$cache/tarball-7.x"; else echo /usr/src; fi
+}
+
+source_version() {
+  if [[ $variant == client-directories ]]; then
+    basename "$(source_folder)" | sed 's/^tarball-//'
+  else
+    dpkg-query -W -f '${Version}' "linux-source-$series"
+  fi
+}
 
 # Wanted options, one a line; what the variant takes out is listed as "# CONFIG_X is not set".
 wanted_config() {
@@ -103,8 +182,11 @@ patch_source() {
 
 # Register tables that no configuration of ours reads are a fifth of the whole source.
 extract_source() {
-  local tree=$1 tarball=/usr/src/linux-source-$series.tar.xz
-  [[ -f $tarball ]] || die "$tarball is not there though linux-source-$series is installed"
+  local tree=$1 tarball
+  # Of the fetched one, the folder holds nothing else.
+  if [[ $variant == client-directories ]]; then tarball=$(echo "$(source_folder)"/*.tar.xz)
+  else tarball=$(source_folder)/linux-source-$series.tar.xz; fi
+  [[ -f $tarball ]] || die "$tarball is not there"
   say "extracting $tarball"
   rm -rf "$cache"/source-*.tmp.*
   mkdir -p "$tree.tmp.$$"
@@ -155,6 +237,8 @@ build_kernel() {
   # The link is the kernel with its symbols: 10 MB, so a copy costs nothing.
   cp "$build/linux" "$image.tmp.$$"
   mv -T "$image.tmp.$$" "$image"
+  # Trees of another version or of other changes to it; a tree is a gigabyte.
+  remove_all_but "$cache"/source-"${series%%.*}".* -- "$tree"{,-build-*}
 }
 
 image_path() {
@@ -165,6 +249,7 @@ image_path() {
 
 install_packages
 mkdir -p "$cache"
+[[ $variant != client-directories ]] || (exec 8>"$cache/lock-tarball"; flock 8; fetch_source)
 if [[ $variant == programs ]]; then
   build_programs
 else
@@ -174,5 +259,6 @@ else
     flock -n 9 || { say "waiting for another build"; flock 9; }
     (build_kernel "$image")
   fi
+  remove_all_but "$cache/$series-$variant-"* -- "${image%/*}"
   echo "$image"
 fi

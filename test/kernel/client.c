@@ -11,6 +11,10 @@
  *   version K               a harmless DRM ioctl, which makes this process the owner of the client again
  *   fork                    a child that holds the same files and sleeps: {"pid":...}
  *   kill PID                ends such a child and waits for it
+ *   reborn PID PATH         a child that has just this number, which must be free, and opens PATH: {"pid":...}
+ *   churn PATH N MIN MAX    opens PATH N times in a row, for MIN to MAX milliseconds each
+ *   receive SOCKET          waits there for one file: {"k":2,"client":7}
+ *   pass K SOCKET           sends file K there, and keeps it
  *   watch K ID [SUBTYPES]   listens to file K on a pipe of its own, with a kernel filter if a mask is given
  *   read                    drains that pipe: {"records":[{"type":2,"subtype":0,"id":1,"length":16,"vm":1,"error":-12}]}
  *   exit [CODE]             also at end of input
@@ -21,6 +25,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "watch.h"
@@ -136,6 +142,128 @@ static void do_kill(char *arg)
 		puts("{\"ok\":true}");
 }
 
+/* The child tells through a pipe that it has the file: its number alone would tell too early. */
+static void do_reborn(char *args)
+{
+	char *number = strtok(args, " "), *path = strtok(NULL, " ");
+	pid_t wanted = number ? atoi(number) : -1, pid = -1;
+	int ready[2];
+	char byte;
+
+	/* Numbers are given in turn; once around is enough. */
+	for (int tries = 0; tries < 40000 && pid != wanted; tries++) {
+		if (!path || pipe2(ready, O_CLOEXEC) || (pid = fork()) < 0) {
+			fail("reborn");
+			return;
+		}
+		if (pid == 0) {
+			if (getpid() != wanted || open(path, O_RDWR) < 0 || write(ready[1], "", 1) != 1)
+				_exit(0);
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			close(STDIN_FILENO);
+			for (;;)
+				pause();
+		}
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) != 1) {
+			waitpid(pid, NULL, 0);
+			if (pid == wanted)
+				pid = -1;
+		}
+		close(ready[0]);
+	}
+	if (pid == wanted)
+		printf("{\"ok\":true,\"pid\":%d}\n", pid);
+	else
+		errno = EAGAIN, fail("reborn");
+}
+
+static void do_churn(char *args)
+{
+	char *path = strtok(args, " "), *n = strtok(NULL, " "), *min = strtok(NULL, " "), *max = strtok(NULL, " ");
+
+	if (!max || atoi(max) < atoi(min)) {
+		errno = EINVAL;
+		fail("churn");
+		return;
+	}
+	for (int i = atoi(n); i > 0; i--) {
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+
+		if (fd < 0) {
+			fail("open");
+			return;
+		}
+		usleep(1000 * (atoi(min) + rand() % (atoi(max) - atoi(min) + 1)));
+		close(fd);
+	}
+	puts("{\"ok\":true}");
+}
+
+static int unix_socket(const char *path, struct sockaddr_un *address)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (!path || strlen(path) >= sizeof(address->sun_path)) {
+		errno = EINVAL;
+		return -1;
+	}
+	strcpy(address->sun_path, path);
+	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+/* One byte with one file descriptor beside it; -1 when only the room for it is wanted. */
+static struct msghdr *message_with(int fd)
+{
+	static union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	static char byte;
+	static struct iovec body = { &byte, 1 };
+	static struct msghdr message;
+	struct cmsghdr *header;
+
+	message = (struct msghdr){ .msg_iov = &body, .msg_iovlen = 1, .msg_control = &control,
+				   .msg_controllen = sizeof(control) };
+	header = CMSG_FIRSTHDR(&message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	return &message;
+}
+
+static void do_receive(char *path)
+{
+	struct sockaddr_un address;
+	int listener = unix_socket(path, &address), peer = -1, fd = -1;
+	struct msghdr *message = message_with(-1);
+
+	if (listener >= 0 && !bind(listener, (struct sockaddr *)&address, sizeof(address)) && !listen(listener, 1))
+		peer = accept(listener, NULL, NULL);
+	if (peer >= 0 && recvmsg(peer, message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(message))
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(message)), sizeof(fd));
+	answer_file(keep(fd), "receive");
+	close(peer);
+	close(listener);
+}
+
+static void do_pass(char *args)
+{
+	char *k_arg = strtok(args, " "), *path = strtok(NULL, " ");
+	int k = file_at(k_arg), fd = -1;
+	struct sockaddr_un address;
+
+	if (k >= 0)
+		fd = unix_socket(path, &address);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    sendmsg(fd, message_with(files[k]), 0) != 1)
+		fail("pass");
+	else
+		puts("{\"ok\":true}");
+	close(fd);
+}
+
 static void do_watch(char *args)
 {
 	char *k_arg = strtok(args, " "), *id = strtok(NULL, " "), *subtypes = strtok(NULL, " ");
@@ -212,6 +340,14 @@ static void obey(char *line)
 		do_fork();
 	else if (!strcmp(verb, "kill"))
 		do_kill(args);
+	else if (!strcmp(verb, "reborn"))
+		do_reborn(args);
+	else if (!strcmp(verb, "churn"))
+		do_churn(args);
+	else if (!strcmp(verb, "receive"))
+		do_receive(args);
+	else if (!strcmp(verb, "pass"))
+		do_pass(args);
 	else if (!strcmp(verb, "watch"))
 		do_watch(args);
 	else if (!strcmp(verb, "read"))

@@ -120,6 +120,8 @@ export interface ClientOptions {
   files?: readonly string[];
   uid?: number;
   comm?: string;
+  /** Folder of a cgroup that it enters before it does anything else. */
+  cgroup?: string;
   /** Its own watch ioctl number and pipe size, for the command "watch". */
   watchNr?: number;
   slots?: number;
@@ -204,7 +206,8 @@ export class GuestClient {
 export async function startClient(options: ClientOptions = {}): Promise<GuestClient> {
   const program = process.env.XE_TEST_CLIENT;
   if (program === undefined) throw new Error('XE_TEST_CLIENT is not set: run this through test/kernel/run.sh');
-  const child = spawn(program, clientArgs(options), { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [command = program, ...args] = [...enterCgroup(options), program, ...clientArgs(options)];
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<number | null>((resolve, reject) => {
     child.on('exit', resolve);
     child.on('error', reject);
@@ -215,6 +218,10 @@ export async function startClient(options: ClientOptions = {}): Promise<GuestCli
   const ready = (await nextLine(lines)) as { ready?: true; pid: number; files: ClientFile[] };
   if (ready.ready !== true) throw new Error(`the client did not start: ${JSON.stringify(ready)}`);
   return new GuestClient(ready, child, lines, exited);
+}
+
+function enterCgroup({ cgroup }: ClientOptions): string[] {
+  return cgroup === undefined ? [] : ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', cgroup];
 }
 
 function clientArgs({ files = [RENDER0], uid, comm, watchNr, slots, undumpable }: ClientOptions): string[] {

@@ -6,10 +6,17 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bootGuest } from './guest.js';
 
+/** The images and the variables with their paths. Without the watch queue a kernel answers pipe2 with ENOPKG. */
+const IMAGES = {
+  usual: 'XE_TEST_IMAGE',
+  'no-watch-queue': 'XE_TEST_IMAGE_NO_WATCH_QUEUE',
+  '7.x': 'XE_TEST_IMAGE_7_X',
+} as const;
+type Kernel = keyof typeof IMAGES;
+
 interface Scenario {
   name: string;
-  /** Without it the kernel answers pipe2 with ENOPKG. */
-  watchQueue: boolean;
+  kernel: Kernel;
   kernelArgs: string[];
   command: string[];
 }
@@ -26,14 +33,14 @@ function required(name: string): string {
 
 function selfTest(nr: string): Scenario {
   const command = [join(programs, 'self-test'), '--nr', nr];
-  return { name: `self-test-${nr}`, watchQueue: true, kernelArgs: [`xestub.watch_nr=${nr}`], command };
+  return { name: `self-test-${nr}`, kernel: 'usual', kernelArgs: [`xestub.watch_nr=${nr}`], command };
 }
 
 /** A compiled node:test file of scenarios/, in a kernel with these parameters. */
-function nodeTest(file: string, kernelArgs: string[], watchQueue = true): Scenario {
-  const name = [file, ...kernelArgs, ...(watchQueue ? [] : ['no-watch-queue'])].join(' ');
+function nodeTest(file: string, kernelArgs: string[], kernel: Kernel = 'usual'): Scenario {
+  const name = [file, ...kernelArgs, ...(kernel === 'usual' ? [] : [kernel])].join(' ');
   const command = [process.execPath, '--test-reporter=spec', join(here, 'scenarios', `${file}.test.js`)];
-  return { name, watchQueue, kernelArgs, command };
+  return { name, kernel, kernelArgs, command };
 }
 
 const scenarios: Scenario[] = [
@@ -43,7 +50,7 @@ const scenarios: Scenario[] = [
   selfTest('0'),
   {
     name: 'self-test-no-watch-queue',
-    watchQueue: false,
+    kernel: 'no-watch-queue',
     kernelArgs: [],
     command: [join(programs, 'self-test'), '--no-watch-queue'],
   },
@@ -54,22 +61,28 @@ const scenarios: Scenario[] = [
   nodeTest('clients', []),
   nodeTest('burst', []),
   nodeTest('listeners', []),
+  nodeTest('discovery', [], '7.x'),
+  nodeTest('pods', []),
+  nodeTest('hardship', []),
   nodeTest('doctor', []),
   nodeTest('degraded', []),
   nodeTest('degraded', ['xestub.watch_nr=0']),
-  nodeTest('degraded', [], false),
+  nodeTest('degraded', [], 'no-watch-queue'),
 ];
 
 async function runScenario(scenario: Scenario): Promise<boolean> {
   const started = performance.now();
   const result = await bootGuest({
-    image: required(scenario.watchQueue ? 'XE_TEST_IMAGE' : 'XE_TEST_IMAGE_NO_WATCH_QUEUE'),
+    image: required(IMAGES[scenario.kernel]),
     init: join(root, 'test/kernel/guest/init'),
     command: scenario.command,
     kernelArgs: scenario.kernelArgs,
     cwd: root,
     readable: [root, programs],
-    env: { XE_TEST_CLIENT: join(programs, 'client'), XE_TEST_NO_WATCH_QUEUE: scenario.watchQueue ? '0' : '1' },
+    env: {
+      XE_TEST_CLIENT: join(programs, 'client'),
+      XE_TEST_NO_WATCH_QUEUE: scenario.kernel === 'no-watch-queue' ? '1' : '0',
+    },
     timeoutMs: 120_000,
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -8,7 +8,6 @@
 set -euo pipefail
 
 cache=${XE_EXPORTER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xe-exporter}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { printf 'tools: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -16,24 +15,9 @@ die() { say "$*"; exit 1; }
 for command in apt-get apt-cache dpkg-deb flock; do
   command -v "$command" >/dev/null || die "$command is missing: the system tests fetch Debian packages and need apt, dpkg and util-linux."
 done
-[ -r "$keyring" ] || die "$keyring is missing: install the package debian-archive-keyring."
-
-# The mirror this machine is set up for: the other suites are on it too.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' 2>/dev/null | head -n 1 || true)
-[ -n "$mirror" ] || die 'apt knows no mirror with the suite bookworm: add one to the apt sources and run apt-get update.'
-
-# with_apt <suite> <program> <arguments>: runs an apt program that knows this suite only.
-with_apt() {
-  local suite=$1 program=$2 root=$cache/apt/$1
-  shift 2
-  mkdir -p "$root/lists/partial" "$root/archives/partial"
-  printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite" >"$root/sources.list"
-  "$program" -qq \
-    -o Dir::Etc::SourceList="$root/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
-    -o Dir::State::Lists="$root/lists" -o Dir::State::Status=/dev/null -o Dir::Cache="$root" -o Dir::Cache::Archives="$root/archives" \
-    -o APT::Sandbox::User= -o APT::Update::Post-Invoke= -o APT::Update::Post-Invoke-Success= -o DPkg::Post-Invoke= \
-    -o Acquire::Languages=none -o Acquire::Retries=3 -o Acquire::http::Timeout=30 "$@"
-}
+# shellcheck source=test/apt.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../apt.sh"
+require_mirror
 
 # unpack <suite> <package>: prints the folder that holds the package's files.
 unpack() {
