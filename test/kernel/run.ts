@@ -44,6 +44,9 @@ function nodeTest(file: string, kernelArgs: string[], kernel: Kernel = 'usual'):
 }
 
 const scenarios: Scenario[] = [
+  // The longest first, so that the last guest does not run alone for long.
+  nodeTest('pods', []),
+  nodeTest('discovery', [], '7.x'),
   selfTest('0x0f'),
   selfTest('0x10'),
   selfTest('0x11'),
@@ -61,8 +64,6 @@ const scenarios: Scenario[] = [
   nodeTest('clients', []),
   nodeTest('burst', []),
   nodeTest('listeners', []),
-  nodeTest('discovery', [], '7.x'),
-  nodeTest('pods', []),
   nodeTest('hardship', []),
   nodeTest('doctor', []),
   nodeTest('degraded', []),
