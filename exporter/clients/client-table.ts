@@ -76,6 +76,7 @@ export class ClientTable {
   /** Adds a client that is not in the table. @returns undefined when the table is full. */
   add(client: XeClient, holders: readonly DrmFd[]): ClientEntry | undefined {
     if (this.full) return undefined;
+    client.holders = processes(holders);
     const entry = { client, holders, watched: false, removalMayBeLost: false, absences: 0 };
     this.#entries.set(client.drmClientId, entry);
     this.#count(client.device, 1, 0);
@@ -123,6 +124,7 @@ export class ClientTable {
       const now = holders.get(entry.client.drmClientId);
       if (now !== undefined) {
         Object.assign(entry, { holders: now, absences: 0, removalMayBeLost: false });
+        entry.client.holders = processes(now);
         continue;
       }
       if (!doubtful.has(entry.client.drmClientId)) this.#absent(entry);
@@ -165,4 +167,8 @@ export class ClientTable {
     else this.#counts.set(device, counts);
     for (const listener of this.#listeners) listener.countsChanged?.(device, counts);
   }
+}
+
+function processes(fds: readonly DrmFd[]): number {
+  return new Set(fds.map(({ pid }) => pid)).size;
 }

@@ -32,4 +32,6 @@ export interface XeClient {
   readonly process: ProcessIdentity;
   /** undefined outside of containers, units and jobs. Replaced, never changed, when its names become known. */
   workload: Workload | undefined;
+  /** Processes that had it open when last looked at: fork, SCM_RIGHTS and pidfd_getfd share a client. */
+  holders: number;
 }

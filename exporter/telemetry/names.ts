@@ -162,6 +162,7 @@ export const ATTRIBUTE = {
   suppressedCount: 'xe.event.suppressed_count',
   eventOutcome: 'xe.event.outcome',
   drmClientId: 'xe.drm.client_id',
+  drmClientHolders: 'xe.drm.client_holders',
   vmId: 'xe.vm.id',
   vmErrno: 'xe.vm.errno',
 } as const;

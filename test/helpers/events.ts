@@ -40,6 +40,7 @@ export function aClient(
     drmClientId: 7,
     device: aDevice(),
     workload: undefined,
+    holders: 1,
     ...given,
     process: {
       pid: 4711,

@@ -176,8 +176,9 @@ test('an fd that comes later than its client is waited for', async (t) => {
 test('what cannot be found is left to /proc, said once and not searched for again', async (t) => {
   const node = new Node(t);
   node.discovery.list();
-  node.announce(17, 100);
   node.announce(18, 0);
+  await waitFor(() => node.discovery.takeLeft(), { what: 'the one without a process to be left' });
+  node.announce(17, 100);
   await waitFor(() => node.searches.length === 6, { what: 'every attempt' });
   await waitFor(() => node.discovery.takeLeft(), { what: 'it to be left' });
   const listed = node.discovery.list()!;

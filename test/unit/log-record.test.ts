@@ -34,6 +34,11 @@ test('a rebind error carries its device, process and numbers', () => {
   assert.equal('severityText' in record, false);
 });
 
+test('a client that several processes hold says so', () => {
+  const { attributes } = toLogRecord(anEvent({ client: aClient({ holders: 3 }) }), options);
+  assert.equal(attributes['xe.drm.client_holders'], 3);
+});
+
 test('a workload is named, and only by what is known of it', () => {
   const full = toLogRecord(anEvent({ client: aClient({ workload: aWorkload() }) }), options).attributes;
   assert.equal(full['k8s.namespace.name'], 'ml');
