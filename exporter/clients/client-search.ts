@@ -83,10 +83,16 @@ export class ClientSearch {
     this.#nextAt = Infinity;
     const now = performance.now();
     const due = [...this.#sought.values()].filter(({ dueAt }) => dueAt <= now);
+    // A timer can be a fraction of a millisecond early.
+    if (due.length === 0) return this.#scheduleAll();
     this.#running = this.#attempt(due).finally(() => {
       this.#running = undefined;
-      for (const { dueAt } of this.#sought.values()) this.#schedule(dueAt);
+      this.#scheduleAll();
     });
+  }
+
+  #scheduleAll(): void {
+    for (const { dueAt } of this.#sought.values()) this.#schedule(dueAt);
   }
 
   /** One look at the processes of these clients. */
