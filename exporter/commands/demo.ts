@@ -34,8 +34,7 @@ function introduction(url: string): string {
   return [
     'A simulated GPU node is running: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error every second or so.',
     `Metrics: ${url}${PATH.metrics}  (try: curl -s ${url}${PATH.metrics} | grep ${METRIC.clientVmRebindErrors})`,
-    `What became of their victims: grep ${METRIC.vmRebindOomOutcomes}; survivors show after a minute (--outcome-window).`,
-    'Reload to see the counters move; add --events-stdout to see each event as JSON. Ctrl-C stops.',
+    `Reload to see them move; ${METRIC.vmRebindOomOutcomes} says what became of each victim. Ctrl-C stops.`,
     '',
   ].join('\n');
 }
