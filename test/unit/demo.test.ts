@@ -44,8 +44,14 @@ const errorsIn = (series: Map<string, number>) =>
 test('the demo counts, is ready, adds up and leaves on SIGTERM within its deadline', async (t) => {
   const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=50', '--shutdown-timeout=3s');
   const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
-  const first = await scrape(url);
-  assert.equal(first.get(`${METRIC.clients}{pci_bdf="0000:03:00.0"}`), 3);
+  // A job that leaves and its successor are there side by side for a moment.
+  const first = await waitFor(
+    async () => {
+      const now = await scrape(url);
+      return now.get(`${METRIC.clients}{pci_bdf="0000:03:00.0"}`) === 3 && now;
+    },
+    { what: 'three jobs on the first GPU' },
+  );
   const series = await waitFor(
     async () => {
       const now = await scrape(url);
