@@ -8,10 +8,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 XE_TEST_ROOT=$(cd "$here/../.." && pwd)
-XE_TEST_IMAGE=$("$here/build.sh" | tail -n 1)
+XE_TEST_IMAGE=$("$here/build.sh" --7.x | tail -n 1)
 XE_TEST_IMAGE_NO_WATCH_QUEUE=$("$here/build.sh" --no-watch-queue | tail -n 1)
-XE_TEST_IMAGE_7_X=$("$here/build.sh" --7.x | tail -n 1)
 XE_TEST_PROGRAMS=$("$here/build.sh" --programs | tail -n 1)
-export XE_TEST_ROOT XE_TEST_IMAGE XE_TEST_IMAGE_NO_WATCH_QUEUE XE_TEST_IMAGE_7_X XE_TEST_PROGRAMS
+export XE_TEST_ROOT XE_TEST_IMAGE XE_TEST_IMAGE_NO_WATCH_QUEUE XE_TEST_PROGRAMS
 
 exec node "$XE_TEST_ROOT/dist/test/kernel/run.js" "$@"

@@ -6,12 +6,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bootGuest } from './guest.js';
 
-/** The images and the variables with their paths. Without the watch queue a kernel answers pipe2 with ENOPKG. */
-const IMAGES = {
-  usual: 'XE_TEST_IMAGE',
-  'no-watch-queue': 'XE_TEST_IMAGE_NO_WATCH_QUEUE',
-  '7.x': 'XE_TEST_IMAGE_7_X',
-} as const;
+/** The images, 7.x and 6.12, and the variables with their paths. Without the watch queue a kernel answers pipe2 with ENOPKG. */
+const IMAGES = { usual: 'XE_TEST_IMAGE', 'no-watch-queue': 'XE_TEST_IMAGE_NO_WATCH_QUEUE' } as const;
 type Kernel = keyof typeof IMAGES;
 
 interface Scenario {
@@ -19,6 +15,7 @@ interface Scenario {
   kernel: Kernel;
   kernelArgs: string[];
   command: string[];
+  env?: Readonly<Record<string, string>>;
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -43,10 +40,17 @@ function nodeTest(file: string, kernelArgs: string[], kernel: Kernel = 'usual'):
   return { name, kernel, kernelArgs, command };
 }
 
+/** As on a kernel whose DRM core has no client directories in debugfs. */
+function withoutAnnouncements(scenario: Scenario): Scenario {
+  return { ...scenario, name: `${scenario.name} by /proc`, env: { XE_EXPORTER_DISCOVERY: 'proc' } };
+}
+
 const scenarios: Scenario[] = [
   // The longest first, so that the last guest does not run alone for long.
   nodeTest('pods', []),
-  nodeTest('discovery', [], '7.x'),
+  nodeTest('discovery', []),
+  withoutAnnouncements(nodeTest('clients', [])),
+  withoutAnnouncements(nodeTest('hardship', [])),
   selfTest('0x0f'),
   selfTest('0x10'),
   selfTest('0x11'),
@@ -81,6 +85,7 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
     cwd: root,
     readable: [root, programs],
     env: {
+      ...scenario.env,
       XE_TEST_CLIENT: join(programs, 'client'),
       XE_TEST_NO_WATCH_QUEUE: scenario.kernel === 'no-watch-queue' ? '1' : '0',
     },
