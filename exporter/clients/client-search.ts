@@ -1,8 +1,7 @@
-import type { XeDevice } from '../host/device.js';
+import { DRM_MAJOR, drmMinors, type XeDevice } from '../host/device.js';
 import type { DrmFd, NativeAddon } from '../native/binding.js';
 import type { ClientIntake } from './client-intake.js';
 import type { ClientTable } from './client-table.js';
-import { DRM_MAJOR } from './proc-discovery.js';
 
 /** A client is announced before its opener has the fd: how long to wait before each look at that process. */
 const WAITS_MS = [0, 1, 5, 20, 100, 500];
@@ -99,9 +98,7 @@ export class ClientSearch {
   async #attempt(due: readonly Sought[]): Promise<void> {
     const { native, procRoot, intake } = this.#options;
     const pids = Uint32Array.from(new Set(due.map(({ pid }) => pid)));
-    const minors = new Set(
-      due.flatMap(({ device }) => [device.renderMinor, device.cardMinor].filter((minor) => minor !== undefined)),
-    );
+    const minors = new Set(drmMinors(due.map(({ device }) => device)));
     const { fds } = await native.findDrmFds(procRoot, pids, DRM_MAJOR, Uint32Array.from(minors));
     const missing = new Map<number, Set<number>>();
     for (const { pid, drmClientId } of due) missing.set(pid, (missing.get(pid) ?? new Set()).add(drmClientId));

@@ -1,13 +1,11 @@
 import { pid as ownPid } from 'node:process';
+import { DRM_MAJOR, drmMinors } from '../host/device.js';
 import type { DeviceTable } from '../host/device-table.js';
 import type { DrmFdScan, NativeAddon } from '../native/binding.js';
 import type { FeatureBoard } from '../telemetry/features.js';
 import type { ClientIntake } from './client-intake.js';
 import type { ClientTable } from './client-table.js';
 import { GpuFreeProcesses } from './gpu-free-processes.js';
-
-/** DRM character devices (include/drm/drm_ioctl.h). */
-export const DRM_MAJOR = 226;
 
 export interface ProcDiscoveryOptions {
   readonly native: Pick<NativeAddon, 'scanDrmFds'>;
@@ -64,9 +62,7 @@ export class ProcDiscovery {
 
   /** A process without a file of yesterday's devices may have one of today's. */
   #minorsNow(): readonly number[] {
-    const minors = this.#options.devices.devices.flatMap((device) =>
-      [device.renderMinor, device.cardMinor].filter((minor) => minor !== undefined),
-    );
+    const minors = drmMinors(this.#options.devices.devices);
     if (String(minors) !== String(this.#minors)) this.#gpuFree.clear();
     this.#minors = minors;
     return minors;

@@ -18,3 +18,13 @@ export interface XeDevice {
   /** Tells one bind of the driver from the next: the inode of the sysfs folder of its nodes; undefined where there is none. */
   readonly binding: number | undefined;
 }
+
+/** DRM character devices (include/drm/drm_ioctl.h). */
+export const DRM_MAJOR = 226;
+
+/** The minors of all drm nodes of these devices, both nodes of each. */
+export function drmMinors(devices: readonly Pick<XeDevice, 'renderMinor' | 'cardMinor'>[]): number[] {
+  return devices.flatMap(({ renderMinor, cardMinor }) =>
+    [renderMinor, cardMinor].filter((minor) => minor !== undefined),
+  );
+}

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs';
-import { DRM_MAJOR } from '../../exporter/clients/proc-discovery.js';
+import { DRM_MAJOR } from '../../exporter/host/device.js';
 import { loadNative } from '../../exporter/native/load.js';
 import type { Measurement } from './measurement.js';
 import { median } from './statistics.js';

@@ -9,24 +9,14 @@ import { formatReport, makeReport } from '../../exporter/commands/doctor/report.
 import { parseArguments } from '../../exporter/config/argv.js';
 import { loadConfig } from '../../exporter/config/load.js';
 import { codedError } from '../../exporter/errors.js';
-import type { XeDevice } from '../../exporter/host/device.js';
 import type { DrmFd, NativeAddon } from '../../exporter/native/binding.js';
+
+import { aDevice } from '../helpers/events.js';
 
 const { EACCES, EINVAL, EPERM, ESRCH } = constants.errno;
 const ENOPKG = 65;
 
-const device: XeDevice = {
-  pciBdf: '0000:03:00.0',
-  card: 'card0',
-  render: 'renderD128',
-  cardMinor: 0,
-  renderMinor: 128,
-  vendorId: '0x8086',
-  deviceId: '0xe20b',
-  driverVersion: '',
-  numaNode: -1,
-  binding: 1,
-};
+const device = aDevice();
 const fd: DrmFd = { pid: 42, fd: 5, minor: 128, startTime: 1n, comm: 'app' };
 const clients: ClientFacts = {
   scan: { fds: [fd], gpuFree: new Float64Array(), processes: 90, skipped: 0, denied: 0 },

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { CodedError, codedError } from '../../errors.js';
-import type { XeDevice } from '../../host/device.js';
+import { DRM_MAJOR, drmMinors, type XeDevice } from '../../host/device.js';
 import { listXeDevices } from '../../host/devices.js';
 import { DrmClientDirectory } from '../../host/drm-clients.js';
 import { readPrivileges } from '../../host/privileges.js';
@@ -13,7 +13,6 @@ import { FeatureBoard } from '../../telemetry/features.js';
 import type { CommandContext } from '../command.js';
 import type { ClientFacts, Facts } from './finding.js';
 
-const DRM_MAJOR = 226;
 /** A sample that tells as much as all of them, in bounded time. */
 const MOST_BORROWED = 256;
 const { EBADF, ESRCH } = constants.errno;
@@ -102,9 +101,7 @@ async function findClients(
   procRoot: string,
   devices: readonly XeDevice[],
 ): Promise<ClientFacts | undefined> {
-  const minors = devices.flatMap(({ cardMinor, renderMinor }) =>
-    [cardMinor, renderMinor].filter((minor) => minor !== undefined),
-  );
+  const minors = drmMinors(devices);
   if (minors.length === 0) return undefined;
   const scan = await addon.scanDrmFds(procRoot, DRM_MAJOR, Uint32Array.from(minors));
   const results: NativeResult[] = [];

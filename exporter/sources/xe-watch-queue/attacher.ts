@@ -1,6 +1,5 @@
 import type { ClientEntry, ClientTable } from '../../clients/client-table.js';
-import { DRM_MAJOR } from '../../clients/proc-discovery.js';
-import type { XeDevice } from '../../host/device.js';
+import { DRM_MAJOR, type XeDevice } from '../../host/device.js';
 import type { DrmFd, NativeFailure, NativeReader } from '../../native/binding.js';
 import type { AttachFailureReason } from '../../telemetry/names.js';
 import { attachFailureReason } from './attach-failure.js';
