@@ -42,6 +42,7 @@ export class Pipeline {
     this.#unattributed = {
       client_gone: metrics.eventsUnattributed.cell('client_gone'),
       no_container: metrics.eventsUnattributed.cell('no_container'),
+      no_pid: metrics.eventsUnattributed.cell('no_pid'),
     };
     this.#bus = new Bus(sinks, {
       dropped: (sink, reason) => metrics.eventsDropped.cell('sink', sink, reason).inc(),

@@ -1,11 +1,14 @@
 import type { XeClient } from '../clients/client.js';
 import type { XeDevice } from '../host/device.js';
-import type { ErrnoLabel, Outcome, SourceName } from '../telemetry/names.js';
+import type { MemorySnapshot } from '../host/memory.js';
+import type { METRIC, Outcome, SourceName } from '../telemetry/names.js';
+import type { KernelLogLine } from '../wire/kernel-log.js';
+import type { Uevent } from '../wire/uevent.js';
 
 /** OpenTelemetry severity numbers in use (logs data model): INFO 9, WARN 13, ERROR 17, FATAL 21. */
 export type Severity = 9 | 13 | 17 | 21;
 
-export type AttributeValue = string | number;
+export type AttributeValue = string | number | boolean;
 
 /** One thing the kernel told us. Fixed shape, so that the hot path stays monomorphic. */
 export interface DeviceEvent {
@@ -24,6 +27,51 @@ export interface DeviceEvent {
   readonly code: number;
   /** What became of the client; undefined unless the event says that. */
   readonly outcome: Outcome | undefined;
+  /** What a kernel log line or uevent says in words, as attributes of the log event; undefined for records of the watch queue. */
+  readonly details: EventDetails | undefined;
+  /** Who it probably was, where the kernel does not say: for log events only, a metric never guesses. */
+  readonly inferred: InferredVictim | undefined;
+  /** Who held the memory of the device; undefined when it was not or could not be read. */
+  readonly memory: MemorySnapshot | undefined;
+  /** True for a later report that adds the victim to an incident which the device's counters have already. */
+  readonly known: boolean;
+}
+
+export type EventDetails = Readonly<Record<string, AttributeValue>>;
+
+/** A victim that was concluded, and from what. */
+export interface InferredVictim {
+  readonly client: XeClient;
+  /** Value of the attribute `xe.victim.evidence`. */
+  readonly evidence: VictimEvidence;
+}
+
+/**
+ * `client_closed`: the one client of the device that closed within the window. `job_timeout`: the one
+ * process of a `Timedout job` line on the device. `only_client`: it was the only compute client of the device.
+ */
+export type VictimEvidence = 'client_closed' | 'job_timeout' | 'only_client';
+
+/** What every event of a source without numbers has: the fields in the order of the hot path, so that all events have one shape. */
+export function eventOf(
+  given: Pick<DeviceEvent, 'definition' | 'source' | 'sequence' | 'realtimeNs' | 'monotonicNs'> & Partial<DeviceEvent>,
+): DeviceEvent {
+  return {
+    definition: given.definition,
+    source: given.source,
+    sequence: given.sequence,
+    realtimeNs: given.realtimeNs,
+    monotonicNs: given.monotonicNs,
+    client: given.client,
+    device: given.device,
+    subject: given.subject ?? 0,
+    code: given.code ?? 0,
+    outcome: given.outcome,
+    details: given.details,
+    inferred: given.inferred,
+    memory: given.memory,
+    known: given.known ?? false,
+  };
 }
 
 /** What the wire says of an event: which record it is and where its numbers stand. */
@@ -38,18 +86,43 @@ export interface WireKey {
   readonly codeOffset?: number;
 }
 
+/** What a message of the kernel says of an event beyond its device. */
+export interface MessageFacts {
+  readonly subject?: number;
+  readonly code?: number;
+  readonly details?: EventDetails;
+}
+
+/** How kernel log lines tell of an event (drivers/gpu/drm/xe, kernel-log messages differ between kernel versions). */
+export interface KernelLogKey {
+  /** One of them has to match the message of the line, which is what follows the driver's prefix. No two definitions match one line. */
+  readonly patterns: readonly RegExp[];
+  /** Reads the named groups of the match; without it there is nothing to read. */
+  readonly read?: (groups: Readonly<Record<string, string | undefined>>, line: KernelLogLine) => MessageFacts;
+}
+
+/** How a uevent tells of an event. */
+export interface UeventKey {
+  /** What it says, or undefined when it is another event. */
+  readonly read: (uevent: Uevent) => MessageFacts | undefined;
+}
+
 /** One event type, declared once; decode, metrics, logs and docs are driven by it. One file a definition. */
 export interface EventDefinition {
   /** OpenTelemetry event name and value of the `event` label. */
   readonly name: string;
-  /** undefined for what no source delivers: the exporter concludes it. */
+  /** How each kind of source tells of it; with none of them the exporter concludes it. */
   readonly wire: WireKey | undefined;
+  readonly kernelLog?: KernelLogKey;
+  readonly uevent?: UeventKey;
   /** False for bookkeeping records: counted as received, but no log event. */
   readonly logged: boolean;
   /** True when the event belongs to a client, so that one without a client counts as unattributed. */
   readonly ofClient: boolean;
-  /** Which family of counters it moves. */
-  readonly counts: 'vm_rebind_error' | 'vm_rebind_outcome' | 'loss' | 'none';
+  /** Which family of counters it moves; `device` is {@link metric} of the event's device. */
+  readonly counts: 'vm_rebind_error' | 'vm_rebind_outcome' | 'loss' | 'wedged' | 'device' | 'node' | 'none';
+  /** The counter moved by an event that counts for its `device`, or for the `node`. */
+  readonly metric?: (typeof METRIC)[keyof typeof METRIC];
   severity(event: DeviceEvent): Severity;
   /** True for the last word on a client's trouble: it comes rarely by its nature, and log sinks never suppress it. */
   isFinal(event: DeviceEvent): boolean;
@@ -60,5 +133,3 @@ export interface EventDefinition {
   /** Attributes beyond those of the device, process and workload. */
   attributes(event: DeviceEvent): Readonly<Record<string, AttributeValue>>;
 }
-
-export type { ErrnoLabel };

@@ -1,10 +1,18 @@
-import { EVENT } from '../telemetry/names.js';
+import { EVENT, type SourceName } from '../telemetry/names.js';
 import { HEADER_BYTES, META_SUBTYPE, WATCH_TYPE } from '../wire/watch-notification.js';
 import type { EventDefinition } from './device-event.js';
 
+/** What was too slow, by source. */
+const LOST: Readonly<Record<SourceName, string>> = {
+  watch_queue: 'discarded GPU events because its ring of 512 records was full',
+  simulator: 'discarded GPU events because its ring of 512 records was full',
+  kmsg: 'overwrote lines of its log before they were read',
+  uevent: 'discarded uevents because the socket was full',
+};
+
 /**
- * The kernel's notice that a pipe's ring was full and records were thrown away. It belongs to the pipe, not to a watch, and
- * carries no number (fs/pipe.c, Linux 7.2).
+ * The kernel's notice that messages were thrown away. That of a notification pipe belongs to the pipe, not to a watch, and carries
+ * no number (fs/pipe.c, Linux 7.2).
  */
 export const eventsLost: EventDefinition = {
   name: EVENT.eventsLost,
@@ -15,7 +23,6 @@ export const eventsLost: EventDefinition = {
   severity: () => 13,
   isFinal: () => false,
   errorType: (event) => event.source,
-  body: () =>
-    'The kernel discarded GPU events because its ring of 512 records was full: counts since the last event are a lower bound.',
+  body: ({ source }) => `The kernel ${LOST[source]}: counts since the last event are a lower bound.`,
   attributes: () => ({}),
 };

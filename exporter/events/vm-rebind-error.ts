@@ -14,7 +14,8 @@ const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
 
 /**
  * A VM's rebind worker failed and the driver killed or paused the VM (the first revision of the record does not say which).
- * struct drm_xe_watch_notification_vm_err: u32 vm_id, s32 error_code. vm_id is unique only within one client.
+ * struct drm_xe_watch_notification_vm_err: u32 vm_id, s32 error_code. vm_id is unique only within one client; the kernel log does not
+ * name it (0) and has no process either (xe_vm.c, Linux 7.2).
  */
 export const vmRebindError: EventDefinition = {
   name: EVENT.vmRebindError,
@@ -24,6 +25,10 @@ export const vmRebindError: EventDefinition = {
     minLength: VM_ERR_BYTES,
     subjectOffset: HEADER_BYTES,
     codeOffset: HEADER_BYTES + 4,
+  },
+  kernelLog: {
+    patterns: [/^VM worker error: (?<code>-?\d{1,10})$/],
+    read: ({ code }) => ({ code: Number(code) }),
   },
   logged: true,
   ofClient: true,

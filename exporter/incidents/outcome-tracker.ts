@@ -132,6 +132,10 @@ export class OutcomeTracker implements ClientTableListener {
       subject: event.subject,
       code: event.code,
       outcome,
+      details: undefined,
+      inferred: undefined,
+      memory: undefined,
+      known: false,
     });
   }
 }

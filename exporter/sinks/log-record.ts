@@ -40,13 +40,18 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
   put(attributes, ATTRIBUTE.errorType, definition.errorType(event));
   const device = event.device ?? event.client?.device;
   if (device) putDevice(attributes, device);
-  if (event.client) putClient(attributes, event.client, options.includeProcess);
+  const victim = event.client ?? event.inferred?.client;
+  if (victim) putClient(attributes, victim, options.includeProcess);
+  if (event.inferred && !event.client) {
+    attributes[ATTRIBUTE.victimInferred] = true;
+    attributes[ATTRIBUTE.victimEvidence] = event.inferred.evidence;
+  }
   return {
     eventName: definition.name,
     severityNumber: definition.severity(event),
     timestampNs: event.realtimeNs,
     body: definition.body(shown),
-    attributes: Object.assign(attributes, definition.attributes(shown)),
+    attributes: Object.assign(attributes, shown.details, definition.attributes(shown)),
   };
 }
 
@@ -87,7 +92,13 @@ function put(attributes: Attributes, name: string, value: string | undefined): v
 
 /** What a definition may write its sentence from when the process is private: pid 0 and no name. */
 function withoutProcess(event: DeviceEvent): DeviceEvent {
-  if (!event.client) return event;
   const process = { pid: 0, startTime: 0n, executable: '', createdAt: undefined };
-  return { ...event, client: { ...event.client, process } };
+  const hidden = (client: XeClient): XeClient => ({ ...client, process });
+  const { [ATTRIBUTE.pid]: _pid, [ATTRIBUTE.executable]: _executable, ...details } = event.details ?? {};
+  return {
+    ...event,
+    client: event.client && hidden(event.client),
+    inferred: event.inferred && { ...event.inferred, client: hidden(event.inferred.client) },
+    details: event.details && details,
+  };
 }

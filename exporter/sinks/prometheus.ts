@@ -64,6 +64,12 @@ export class PrometheusSink implements Sink {
       case 'loss':
         this.#metrics.eventsLost.cell(event.source).inc();
         return undefined;
+      case 'wedged':
+      case 'device':
+        return this.#countOfDevice(event);
+      case 'node':
+        this.#metrics.devices.counters.ttmEvictionFailures.inc();
+        return undefined;
       case 'none':
         return undefined;
     }
@@ -92,6 +98,15 @@ export class PrometheusSink implements Sink {
     const owner = device ?? client?.device;
     if (owner === undefined) return 'unknown_device';
     this.#seriesOf(owner).outcomes[outcome ?? 'unknown'].inc();
+    return undefined;
+  }
+
+  #countOfDevice({ definition, device, client }: DeviceEvent): DropReason | undefined {
+    const pciBdf = (device ?? client?.device)?.pciBdf;
+    if (pciBdf === undefined || definition.metric === undefined) return 'unknown_device';
+    const { counters } = this.#metrics.devices;
+    counters.of(definition.metric, pciBdf).inc();
+    if (definition.counts === 'wedged') counters.setWedged(pciBdf, true);
     return undefined;
   }
 

@@ -1,4 +1,5 @@
 import { ClientSeries, type ErrnoCounters } from './client-series.js';
+import { DeviceCounters } from './device-counters.js';
 import { CounterFamily, GaugeFamily, type Counter, type Gauge } from './metric-families.js';
 import { ERRNO_LABELS, LABEL, METRIC, OUTCOMES, type Outcome, type WorkloadLabels } from './names.js';
 import type { ExpositionRegistry } from './registry.js';
@@ -39,6 +40,8 @@ export interface DeviceMetricsOptions {
 export class DeviceMetrics {
   /** The errors by container. */
   readonly clientRebindErrors: ClientSeries;
+  /** Everything else that is counted by device. */
+  readonly counters: DeviceCounters;
   readonly #rebindErrors: CounterFamily;
   readonly #rebindOomOutcomes: CounterFamily;
   readonly #rebindErrorLastTimestamp: GaugeFamily;
@@ -89,6 +92,7 @@ export class DeviceMetrics {
         onOverflow: () => onOverflow(METRIC.clientVmRebindErrors),
       }),
     );
+    this.counters = new DeviceCounters(registry);
     this.#clients = registry.register(
       new GaugeFamily({ name: METRIC.clients, help: 'Open clients of the device.', labels: [pciBdf] }),
     );
@@ -124,6 +128,7 @@ export class DeviceMetrics {
     this.rebindErrors(pciBdf);
     this.rebindOomOutcomes(pciBdf);
     this.rebindErrorLastTimestamp(pciBdf);
+    this.counters.deviceBound(pciBdf);
     this.#clients.cell(pciBdf);
     this.#clientsWatched.cell(pciBdf);
     const identity = identityOf(device, model);
@@ -137,6 +142,7 @@ export class DeviceMetrics {
     if (before === undefined) return;
     this.#present.delete(pciBdf);
     this.#info.remove(...before.identity);
+    this.counters.deviceUnbound(pciBdf);
     this.#clients.remove(pciBdf);
     this.#clientsWatched.remove(pciBdf);
   }

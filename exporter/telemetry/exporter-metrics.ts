@@ -17,6 +17,7 @@ import {
   type SourceName,
   type WorkloadLabels,
 } from './names.js';
+import { MemoryMetrics } from './memory-metrics.js';
 import { registerProcessMetrics } from './process-metrics.js';
 import { ExpositionRegistry } from './registry.js';
 
@@ -55,6 +56,7 @@ const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
   prometheus: ['unknown_device', 'closed', 'error'],
   otel_logs: LOG_DROPS,
   stdout: LOG_DROPS,
+  stream: LOG_DROPS,
   terminal: QUEUE_DROPS,
 };
 
@@ -66,6 +68,7 @@ export class ExporterMetrics {
   readonly registry = new ExpositionRegistry();
   /** The device and client families. */
   readonly devices: DeviceMetrics;
+  readonly memory = new MemoryMetrics(this.registry);
 
   readonly seriesOverflow = this.#counter(
     METRIC.seriesOverflow,
@@ -78,6 +81,11 @@ export class ExporterMetrics {
     LABEL.reason,
   );
   readonly sourceUp = this.#gauge(METRIC.sourceUp, 'Whether the event source delivers, 1 or 0.', LABEL.source);
+  readonly sourceRestarts = this.#counter(
+    METRIC.sourceRestarts,
+    'Times the event source was started again after it had died.',
+    LABEL.source,
+  );
   readonly eventsReceived = this.#counter(
     METRIC.eventsReceived,
     'Events received and decoded.',
@@ -95,6 +103,11 @@ export class ExporterMetrics {
     LABEL.stage,
     LABEL.sink,
     LABEL.reason,
+  );
+  readonly eventsDeduplicated = this.#counter(
+    METRIC.eventsDeduplicated,
+    'Reports of an incident that another report had told of before.',
+    LABEL.source,
   );
   readonly eventsUnattributed = this.#counter(
     METRIC.eventsUnattributed,
@@ -125,6 +138,7 @@ export class ExporterMetrics {
     'Records that can wait for export over OTLP.',
     LABEL.signal,
   );
+  readonly streamSubscribers = this.#gauge(METRIC.streamSubscribers, 'Readers of the event stream.');
   readonly featureInfo = this.#gauge(
     METRIC.featureInfo,
     'State of a feature on this node, always 1.',
@@ -166,9 +180,11 @@ export class ExporterMetrics {
 
   #sourceWanted(source: SourceName): void {
     this.sourceUp.cell(source);
+    this.sourceRestarts.cell(source);
+    this.eventsDeduplicated.cell(source);
     this.eventsLost.cell(source);
     this.eventLatency.cell(source);
-    for (const event of RECEIVED_EVENTS) this.eventsReceived.cell(source, event);
+    for (const event of RECEIVED_EVENTS[source]) this.eventsReceived.cell(source, event);
   }
 
   #sinkSwitchedOn(sink: SinkName): void {

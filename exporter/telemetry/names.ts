@@ -8,23 +8,47 @@ export const METRIC = {
   vmRebindErrors: 'xe_vm_rebind_errors_total',
   vmRebindOomOutcomes: 'xe_vm_rebind_oom_outcomes_total',
   vmRebindErrorLastTimestamp: 'xe_vm_rebind_error_last_timestamp_seconds',
+  deviceWedged: 'xe_device_wedged',
+  // Not xe_device_wedged_total: in OpenMetrics a counter's family is its name without _total, and the gauge has that one.
+  deviceWedgedEvents: 'xe_device_wedged_events_total',
+  devcoredumps: 'xe_devcoredumps_total',
+  jobTimeouts: 'xe_job_timeouts_total',
+  engineResets: 'xe_engine_resets_total',
+  gtResets: 'xe_gt_resets_total',
+  pageFaultsUnserviced: 'xe_page_faults_unserviced_total',
+  memoryCatErrors: 'xe_memory_cat_errors_total',
+  gucLoadFailures: 'xe_guc_load_failures_total',
+  hardwareErrors: 'xe_hardware_errors_total',
+  kernelLogErrors: 'xe_kernel_log_unknown_errors_total',
+  ttmEvictionFailures: 'xe_ttm_eviction_failures_total',
+  deviceSurvivabilityMode: 'xe_device_survivability_mode',
+  deviceRuntimeSuspended: 'xe_device_runtime_suspended',
+  deviceMemorySize: 'xe_device_memory_size_bytes',
+  deviceMemoryUsed: 'xe_device_memory_used_bytes',
   clientVmRebindErrors: 'xe_client_vm_rebind_errors_total',
   clients: 'xe_clients',
   clientsWatched: 'xe_clients_watched',
+  clientMemoryResident: 'xe_client_memory_resident_bytes',
+  clientMemoryTotal: 'xe_client_memory_total_bytes',
+  clientMemoryShared: 'xe_client_memory_shared_bytes',
+  clientMemoryPurgeable: 'xe_client_memory_purgeable_bytes',
   clientAttachFailures: 'xe_client_attach_failures_total',
   deviceInfo: 'xe_device_info',
   buildInfo: 'xe_exporter_build_info',
   featureInfo: 'xe_exporter_feature_info',
   sourceUp: 'xe_exporter_source_up',
+  sourceRestarts: 'xe_exporter_source_restarts_total',
   eventsReceived: 'xe_exporter_events_received_total',
   eventsLost: 'xe_exporter_events_lost_total',
   eventsDropped: 'xe_exporter_events_dropped_total',
+  eventsDeduplicated: 'xe_exporter_events_deduplicated_total',
   eventsUnattributed: 'xe_exporter_events_unattributed_total',
   seriesOverflow: 'xe_exporter_series_overflow_total',
   eventLatency: 'xe_exporter_event_latency_seconds',
   otlpRecords: 'xe_exporter_otlp_records_total',
   otlpQueueLength: 'xe_exporter_otlp_queue_length',
   otlpQueueCapacity: 'xe_exporter_otlp_queue_capacity',
+  streamSubscribers: 'xe_exporter_stream_subscribers',
 } as const;
 
 /** Label names. pid, process name, vm id and client id are never labels: they go into log events. */
@@ -32,6 +56,7 @@ export const LABEL = {
   pciBdf: 'pci_bdf',
   errno: 'errno',
   outcome: 'outcome',
+  region: 'region',
   k8sNamespace: 'k8s_namespace_name',
   k8sPod: 'k8s_pod_name',
   k8sContainer: 'k8s_container_name',
@@ -72,7 +97,7 @@ export const WORKLOAD_LABELS = ['kubernetes', 'systemd', 'slurm'] as const;
 export type WorkloadLabels = (typeof WORKLOAD_LABELS)[number];
 
 /** Values of the `source` label. */
-export const SOURCES = ['watch_queue', 'simulator'] as const;
+export const SOURCES = ['watch_queue', 'kmsg', 'uevent', 'simulator'] as const;
 export type SourceName = (typeof SOURCES)[number];
 
 /** Values of `reason` on {@link METRIC.clientAttachFailures}. */
@@ -80,7 +105,7 @@ export const ATTACH_FAILURE_REASONS = ['denied', 'gone', 'limit', 'unsupported',
 export type AttachFailureReason = (typeof ATTACH_FAILURE_REASONS)[number];
 
 /** Values of `reason` on {@link METRIC.eventsUnattributed}. */
-export const UNATTRIBUTED_REASONS = ['client_gone', 'no_container'] as const;
+export const UNATTRIBUTED_REASONS = ['client_gone', 'no_container', 'no_pid'] as const;
 export type UnattributedReason = (typeof UNATTRIBUTED_REASONS)[number];
 
 /** Values of `reason` on {@link METRIC.eventsDropped}. */
@@ -100,11 +125,20 @@ export const DROP_STAGES = ['reader', 'decode', 'sink'] as const;
 export type DropStage = (typeof DROP_STAGES)[number];
 
 /** Values of `sink` on {@link METRIC.eventsDropped}; empty for the stages before the sinks. */
-export const SINKS = ['prometheus', 'otel_logs', 'stdout', 'terminal'] as const;
+export const SINKS = ['prometheus', 'otel_logs', 'stdout', 'stream', 'terminal'] as const;
 export type SinkName = (typeof SINKS)[number];
 
 /** Features and their states on {@link METRIC.featureInfo}. */
-export const FEATURES = ['watch_queue', 'discovery_proc', 'discovery_debugfs', 'kubernetes', 'otlp'] as const;
+export const FEATURES = [
+  'watch_queue',
+  'kmsg',
+  'uevent',
+  'discovery_proc',
+  'discovery_debugfs',
+  'memory',
+  'kubernetes',
+  'otlp',
+] as const;
 export type FeatureName = (typeof FEATURES)[number];
 export const FEATURE_STATES = ['active', 'unsupported', 'denied', 'disabled'] as const;
 export type FeatureState = (typeof FEATURE_STATES)[number];
@@ -120,16 +154,53 @@ export type OtlpResult = (typeof OTLP_RESULTS)[number];
 /** Label value that takes what a series cap does not admit. */
 export const OTHER_SERIES = '_other';
 
+/** Label value that takes the events whose victim the kernel does not name: a metric never guesses. */
+export const UNATTRIBUTED_SERIES = '_unattributed';
+
 /** OpenTelemetry log event names. */
 export const EVENT = {
   vmRebindError: 'xe.vm.rebind_error',
   vmRebindOutcome: 'xe.vm.rebind_error.outcome',
+  deviceWedged: 'xe.device.wedged',
+  deviceCoredump: 'xe.device.coredump',
+  deviceBound: 'xe.device.bound',
+  deviceUnbound: 'xe.device.unbound',
+  jobTimeout: 'xe.job.timeout',
+  engineReset: 'xe.engine.reset',
+  gtReset: 'xe.gt.reset',
+  pageFault: 'xe.page_fault',
+  memoryCatError: 'xe.memory_cat_error',
+  gucLoadFailure: 'xe.guc.load_failure',
+  hardwareError: 'xe.hardware_error',
+  ttmOutOfMemory: 'xe.ttm.out_of_memory',
+  kernelLogError: 'xe.kernel_log.error',
+  sourceChanged: 'xe.exporter.source_changed',
   eventsLost: 'xe.exporter.events_lost',
   watchRemoved: 'xe.exporter.watch_removed',
 } as const;
 
-/** Events that sources deliver; the others are what the exporter concludes from them. */
-export const RECEIVED_EVENTS = [EVENT.vmRebindError, EVENT.eventsLost, EVENT.watchRemoved] as const;
+/** Events that each source delivers; the others are what the exporter concludes from them. */
+const WATCHED_EVENTS = [EVENT.vmRebindError, EVENT.eventsLost, EVENT.watchRemoved] as const;
+export const RECEIVED_EVENTS: Readonly<Record<SourceName, readonly (typeof EVENT)[keyof typeof EVENT][]>> = {
+  watch_queue: WATCHED_EVENTS,
+  kmsg: [
+    EVENT.vmRebindError,
+    EVENT.deviceWedged,
+    EVENT.deviceCoredump,
+    EVENT.jobTimeout,
+    EVENT.engineReset,
+    EVENT.gtReset,
+    EVENT.pageFault,
+    EVENT.memoryCatError,
+    EVENT.gucLoadFailure,
+    EVENT.hardwareError,
+    EVENT.ttmOutOfMemory,
+    EVENT.kernelLogError,
+    EVENT.eventsLost,
+  ],
+  uevent: [EVENT.deviceWedged, EVENT.deviceCoredump, EVENT.deviceBound, EVENT.deviceUnbound, EVENT.eventsLost],
+  simulator: WATCHED_EVENTS,
+};
 
 /** Events a listener can ask the kernel for; the others are its notices about the pipe itself. */
 export const KERNEL_EVENTS = [EVENT.vmRebindError] as const;
@@ -165,6 +236,21 @@ export const ATTRIBUTE = {
   drmClientHolders: 'xe.drm.client_holders',
   vmId: 'xe.vm.id',
   vmErrno: 'xe.vm.errno',
+  tileId: 'xe.tile.id',
+  gtId: 'xe.gt.id',
+  gucId: 'xe.guc.id',
+  engineClass: 'xe.engine.class',
+  deviceRecovery: 'xe.device.recovery',
+  devcoredumpPath: 'xe.devcoredump.path',
+  devcoredumpReason: 'xe.devcoredump.reason',
+  kernelLogError: 'xe.kernel_log.error',
+  kernelLogMessage: 'xe.kernel_log.message',
+  kernelLogSequence: 'xe.kernel_log.sequence',
+  sourceState: 'xe.exporter.source_state',
+  victimEvidence: 'xe.victim.evidence',
+  victimInferred: 'xe.victim.inferred',
+  topConsumers: 'xe.top_consumers',
+  memorySnapshotAge: 'xe.memory.snapshot_age',
 } as const;
 
 /** HTTP paths. */
@@ -172,6 +258,7 @@ export const PATH = {
   metrics: '/metrics',
   healthz: '/healthz',
   readyz: '/readyz',
+  events: '/events',
   landing: '/',
 } as const;
 

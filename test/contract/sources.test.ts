@@ -4,7 +4,7 @@ import type { XeClient } from '../../exporter/clients/client.js';
 import { ClientTable } from '../../exporter/clients/client-table.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
 import { SIMULATED_DEVICES, SimulatedNode } from '../../exporter/sources/simulator/simulated-node.js';
-import type { BatchHandler, Source, StampedBatch } from '../../exporter/sources/source.js';
+import type { WatchBatch } from '../../exporter/sources/source.js';
 import { WatchQueueSource } from '../../exporter/sources/xe-watch-queue/source.js';
 import { FeatureBoard } from '../../exporter/telemetry/features.js';
 import { SOURCES } from '../../exporter/telemetry/names.js';
@@ -15,7 +15,7 @@ import { ACTIVE, addon } from '../helpers/watched-node.js';
 
 /** One source and a way to make it say something. */
 interface Subject {
-  readonly source: Source;
+  readonly source: WatchQueueSource;
   /** Brings the source to where it can deliver, once it is started. */
   ready(): Promise<void>;
   /** Has something happen; what happened before stop() is to be delivered. */
@@ -72,7 +72,7 @@ function watchQueue(name: 'watch_queue' | 'simulator'): Subject {
 
 for (const [what, make] of Object.entries(SUBJECTS)) {
   describe(`source: ${what}`, () => {
-    const start = async (t: { after(fn: () => unknown): void }, handler: BatchHandler) => {
+    const start = async (t: { after(fn: () => unknown): void }, handler: (batch: WatchBatch) => void) => {
       const subject = make();
       t.after(() => subject.source.stop());
       t.after(() => subject.release());
@@ -95,7 +95,7 @@ for (const [what, make] of Object.entries(SUBJECTS)) {
     });
 
     it('delivers whole records with times, origin and owners', async (t) => {
-      const batches: StampedBatch[] = [];
+      const batches: WatchBatch[] = [];
       const owners: (XeClient | undefined)[] = [];
       const { source, ready, provoke } = await start(t, (batch) => {
         batches.push(batch);

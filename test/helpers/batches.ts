@@ -1,5 +1,5 @@
 import type { XeClient } from '../../exporter/clients/client.js';
-import type { StampedBatch } from '../../exporter/sources/source.js';
+import type { WatchBatch } from '../../exporter/sources/source.js';
 
 /** A record as the kernel lays it out; `length` may lie. */
 export function rawRecord(type: number, subtype: number, watchId: number, bytes: number, length = bytes): Uint8Array {
@@ -14,13 +14,14 @@ export function rawRecord(type: number, subtype: number, watchId: number, bytes:
 export function aBatch(
   records: Uint8Array | readonly Uint8Array[],
   owners: readonly (XeClient | undefined)[] = [],
-  given: Partial<StampedBatch> = {},
-): StampedBatch {
+  given: Partial<WatchBatch> = {},
+): WatchBatch {
   const bytes = records instanceof Uint8Array ? records : Buffer.concat(records);
   const margin = 24;
   const buffer = new Uint8Array(bytes.length + 2 * margin).fill(0xee);
   buffer.set(bytes, margin);
   return {
+    kind: 'watch_queue',
     source: 'watch_queue',
     view: new DataView(buffer.buffer),
     start: margin,

@@ -66,6 +66,10 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
     subject: 5,
     code: -12,
     outcome: undefined,
+    details: undefined,
+    inferred: undefined,
+    memory: undefined,
+    known: false,
     ...given,
   };
 }

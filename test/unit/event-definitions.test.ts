@@ -23,9 +23,14 @@ test('names and wire keys are unique, and every name is in the catalogue', () =>
   assert.equal(new Set(keys).size, keys.length);
 });
 
-test('what is on the wire is received, everything else is concluded', () => {
-  const onTheWire = eventDefinitions.flatMap(({ name, wire }) => (wire ? [name] : []));
-  assert.deepEqual(onTheWire.toSorted(), RECEIVED_EVENTS.toSorted());
+test('what a source can tell of is received from it, everything else is concluded', () => {
+  const toldBy = (key: 'wire' | 'kernelLog' | 'uevent') =>
+    eventDefinitions.flatMap((definition) => (definition[key] ? [definition.name] : []));
+  assert.deepEqual(toldBy('wire').toSorted(), RECEIVED_EVENTS.watch_queue.toSorted());
+  assert.deepEqual(RECEIVED_EVENTS.simulator, RECEIVED_EVENTS.watch_queue);
+  const ofKernelLog = [...toldBy('kernelLog'), EVENT.kernelLogError, EVENT.eventsLost];
+  assert.deepEqual(ofKernelLog.toSorted(), RECEIVED_EVENTS.kmsg.toSorted());
+  assert.deepEqual([...toldBy('uevent'), EVENT.eventsLost].toSorted(), RECEIVED_EVENTS.uevent.toSorted());
 });
 
 for (const definition of eventDefinitions) {

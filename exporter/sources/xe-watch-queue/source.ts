@@ -12,7 +12,7 @@ import type {
 import type { FeatureBoard } from '../../telemetry/features.js';
 import type { AttachFailureReason, SourceName } from '../../telemetry/names.js';
 import { forEachRecord, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notification.js';
-import type { BatchHandler, Source } from '../source.js';
+import type { Source, WatchBatch } from '../source.js';
 import { Attacher } from './attacher.js';
 import { forEachFrame } from './batch-frames.js';
 import { DeviceSupport } from './device-support.js';
@@ -59,7 +59,7 @@ export class WatchQueueSource implements Source {
   #pipeSupport: WatchSupport | undefined;
   #pool: PipePool | undefined;
   #attacher: Attacher | undefined;
-  #handler: BatchHandler = () => undefined;
+  #handler: (batch: WatchBatch) => void = () => undefined;
   #nextTurn: NodeJS.Immediate | undefined;
   #dropped = 0;
   #denied = false;
@@ -78,7 +78,7 @@ export class WatchQueueSource implements Source {
   }
 
   // The first pipe tells whether the kernel has notification pipes at all; then the devices decide.
-  start(handler: BatchHandler): Promise<void> {
+  start(handler: (batch: WatchBatch) => void): Promise<void> {
     const { native, backend, queueBytes, clients, wanted } = this.#options;
     this.#handler = handler;
     const reader = new native.Reader({ backend, queueBytes, onReady: () => this.#drain() });
@@ -177,7 +177,16 @@ export class WatchQueueSource implements Source {
     const length = reader.drain(this.#buffer);
     forEachFrame(this.#view, length, (pipe, start, end, realtimeNs, monotonicNs) => {
       const owners = this.#pool?.owners(pipe) ?? [];
-      this.#handler({ source: this.name, view: this.#view, start, end, realtimeNs, monotonicNs, owners });
+      this.#handler({
+        kind: 'watch_queue',
+        source: this.name,
+        view: this.#view,
+        start,
+        end,
+        realtimeNs,
+        monotonicNs,
+        owners,
+      });
       this.#follow(pipe, start, end);
     });
     this.#countDropped(reader.stats());

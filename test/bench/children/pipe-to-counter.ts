@@ -12,7 +12,7 @@ import { eventDefinitions } from '../../../exporter/events/index.js';
 import { loadNative } from '../../../exporter/native/load.js';
 import { Pipeline } from '../../../exporter/pipeline.js';
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
-import type { StampedBatch } from '../../../exporter/sources/source.js';
+import type { WatchBatch } from '../../../exporter/sources/source.js';
 import { WatchQueueSource } from '../../../exporter/sources/xe-watch-queue/source.js';
 import { ExporterMetrics } from '../../../exporter/telemetry/exporter-metrics.js';
 import { FeatureBoard } from '../../../exporter/telemetry/features.js';
@@ -74,7 +74,7 @@ const counted = (): number => counters.reduce((sum, { value }) => sum + value, 0
 /** When each record was read and when it was counted; noted only where that is what is measured. */
 const times: TimesAnswer = { readNs: [], countedNs: [] };
 const noteTimes = process.argv[2] === 'times';
-function handleAndNote(batch: StampedBatch): void {
+function handleAndNote(batch: WatchBatch): void {
   pipeline.handle(batch);
   const now = hrtime.bigint();
   for (let offset = batch.start; offset < batch.end; offset += VM_ERR_BYTES) {

@@ -1,0 +1,26 @@
+import { ATTRIBUTE, EVENT, METRIC } from '../telemetry/names.js';
+import { define } from './definition.js';
+import { onGpu } from './place.js';
+
+/** The driver kept the state of a hang for an hour (drivers/base/devcoredump.c, xe_devcoredump.c, Linux 7.2). */
+export const deviceCoredump = define({
+  name: EVENT.deviceCoredump,
+  kernelLog: {
+    patterns: [/^Xe device coredump has been created$/],
+  },
+  uevent: {
+    read({ action, subsystem, devpath }) {
+      if (action !== 'add' || subsystem !== 'devcoredump') return undefined;
+      return { details: { [ATTRIBUTE.devcoredumpPath]: `/sys${devpath}/data` } };
+    },
+  },
+  counts: 'device',
+  metric: METRIC.devcoredumps,
+  severity: () => 17,
+  errorType: () => 'devcoredump',
+  body(event) {
+    const path = event.details?.[ATTRIBUTE.devcoredumpPath];
+    const where = path === undefined ? 'in /sys/class/devcoredump' : String(path);
+    return `The driver captured a hang${onGpu(event)}: copy ${where} within an hour and report it to the driver's developers.`;
+  },
+});

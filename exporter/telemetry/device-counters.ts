@@ -1,0 +1,71 @@
+import { CounterFamily, GaugeFamily, type Counter } from './metric-families.js';
+import { LABEL, METRIC } from './names.js';
+import type { ExpositionRegistry } from './registry.js';
+
+/** One counter a device for each kind of trouble that kernel log and uevents tell of. */
+const DEVICE_COUNTERS = {
+  [METRIC.deviceWedgedEvents]: 'Times the driver gave the device up, one per wedging.',
+  [METRIC.devcoredumps]: 'Device coredumps the driver captured.',
+  [METRIC.jobTimeouts]: 'Jobs that did not end in time and were stopped.',
+  [METRIC.engineResets]: 'Engine resets.',
+  [METRIC.gtResets]: 'GT resets, counted when they begin.',
+  [METRIC.pageFaultsUnserviced]: 'GPU page faults that could not be served.',
+  [METRIC.memoryCatErrors]: 'Accesses of a queue to memory that is not mapped.',
+  [METRIC.gucLoadFailures]: 'Failures to load the GuC firmware.',
+  [METRIC.hardwareErrors]: 'Hardware errors the device or its RAS controller reported, corrected ones included.',
+  [METRIC.kernelLogErrors]: 'Errors the xe driver logged that the exporter does not know.',
+} as const;
+
+/** The counters and the state of each device beside its rebind errors. JavaScript thread only. */
+export class DeviceCounters {
+  readonly #counters = new Map<string, CounterFamily>();
+  readonly #wedged: GaugeFamily;
+  readonly #ttmEvictionFailures: CounterFamily;
+
+  constructor(registry: ExpositionRegistry) {
+    for (const [name, help] of Object.entries(DEVICE_COUNTERS)) {
+      this.#counters.set(name, registry.register(new CounterFamily({ name, help, labels: [LABEL.pciBdf] })));
+    }
+    this.#wedged = registry.register(
+      new GaugeFamily({
+        name: METRIC.deviceWedged,
+        help: 'Whether the driver gave the device up, 1 until it is bound again.',
+        labels: [LABEL.pciBdf],
+      }),
+    );
+    this.#ttmEvictionFailures = registry.register(
+      new CounterFamily({
+        name: METRIC.ttmEvictionFailures,
+        help: 'Times GPU memory could not be evicted to host memory; the kernel does not say of which device.',
+      }),
+    );
+    this.#ttmEvictionFailures.cell();
+  }
+
+  /** Creates every series of a device at 0. A bind is what ends being wedged; the counters keep their counts. */
+  deviceBound(pciBdf: string): void {
+    for (const family of this.#counters.values()) family.cell(pciBdf);
+    this.setWedged(pciBdf, false);
+  }
+
+  setWedged(pciBdf: string, wedged: boolean): void {
+    this.#wedged.cell(pciBdf).set(wedged ? 1 : 0);
+  }
+
+  /** Without a driver nobody can say. */
+  deviceUnbound(pciBdf: string): void {
+    this.#wedged.remove(pciBdf);
+  }
+
+  /** @param metric one of those counted by device; @throws RangeError for any other */
+  of(metric: string, pciBdf: string): Counter {
+    const family = this.#counters.get(metric);
+    if (family === undefined) throw new RangeError(`${metric} is not counted by device`);
+    return family.cell(pciBdf);
+  }
+
+  /** The counter of the node, for what the kernel puts down to no device. */
+  get ttmEvictionFailures(): Counter {
+    return this.#ttmEvictionFailures.cell();
+  }
+}
