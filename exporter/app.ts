@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
 import type { CommandContext } from './commands/command.js';
+import type { Config } from './config/schema.js';
 import { before, LATE } from './deadline.js';
 import { codedError, type CodedError } from './errors.js';
 import { wantedEvents } from './events/index.js';
@@ -18,10 +19,11 @@ import { PrometheusSink } from './sinks/prometheus.js';
 import { RateLimitedSink } from './sinks/rate-limited.js';
 import type { LogSink, Sink } from './sinks/sink.js';
 import { StdoutSink } from './sinks/stdout.js';
+import { messageSources } from './sources/index.js';
 import { ExporterMetrics } from './telemetry/exporter-metrics.js';
 import { FeatureBoard } from './telemetry/features.js';
 import type { Logger } from './telemetry/logger.js';
-import type { SinkName } from './telemetry/names.js';
+import type { SinkName, SourceName } from './telemetry/names.js';
 
 /** A running exporter. */
 export interface Exporter {
@@ -49,7 +51,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   if (otlp.wanted) sinkNames.push('otel_logs');
   if (config.eventsStdout) sinkNames.push('stdout');
   const metrics = new ExporterMetrics({
-    sources: [simulated ? 'simulator' : 'watch_queue'],
+    sources: wantedSources(config.mode, simulated),
     sinks: sinkNames,
     version,
     revision: env['XE_EXPORTER_REVISION'] ?? '',
@@ -88,6 +90,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
       ...(pipeline.outcomes ? [pipeline.outcomes] : []),
     ],
     onDeviceRemoved: (device) => pipeline.outcomes?.deviceRemoved(device),
+    onSourceChanged: pipeline.sourceChanged,
   });
   const http = createHttpServer({
     registry: metrics.registry,
@@ -101,7 +104,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   });
   await node.start(pipeline.handle);
   context.onReload(({ events }) => {
-    const refused = node.source.want(wantedEvents(events));
+    const refused = node.watchQueue.want(wantedEvents(events));
     if (refused) logger.error(refused, 'the kernel refused the new event filter');
     else logger.info({ events }, 'the configuration was read again; of its options, events was applied');
   });
@@ -149,9 +152,15 @@ async function openOtlp(
   }
 }
 
-function readiness({ devices, source }: NodeWatch): Readiness {
+function wantedSources(mode: Config['mode'], simulated: boolean): readonly SourceName[] {
+  if (simulated) return ['simulator'];
+  return mode === 'watch_queue' ? ['watch_queue'] : ['watch_queue', ...messageSources.map(({ name }) => name)];
+}
+
+function readiness({ devices, sources }: NodeWatch): Readiness {
   if (devices.devices.length === 0) return { ready: true, reason: 'idle: this node has no xe device' };
-  if (source.up) return { ready: true, reason: `the ${source.name} source is up` };
+  const up = sources.filter((source) => source.up).map(({ name }) => name);
+  if (up.length > 0) return { ready: true, reason: `events come from ${up.join(', ')}` };
   return { ready: false, reason: 'no event source is up; the landing page and "xe-exporter doctor" say why' };
 }
 

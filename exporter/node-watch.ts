@@ -9,13 +9,16 @@ import type { XeDevice } from './host/device.js';
 import { DeviceTable } from './host/device-table.js';
 import { openPodDirectory } from './kubernetes/open.js';
 import type { NativeAddon } from './native/binding.js';
+import { messageSources } from './sources/index.js';
 import { SIMULATED_DEVICES, SimulatedNode } from './sources/simulator/simulated-node.js';
-import type { BatchHandler } from './sources/source.js';
+import type { BatchHandler, Source } from './sources/source.js';
+import { SupervisedSource } from './sources/supervised-source.js';
 import { probeWatchIoctl } from './sources/xe-watch-queue/probe.js';
 import { WatchQueueSource } from './sources/xe-watch-queue/source.js';
 import type { ExporterMetrics } from './telemetry/exporter-metrics.js';
 import type { FeatureBoard } from './telemetry/features.js';
 import type { Logger } from './telemetry/logger.js';
+import type { SourceName } from './telemetry/names.js';
 
 /** What watching a node needs from the rest of the program. */
 export interface NodeWatchOptions {
@@ -29,13 +32,17 @@ export interface NodeWatchOptions {
   readonly listeners?: readonly ClientTableListener[];
   /** Called before anything on the device is let go of. */
   readonly onDeviceRemoved?: (device: XeDevice) => void;
+  /** Called when a source died, and when it delivers again after that. */
+  readonly onSourceChanged?: (source: SourceName, state: 'up' | 'down', reason: string) => void;
 }
 
-/** One node under watch: its devices, their clients, and the source that delivers what happens to them. */
+/** One node under watch: its devices, their clients, and the sources that deliver what happens to them. */
 export interface NodeWatch {
   readonly devices: DeviceTable;
   readonly clients: ClientTable;
-  readonly source: WatchQueueSource;
+  readonly watchQueue: WatchQueueSource;
+  /** All that are wanted, the watch queue first. */
+  readonly sources: readonly Source[];
   start(handler: BatchHandler): Promise<void>;
   stop(): Promise<void>;
 }
@@ -46,13 +53,16 @@ const FD_MARGIN = 256;
 /** Watches the node this process runs on. */
 export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatch> {
   const { config, env, native, features, logger } = options;
-  const { devices, clients, source } = assemble(options, 'watch_queue', (onAdded, onRemoved) =>
+  const { devices, clients, watchQueue, onAdded } = assemble(options, 'watch_queue', (handlers) =>
     DeviceTable.overSysfs(config.sysRoot, {
-      onAdded,
-      onRemoved,
+      ...handlers,
       onOverflow: (found, kept) => logger.warn({ found, kept }, 'more xe devices than the exporter watches'),
     }),
   );
+  const messages = config.mode === 'watch_queue' ? [] : superviseMessageSources(options, devices);
+  // What was refused on a node without a device is news on one that has just got its first.
+  onAdded(() => messages.forEach((source) => void source.retry()));
+
   const pods = await openPodDirectory({ mode: config.kubernetes, nodeName: config.nodeName, env, features });
   const workloads = new WorkloadResolver({ procRoot: config.procRoot, ...(pods && { pods }) });
   const discovery = new NodeDiscovery({
@@ -72,69 +82,82 @@ export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatc
   return {
     devices,
     clients,
-    source,
+    watchQueue,
+    sources: [watchQueue, ...messages],
     async start(handler) {
       const limits = native.raiseFdLimit(config.maxClients + FD_MARGIN);
       if (limits.soft < config.maxClients + FD_MARGIN) {
         logger.warn(limits, 'the limit on open files may be too low for --max-clients: raise RLIMIT_NOFILE');
       }
-      await source.start(handler);
+      // Before the first message: a source says which device it is about.
+      devices.refresh();
+      await Promise.all([watchQueue, ...messages].map((source) => source.start(handler)));
       await pods?.start();
       await discovery.start();
-      if (devices.devices.length === 0) source.reportIdle();
+      if (devices.devices.length === 0) watchQueue.reportIdle();
     },
     async stop() {
       await discovery.stop();
       await pods?.stop();
-      await source.stop();
+      await Promise.all([watchQueue, ...messages].map((source) => source.stop()));
     },
   };
 }
 
 /** Watches a made-up node with two GPUs, through the real reader thread over fake pipes. */
 export async function watchSimulatedNode(options: NodeWatchOptions): Promise<NodeWatch> {
-  const { devices, clients, source } = assemble(
+  const { devices, clients, watchQueue } = assemble(
     options,
     'simulator',
-    (onAdded, onRemoved) => new DeviceTable({ list: () => SIMULATED_DEVICES, onAdded, onRemoved }),
+    (handlers) => new DeviceTable({ list: () => SIMULATED_DEVICES, ...handlers }),
   );
   const node = new SimulatedNode({
     clients,
-    post: (entry, record) => source.post(entry, record),
+    post: (entry, record) => watchQueue.post(entry, record),
     rate: options.config.demoRate,
     outcomeWindowMs: options.config.outcomeWindow,
   });
   return {
     devices,
     clients,
-    source,
+    watchQueue,
+    sources: [watchQueue],
     async start(handler) {
-      await source.start(handler);
+      await watchQueue.start(handler);
       devices.refresh();
       node.start();
     },
     async stop() {
       node.stop();
-      await source.stop();
+      await watchQueue.stop();
     },
   };
 }
 
 type DeviceHandler = (device: XeDevice) => void;
 
+interface Assembly {
+  readonly devices: DeviceTable;
+  readonly clients: ClientTable;
+  readonly watchQueue: WatchQueueSource;
+  /** Registers one more who wants to know of new devices. */
+  readonly onAdded: (handler: DeviceHandler) => void;
+}
+
 /** The parts both kinds of node share, wired left to right. */
 function assemble(
   { config, native, features, metrics, listeners, onDeviceRemoved }: NodeWatchOptions,
   name: 'watch_queue' | 'simulator',
-  makeDevices: (onAdded: DeviceHandler, onRemoved: DeviceHandler) => DeviceTable,
-): { devices: DeviceTable; clients: ClientTable; source: WatchQueueSource } {
+  makeDevices: (handlers: { onAdded: DeviceHandler; onRemoved: DeviceHandler }) => DeviceTable,
+): Assembly {
   const clients = new ClientTable(config.maxClients);
   for (const listener of listeners ?? []) clients.subscribe(listener);
   clients.subscribe({
     countsChanged: (device, counts) => metrics.devices.clientCounts(device, counts.present, counts.watched),
   });
   const simulated = name === 'simulator';
-  const source = new WatchQueueSource({
+  const watchIoctl = config.mode === 'fallback' ? 'off' : config.xeWatchIoctl;
+  const watchQueue = new WatchQueueSource({
     name,
     backend: simulated ? 'fake' : 'linux',
     native,
@@ -144,23 +167,50 @@ function assemble(
     wanted: wantedEvents(config.events),
     probe: simulated
       ? () => Promise.resolve({ request: 0, state: 'active', reason: 'simulated', fix: '', retry: false })
-      : (device) => probeWatchIoctl(native, device, config.devRoot, config.xeWatchIoctl),
+      : (device) => probeWatchIoctl(native, device, config.devRoot, watchIoctl),
     accounting: {
       attachFailed: (reason) => metrics.clientAttachFailures.cell(reason).inc(),
       recordsDropped: (count) => metrics.eventsDropped.cell('reader', '', 'queue_full').inc(count),
       upChanged: (up) => metrics.sourceUp.cell(name).set(up ? 1 : 0),
     },
   });
-  const devices = makeDevices(
-    (device) => {
-      metrics.devices.deviceDiscovered(device);
-      void source.deviceAdded(device);
-    },
-    (device) => {
+  const addedHandlers: DeviceHandler[] = [
+    (device) => metrics.devices.deviceDiscovered(device),
+    (device) => void watchQueue.deviceAdded(device),
+  ];
+  const devices = makeDevices({
+    onAdded: (device) => addedHandlers.forEach((added) => added(device)),
+    onRemoved: (device) => {
       onDeviceRemoved?.(device);
       metrics.devices.deviceRemoved(device);
-      source.deviceRemoved(device);
+      watchQueue.deviceRemoved(device);
     },
+  });
+  return { devices, clients, watchQueue, onAdded: (handler) => addedHandlers.push(handler) };
+}
+
+function superviseMessageSources(
+  { config, native, features, metrics, logger, onSourceChanged }: NodeWatchOptions,
+  devices: DeviceTable,
+): SupervisedSource[] {
+  const onDropped = (count: number): void => metrics.eventsDropped.cell('reader', '', 'queue_full').inc(count);
+  return messageSources.map(
+    ({ name, feature, open }) =>
+      new SupervisedSource({
+        name,
+        feature,
+        open: open({ config, native, devices, onDropped }),
+        features,
+        needed: () => devices.devices.length > 0,
+        accounting: {
+          upChanged: (source, up) => metrics.sourceUp.cell(source).set(up ? 1 : 0),
+          restarted: (source) => metrics.sourceRestarts.cell(source).inc(),
+        },
+        onChanged: (source, state, reason) => {
+          if (state === 'up') logger.info({ source }, 'the event source is up again');
+          else logger.error({ source, reason }, 'the event source died and will be started again');
+          onSourceChanged?.(source, state, reason);
+        },
+      }),
   );
-  return { devices, clients, source };
 }

@@ -2,15 +2,16 @@ import { hrtime } from 'node:process';
 import { unattributedReason } from './attribute/unattributed.js';
 import { Bus } from './bus/bus.js';
 import { Decoder } from './decode/decoder.js';
-import type { DeviceEvent } from './events/device-event.js';
+import { eventOf, type DeviceEvent } from './events/device-event.js';
 import { eventDefinitions } from './events/index.js';
+import { sourceChanged } from './events/source-changed.js';
 import { OutcomeTracker } from './incidents/outcome-tracker.js';
 import type { Sink } from './sinks/sink.js';
 import type { StampedBatch } from './sources/source.js';
 import type { ExporterMetrics } from './telemetry/exporter-metrics.js';
 import type { Histogram } from './telemetry/histogram-family.js';
 import type { Counter } from './telemetry/metric-families.js';
-import type { SourceName, UnattributedReason } from './telemetry/names.js';
+import { ATTRIBUTE, type SourceName, type UnattributedReason } from './telemetry/names.js';
 
 /** The series every batch of one source moves, found once: a batch is often a single record. */
 interface SourceSeries {
@@ -63,6 +64,14 @@ export class Pipeline {
     // One read, one time: what matters is how long the batch waited, and the clock is not asked for every record.
     const seconds = Math.max(0, Number(hrtime.bigint() - batch.monotonicNs) / 1e9);
     this.#seriesOf(batch.source).latency.observe(seconds, events);
+  };
+
+  /** Tells the log that a source of events died, or delivers again. */
+  readonly sourceChanged = (source: SourceName, state: 'up' | 'down', reason: string): void => {
+    const details = { [ATTRIBUTE.sourceState]: state, ...(reason !== '' && { [ATTRIBUTE.sourceReason]: reason }) };
+    const [realtimeNs, monotonicNs] = [BigInt(Date.now()) * 1_000_000n, hrtime.bigint()];
+    const sequence = this.#decoder.nextSequence();
+    this.#bus.publish(eventOf({ definition: sourceChanged, source, sequence, realtimeNs, monotonicNs, details }));
   };
 
   /** Decides open outcomes, then flushes the sinks within the deadline. Events published later are counted as dropped (closed). */

@@ -44,7 +44,7 @@ export const command: Command = {
     const node = await watchThisNode({ config, env: context.env, native: loadNative(), features, metrics, logger });
     try {
       await node.start(pipeline.handle);
-      await node.source.probed();
+      await node.watchQueue.probed();
       refuseIfBlind(node, features);
       stderr.write(introduction(node));
       await untilAborted(AbortSignal.any([context.signal, enough.signal]));
@@ -58,7 +58,7 @@ export const command: Command = {
 
 /** Following nothing for ever would look like a quiet node. */
 function refuseIfBlind(node: NodeWatch, features: FeatureBoard): void {
-  if (node.source.up) return;
+  if (node.watchQueue.up) return;
   const report = features.all().find(({ feature }) => feature === 'watch_queue');
   const details = { seen: report?.reason ?? 'unknown', fix: report?.fix ?? '' };
   throw codedError(report?.state === 'denied' ? 'XEE_ATTACH_DENIED' : 'XEE_WATCH_QUEUE_UNSUPPORTED', details);

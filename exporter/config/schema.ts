@@ -31,6 +31,9 @@ export const DEFAULT_COMMAND: CommandName = 'serve';
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LEVELS)[number];
 
+/** Which sources are wanted. */
+const MODES = ['auto', 'watch_queue', 'fallback'] as const;
+
 /** One option: flag, variable, file key, help text, README row, Config field and check all come from its entry. */
 export interface Option {
   /** Without dashes. The variable is derived from it, see {@link environmentName}. */
@@ -71,6 +74,15 @@ export const OPTIONS = {
     unit: 'host:port',
     help: 'Where to serve HTTP: ":port" for all interfaces, "host:port" or "[IPv6 address]:port". Port 0 takes a free one.',
     parse: parseListenAddress,
+  },
+  mode: {
+    flag: 'mode',
+    kind: 'value',
+    commands: ['serve'],
+    default: 'auto',
+    unit: MODES.join('|'),
+    help: 'Where events come from: auto takes every source this node has, each incident once; watch_queue only the xe watch queue; fallback only kernel log and uevents.',
+    parse: parseChoice(MODES),
   },
   xeWatchIoctl: {
     flag: 'xe-watch-ioctl',

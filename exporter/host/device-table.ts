@@ -1,4 +1,4 @@
-import type { XeDevice } from './device.js';
+import { unboundXeDevice, type XeDevice } from './device.js';
 import { listXeDevices } from './devices.js';
 
 /** More devices than any node has; what lies beyond is left out and reported once. */
@@ -17,6 +17,8 @@ export interface DeviceTableOptions {
 export class DeviceTable {
   readonly #options: DeviceTableOptions;
   #devices: readonly XeDevice[] = [];
+  /** By PCI address, the last heard of last: also devices that were unbound, and such that could not be bound. */
+  readonly #remembered = new Map<string, XeDevice>();
   #overflowReported = false;
 
   constructor(options: DeviceTableOptions) {
@@ -36,6 +38,20 @@ export class DeviceTable {
     return this.#devices.find((device) => device.renderMinor === minor || device.cardMinor === minor);
   }
 
+  /** The device at an address, also after it was unbound; undefined when it never was an xe device. */
+  at(pciBdf: string): XeDevice | undefined {
+    return this.#remembered.get(pciBdf);
+  }
+
+  /** The same for an address at which the xe driver has just said something: it may have failed to bind. */
+  heardOf(pciBdf: string): XeDevice {
+    const known = this.#remembered.get(pciBdf);
+    if (known !== undefined) return known;
+    const device = unboundXeDevice(pciBdf);
+    this.#remember(device);
+    return device;
+  }
+
   /** Looks again and reports the difference. */
   refresh(): void {
     const { list, onAdded, onRemoved, onOverflow } = this.#options;
@@ -51,6 +67,16 @@ export class DeviceTable {
       .map((device) => before.find((known) => sameBinding(known, device)) ?? device);
     for (const device of before) if (!this.#devices.includes(device)) onRemoved(device);
     for (const device of this.#devices) if (!before.includes(device)) onAdded(device);
+    for (const device of this.#devices) this.#remember(device);
+  }
+
+  #remember(device: XeDevice): void {
+    this.#remembered.delete(device.pciBdf);
+    this.#remembered.set(device.pciBdf, device);
+    for (const address of this.#remembered.keys()) {
+      if (this.#remembered.size <= MAX_DEVICES) break;
+      if (this.#devices.every(({ pciBdf }) => pciBdf !== address)) this.#remembered.delete(address);
+    }
   }
 }
 

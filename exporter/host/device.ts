@@ -28,3 +28,19 @@ export function drmMinors(devices: readonly Pick<XeDevice, 'renderMinor' | 'card
     [renderMinor, cardMinor].filter((minor) => minor !== undefined),
   );
 }
+
+/** A device that the driver could not bind to, or not any more: all that is known is where it is. */
+export function unboundXeDevice(pciBdf: string): XeDevice {
+  return Object.freeze({
+    pciBdf,
+    card: undefined,
+    render: undefined,
+    cardMinor: undefined,
+    renderMinor: undefined,
+    vendorId: '',
+    deviceId: '',
+    driverVersion: '',
+    numaNode: -1,
+    binding: undefined,
+  });
+}

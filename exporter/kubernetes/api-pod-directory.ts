@@ -3,7 +3,7 @@ import { before } from '../deadline.js';
 import type { FeatureBoard } from '../telemetry/features.js';
 import type { ApiAccess } from './api-access.js';
 import { ApiError, apiGet, lines, wholeText, type ApiRequestOptions } from './api-request.js';
-import { Backoff, type BackoffOptions } from './backoff.js';
+import { Backoff, type BackoffOptions } from '../backoff.js';
 import { ChangeNotice } from './change-notice.js';
 import type { PodDirectory, PodName, PodQuery } from './pod-directory.js';
 import { PodIndex, type PodIndexOptions } from './pod-index.js';

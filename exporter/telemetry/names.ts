@@ -247,6 +247,7 @@ export const ATTRIBUTE = {
   kernelLogMessage: 'xe.kernel_log.message',
   kernelLogSequence: 'xe.kernel_log.sequence',
   sourceState: 'xe.exporter.source_state',
+  sourceReason: 'xe.exporter.source_reason',
   victimEvidence: 'xe.victim.evidence',
   victimInferred: 'xe.victim.inferred',
   topConsumers: 'xe.top_consumers',

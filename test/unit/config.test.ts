@@ -61,6 +61,14 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
       'h:',
     ],
   },
+  mode: {
+    good: [
+      ['auto', 'auto'],
+      ['watch_queue', 'watch_queue'],
+      ['fallback', 'fallback'],
+    ],
+    bad: ['', 'watch-queue', 'kmsg'],
+  },
   xeWatchIoctl: {
     good: ['auto', 'off', '0x0f', '0x10', '0x11'].map((text) => [text, text]),
     bad: ['', '15', '0x12', 'on'],
