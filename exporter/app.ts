@@ -9,6 +9,7 @@ import { codedError, type CodedError } from './errors.js';
 import { wantedEvents } from './events/index.js';
 import { createHttpServer, listenHttp } from './http/server.js';
 import type { Readiness } from './http/routes/health.js';
+import { modeLine } from './mode.js';
 import { loadNative } from './native/load.js';
 import { watchSimulatedNode, watchThisNode, type NodeWatch } from './node-watch.js';
 import { Pipeline } from './pipeline.js';
@@ -109,6 +110,9 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     else logger.info({ events }, 'the configuration was read again; of its options, events was applied');
   });
   logger.info({ url, version, devices: node.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');
+  if (!simulated) {
+    void node.watchQueue.probed().then(() => logger.info({}, modeLine(features.all(), node.devices.devices.length)));
+  }
 
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
