@@ -1,7 +1,8 @@
 import type { Writable } from 'node:stream';
 import type { DeviceEvent } from '../events/device-event.js';
 import type { DropReason } from '../telemetry/names.js';
-import { toLogRecord, type LogRecord, type LogRecordOptions } from './log-record.js';
+import { jsonLine } from './json-line.js';
+import { toLogRecord, type LogRecordOptions } from './log-record.js';
 import type { LogSink } from './sink.js';
 
 const DEFAULT_BACKLOG_BYTES = 1024 * 1024;
@@ -48,21 +49,4 @@ export class StdoutSink implements LogSink {
     });
     return this.#closing;
   }
-}
-
-/** The record as one line of JSON; attributes keep their dotted names. */
-export function jsonLine(record: LogRecord): string {
-  return JSON.stringify({
-    timestamp: isoNanoseconds(record.timestampNs),
-    event_name: record.eventName,
-    severity_number: record.severityNumber,
-    body: record.body,
-    attributes: record.attributes,
-  });
-}
-
-/** ISO 8601 in UTC with nine decimals: `2026-01-31T12:00:00.123456789Z`. */
-function isoNanoseconds(ns: bigint): string {
-  const seconds = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
-  return `${seconds}.${String(ns % 1_000_000_000n).padStart(9, '0')}Z`;
 }

@@ -1,9 +1,9 @@
 import type { DeviceEvent } from '../events/device-event.js';
 import { errnoName } from '../events/errno.js';
 import type { DropReason } from '../telemetry/names.js';
+import { jsonLine } from './json-line.js';
 import { toLogRecord, type LogRecordOptions } from './log-record.js';
 import type { Sink } from './sink.js';
-import { jsonLine } from './stdout.js';
 
 /** Which events are shown. An empty list lets everything through; a loss always passes, because it can hide any of them. */
 export interface EventFilter {

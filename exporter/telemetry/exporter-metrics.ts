@@ -10,6 +10,7 @@ import {
   OTLP_RESULTS,
   OTLP_SIGNALS,
   RECEIVED_EVENTS,
+  STREAM_DROP_REASONS,
   UNATTRIBUTED_REASONS,
   type DropReason,
   type DropStage,
@@ -56,7 +57,7 @@ const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
   prometheus: ['unknown_device', 'closed', 'error'],
   otel_logs: LOG_DROPS,
   stdout: LOG_DROPS,
-  stream: LOG_DROPS,
+  stream: ['rate_limited', 'closed', 'error'],
   terminal: QUEUE_DROPS,
 };
 
@@ -138,7 +139,17 @@ export class ExporterMetrics {
     'Records that can wait for export over OTLP.',
     LABEL.signal,
   );
-  readonly streamSubscribers = this.#gauge(METRIC.streamSubscribers, 'Readers of the event stream.');
+  readonly streamSubscribers = this.#gauge(METRIC.streamSubscribers, 'Open event streams.');
+  // Not part of eventsDropped: a subscriber that was cut off resumes where it was, and costs the sink nothing.
+  readonly streamSubscribersDropped = this.#counter(
+    METRIC.streamSubscribersDropped,
+    'Event streams that were cut off or turned away.',
+    LABEL.reason,
+  );
+  readonly streamEventsMissed = this.#counter(
+    METRIC.streamEventsMissed,
+    'Events that had left the ring before a subscriber could read them; each was told.',
+  );
   readonly featureInfo = this.#gauge(
     METRIC.featureInfo,
     'State of a feature on this node, always 1.',
@@ -189,12 +200,22 @@ export class ExporterMetrics {
 
   #sinkSwitchedOn(sink: SinkName): void {
     for (const reason of SINK_DROPS[sink]) this.eventsDropped.cell('sink', sink, reason);
-    if (sink !== 'otel_logs') return;
+    if (sink === 'otel_logs') this.#otlpSwitchedOn();
+    if (sink === 'stream') this.#streamSwitchedOn();
+  }
+
+  #otlpSwitchedOn(): void {
     for (const signal of OTLP_SIGNALS) {
       for (const result of OTLP_RESULTS) this.otlpRecords.cell(signal, result);
       this.otlpQueueLength.cell(signal);
       this.otlpQueueCapacity.cell(signal);
     }
+  }
+
+  #streamSwitchedOn(): void {
+    this.streamSubscribers.cell();
+    for (const reason of STREAM_DROP_REASONS) this.streamSubscribersDropped.cell(reason);
+    this.streamEventsMissed.cell();
   }
 
   #counter(name: string, help: string, ...labels: string[]): CounterFamily {

@@ -49,6 +49,8 @@ export const METRIC = {
   otlpQueueLength: 'xe_exporter_otlp_queue_length',
   otlpQueueCapacity: 'xe_exporter_otlp_queue_capacity',
   streamSubscribers: 'xe_exporter_stream_subscribers',
+  streamSubscribersDropped: 'xe_exporter_stream_subscribers_dropped_total',
+  streamEventsMissed: 'xe_exporter_stream_events_missed_total',
 } as const;
 
 /** Label names. pid, process name, vm id and client id are never labels: they go into log events. */
@@ -150,6 +152,10 @@ export type OtlpSignal = (typeof OTLP_SIGNALS)[number];
 /** Values of `result` on {@link METRIC.otlpRecords}. */
 export const OTLP_RESULTS = ['exported', 'failed', 'dropped'] as const;
 export type OtlpResult = (typeof OTLP_RESULTS)[number];
+
+/** Values of `reason` on {@link METRIC.streamSubscribersDropped}: did not read fast enough, or found the limit reached. */
+export const STREAM_DROP_REASONS = ['slow', 'limit'] as const;
+export type StreamDropReason = (typeof STREAM_DROP_REASONS)[number];
 
 /** Label value that takes what a series cap does not admit. */
 export const OTHER_SERIES = '_other';

@@ -1,0 +1,35 @@
+/** One log event, with what readers choose by. */
+export interface FeedEvent {
+  /** 1 for the first of this start of the exporter; without holes. */
+  readonly number: number;
+  /** OpenTelemetry event name. */
+  readonly name: string;
+  /** The record as `--events-stdout` writes it: one JSON object without a line break. Made once, whoever reads it. */
+  readonly json: string;
+  /** PCI address; undefined for an event of no device. */
+  readonly device: string | undefined;
+  /** Positive; undefined for an event without one. */
+  readonly errno: number | undefined;
+  readonly namespace: string | undefined;
+  readonly pod: string | undefined;
+}
+
+/** Told of changes, synchronously, on the event path: what takes time has to wait. Must not throw. */
+export interface FeedFollower {
+  published(): void;
+  /** Nothing will be published any more; also told to one that comes later. */
+  closed(): void;
+}
+
+/** The last log events, as the stream sink keeps them and the HTTP side reads them. JavaScript thread only. */
+export interface EventFeed {
+  /** Differs from one start of the exporter to the next: a number means nothing without it. */
+  readonly instance: string;
+  /** Number of the oldest event kept; `newest + 1` while there is none. */
+  readonly oldest: number;
+  /** Number of the newest event; 0 before the first. */
+  readonly newest: number;
+  /** @returns undefined for an event that is not kept any more, or has not happened yet. */
+  at(number: number): FeedEvent | undefined;
+  follow(follower: FeedFollower): void;
+}
