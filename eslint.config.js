@@ -21,7 +21,7 @@ const STAGES = [
   'commands',
 ];
 /** Files beside the folders: errors.ts is a foundation, these put stages together and are for commands only. */
-const COMPOSITION = ['app', 'mode', 'pipeline', 'node-watch'];
+const COMPOSITION = ['app', 'mode', 'pipeline', 'node-watch', 'node-status'];
 
 /** What a stage may not import although it stands to its left: HTTP reads the registry and knows nothing of the flow. */
 const ALSO_FORBIDDEN = { http: ['sources', 'decode', 'attribute', 'incidents', 'bus', 'sinks'] };

@@ -8,9 +8,11 @@ import { before, LATE } from './deadline.js';
 import { codedError, type CodedError } from './errors.js';
 import { wantedEvents } from './events/index.js';
 import { createHttpServer, listenHttp } from './http/server.js';
+import type { EventsOptions } from './http/routes/events.js';
 import type { Readiness } from './http/routes/health.js';
 import { modeLine } from './mode.js';
 import { loadNative } from './native/load.js';
+import { nodeStatus } from './node-status.js';
 import { watchSimulatedNode, watchThisNode, type NodeWatch } from './node-watch.js';
 import { Pipeline } from './pipeline.js';
 import { OtelLogsSink } from './sinks/otel-logs.js';
@@ -20,7 +22,9 @@ import { PrometheusSink } from './sinks/prometheus.js';
 import { RateLimitedSink } from './sinks/rate-limited.js';
 import type { LogSink, Sink } from './sinks/sink.js';
 import { StdoutSink } from './sinks/stdout.js';
+import { StreamSink } from './sinks/stream.js';
 import { messageSources } from './sources/index.js';
+import type { EventFeed } from './telemetry/event-feed.js';
 import { ExporterMetrics } from './telemetry/exporter-metrics.js';
 import { FeatureBoard } from './telemetry/features.js';
 import type { Logger } from './telemetry/logger.js';
@@ -51,6 +55,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   const sinkNames: SinkName[] = ['prometheus'];
   if (otlp.wanted) sinkNames.push('otel_logs');
   if (config.eventsStdout) sinkNames.push('stdout');
+  if (config.eventsHttp) sinkNames.push('stream');
   const metrics = new ExporterMetrics({
     sources: wantedSources(config.mode, simulated),
     sinks: sinkNames,
@@ -72,6 +77,10 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   if (config.eventsStdout) {
     addLogSink(new StdoutSink(context.stdout as Writable, { instanceId, includeProcess: config.includeProcess }));
   }
+  const stream = config.eventsHttp
+    ? new StreamSink({ instanceId, includeProcess: config.includeProcess, ringSize: config.eventsRingSize })
+    : undefined;
+  if (stream) addLogSink(stream);
   const pipeline = new Pipeline(metrics, sinks, { outcomeWindowMs: config.outcomeWindow });
 
   const watchNode = simulated ? watchSimulatedNode : watchThisNode;
@@ -96,7 +105,15 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   const http = createHttpServer({
     registry: metrics.registry,
     readiness: () => readiness(node),
-    landing: { version, features: () => features.all() },
+    status: () =>
+      nodeStatus({
+        version,
+        nodeName: simulated ? 'simulated node' : (config.nodeName ?? (env['NODE_NAME'] || hostname())),
+        node,
+        metrics,
+        features,
+      }),
+    events: stream && eventStreams(stream, config, metrics),
     logger,
   });
   // The port first: a second exporter on the node fails before it has touched anything.
@@ -126,6 +143,18 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     logger.info({}, 'xe-exporter has stopped');
   };
   return { url, stop: () => (stopped ??= stop()) };
+}
+
+function eventStreams(feed: EventFeed, config: Config, metrics: ExporterMetrics): EventsOptions {
+  return {
+    feed,
+    limits: { subscribers: config.eventsMaxSubscribers },
+    accounting: {
+      subscribers: (count) => metrics.streamSubscribers.cell().set(count),
+      dropped: (reason) => metrics.streamSubscribersDropped.cell(reason).inc(),
+      missed: (count) => metrics.streamEventsMissed.cell().inc(count),
+    },
+  };
 }
 
 async function openOtlp(
@@ -165,7 +194,7 @@ function readiness({ devices, sources }: NodeWatch): Readiness {
   if (devices.devices.length === 0) return { ready: true, reason: 'idle: this node has no xe device' };
   const up = sources.filter((source) => source.up).map(({ name }) => name);
   if (up.length > 0) return { ready: true, reason: `events come from ${up.join(', ')}` };
-  return { ready: false, reason: 'no event source is up; the landing page and "xe-exporter doctor" say why' };
+  return { ready: false, reason: 'no event source is up; the status page and "xe-exporter doctor" say why' };
 }
 
 function logFeature(logger: Logger, { feature, state, reason, fix }: ReturnType<FeatureBoard['all']>[number]): void {

@@ -32,9 +32,9 @@ function quiet(logger: Logger): Logger {
 
 function introduction(url: string): string {
   return [
-    'A simulated GPU node is running: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error every second or so.',
+    'A simulated GPU node is running: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error every second or so. Ctrl-C stops.',
+    `Status page: ${url}${PATH.landing}  (the same events in a terminal: curl -N ${url}${PATH.events})`,
     `Metrics: ${url}${PATH.metrics}  (try: curl -s ${url}${PATH.metrics} | grep ${METRIC.clientVmRebindErrors})`,
-    `Reload to see them move; ${METRIC.vmRebindOomOutcomes} says what became of each victim. Ctrl-C stops.`,
     '',
   ].join('\n');
 }

@@ -3,15 +3,21 @@ import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Logger } from '../telemetry/logger.js';
 import { PATH } from '../telemetry/names.js';
 import type { ExpositionRegistry } from '../telemetry/registry.js';
+import { ResponseDeadline } from './response-deadline.js';
+import { eventsRoute, type EventsOptions } from './routes/events.js';
 import { healthRoutes, type Readiness } from './routes/health.js';
-import { landingRoute, type LandingInfo } from './routes/landing.js';
 import { metricsRoute } from './routes/metrics.js';
+import { statusRoute } from './routes/status.js';
+import type { NodeStatus } from './status/node-status.js';
 
 export interface HttpServerOptions {
   readonly registry: Pick<ExpositionRegistry, 'render'>;
   /** Read at every request; it must not block. */
   readonly readiness: () => Readiness;
-  readonly landing: LandingInfo;
+  /** What the status page shows; asked at every request of it, and must not block. */
+  readonly status: () => Promise<NodeStatus>;
+  /** undefined switches /events off. */
+  readonly events?: EventsOptions | undefined;
   readonly logger: Logger;
   readonly limits?: Partial<HttpLimits>;
 }
@@ -26,7 +32,7 @@ export interface HttpLimits {
   readonly responseMs: number;
   /** Idle time between requests: longer than the usual scrape intervals, so that a scraper keeps its connection. */
   readonly keepAliveMs: number;
-  /** Further connections are refused. */
+  /** Further connections are refused. Event streams come on top: they have a limit of their own. */
   readonly connections: number;
 }
 
@@ -60,12 +66,12 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) =>
       void refuse(reply as FastifyReply, error.statusCode ?? 400, 'Bad request.'),
   });
-  app.server.maxConnections = limits.connections;
+  app.server.maxConnections = limits.connections + (options.events?.limits.subscribers ?? 0);
+  const deadline = new ResponseDeadline(limits.responseMs);
 
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store').type(TEXT);
-    const timer = setTimeout(() => reply.raw.destroy(), limits.responseMs).unref();
-    reply.raw.once('close', () => clearTimeout(timer));
+    deadline.start(reply.raw);
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(reply, request.url);
   });
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `Not found. There is ${PATHS.join(', ')}.`));
@@ -77,7 +83,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 
   metricsRoute(app, options.registry);
   healthRoutes(app, options.readiness);
-  landingRoute(app, options.landing, options.readiness);
+  eventsRoute(app, options.events, deadline);
+  statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed });
   return app;
 }
 

@@ -52,6 +52,16 @@ export class DeviceCounters {
     this.#wedged.cell(pciBdf).set(wedged ? 1 : 0);
   }
 
+  /** @param pciBdf of a device that is bound */
+  isWedged(pciBdf: string): boolean {
+    return this.#wedged.cell(pciBdf).value === 1;
+  }
+
+  /** Every counter of a device that is bound, by metric name. */
+  all(pciBdf: string): readonly (readonly [metric: string, count: number])[] {
+    return [...this.#counters].map(([metric, family]) => [metric, family.cell(pciBdf).value]);
+  }
+
   /** Without a driver nobody can say. */
   deviceUnbound(pciBdf: string): void {
     this.#wedged.remove(pciBdf);

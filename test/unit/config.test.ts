@@ -134,6 +134,27 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['0', '65537', 'many'],
   },
+  eventsHttp: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['', 'on'],
+  },
+  eventsRingSize: {
+    good: [
+      ['1', 1],
+      ['65536', 65_536],
+    ],
+    bad: ['', '0', '65537', '1k'],
+  },
+  eventsMaxSubscribers: {
+    good: [
+      ['1', 1],
+      ['1024', 1024],
+    ],
+    bad: ['', '0', '1025'],
+  },
   eventsStdout: {
     good: [
       ['true', true],

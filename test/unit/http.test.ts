@@ -8,6 +8,7 @@ import { createHttpServer, listenHttp, type HttpServerOptions } from '../../expo
 import { CounterFamily } from '../../exporter/telemetry/metric-families.js';
 import { ExpositionRegistry } from '../../exporter/telemetry/registry.js';
 import { parseExposition } from '../helpers/exposition.js';
+import { aNodeStatus } from '../helpers/node-status.js';
 import { waitFor } from '../helpers/wait-for.js';
 
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
@@ -23,7 +24,7 @@ function start(series = 1, given: Partial<HttpServerOptions> = {}) {
   const app = createHttpServer({
     registry,
     readiness: () => ({ ready: true, reason: 'All is well.' }),
-    landing: { version: '1.2.3', features: () => [] },
+    status: async () => aNodeStatus(),
     logger: silent,
     ...given,
   });
@@ -192,52 +193,6 @@ describe('health', () => {
   it('is ready with a reason', async () => {
     const ready = await start().app.inject('/readyz');
     assert.deepEqual([ready.statusCode, ready.body], [200, 'All is well.\n']);
-  });
-});
-
-describe('GET /', () => {
-  it('shows every feature with what to do', async () => {
-    const features = [
-      { feature: 'watch_queue', state: 'denied', reason: 'no permission', fix: 'add CAP_SYS_PTRACE' },
-    ] as const;
-    const { body, headers } = await start(0, { landing: { version: '1.2.3', features: () => features } }).app.inject(
-      '/',
-    );
-    assert.equal(headers['content-type'], 'text/html; charset=utf-8');
-    for (const text of [
-      '1.2.3',
-      'All is well.',
-      'href="/metrics"',
-      'watch_queue',
-      'denied',
-      'no permission',
-      'add CAP_SYS_PTRACE',
-    ]) {
-      assert.ok(body.includes(text), text);
-    }
-  });
-
-  it('lets no string from outside become markup', async () => {
-    const evil = `<script>alert(1)</script><img src=x onerror="alert(1)">'"&amp;</td></style>`;
-    const features = [{ feature: evil as 'otlp', state: evil as 'active', reason: evil, fix: evil }];
-    const given = {
-      landing: { version: evil, features: () => features },
-      readiness: () => ({ ready: false, reason: evil }),
-    };
-    const { body, headers } = await start(0, given).app.inject('/');
-    assert.equal(body.includes('<script'), false);
-    assert.equal(body.includes('<img'), false);
-    assert.equal(body.split('</style>').length, 2);
-    assert.equal(body.split('&lt;script&gt;alert(1)&lt;/script&gt;').length, 1 + 6);
-    const policy = String(headers['content-security-policy']);
-    assert.match(policy, /default-src 'none'/);
-    assert.doesNotMatch(policy, /unsafe/);
-    assert.equal(headers['x-content-type-options'], 'nosniff');
-  });
-
-  it('loads nothing', async () => {
-    const { body } = await start().app.inject('/');
-    assert.doesNotMatch(body, /<script|<link|<img|src=|@import|url\(|https?:/);
   });
 });
 

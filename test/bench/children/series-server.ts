@@ -33,7 +33,7 @@ for (let client = 0; count + ERRNO_LABELS.length <= wanted; client++, count += E
 const app = createHttpServer({
   registry: metrics.registry,
   readiness: () => ({ ready: true, reason: '' }),
-  landing: { version: '1', features: () => [] },
+  status: () => Promise.reject(new Error('not measured')),
   logger: createLogger({ level: 'error', format: 'json', stream: process.stderr }),
 });
 const url = await listenHttp(app, { host: '127.0.0.1', port: 0 });

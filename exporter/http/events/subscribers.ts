@@ -1,0 +1,107 @@
+import type { ServerResponse } from 'node:http';
+import type { EventFeed } from '../../telemetry/event-feed.js';
+import type { StreamDropReason } from '../../telemetry/names.js';
+import type { EventFilter } from './query.js';
+import type { ResumePoint } from './resume.js';
+import { Subscriber } from './subscriber.js';
+
+/** What event streams can cost at most. Times in milliseconds. */
+export interface StreamLimits {
+  readonly subscribers: number;
+  /** Also how often slow readers are looked for. */
+  readonly heartbeatMs: number;
+  /** A stream whose socket has been full for so long is cut off. */
+  readonly stallMs: number;
+}
+
+export interface StreamAccounting {
+  subscribers(count: number): void;
+  dropped(reason: StreamDropReason): void;
+  /** Events that a subscriber was told it missed. */
+  missed(count: number): void;
+}
+
+/**
+ * The open event streams. Events of one turn of the event loop go out together, after the sinks have them all, so that a
+ * subscriber costs the event path nothing but a flag. JavaScript thread only.
+ */
+export class Subscribers {
+  readonly #feed: EventFeed;
+  readonly #limits: StreamLimits;
+  readonly #accounting: StreamAccounting;
+  readonly #open = new Set<Subscriber>();
+  #wakeUp: NodeJS.Immediate | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(feed: EventFeed, limits: StreamLimits, accounting: StreamAccounting) {
+    this.#feed = feed;
+    this.#limits = limits;
+    this.#accounting = accounting;
+    feed.follow({
+      published: () => {
+        if (this.#open.size > 0) this.#wakeUp ??= setImmediate(() => this.#pumpAll());
+      },
+      closed: () => this.#close(),
+    });
+  }
+
+  /** Why a new stream is turned away now, and counts that it was; undefined when it is welcome. */
+  refusal(): string | undefined {
+    if (this.#closed) return 'The exporter is stopping.';
+    if (this.#open.size < this.#limits.subscribers) return undefined;
+    this.#accounting.dropped('limit');
+    return `All ${this.#limits.subscribers} event streams are taken: try later, or raise --events-max-subscribers.`;
+  }
+
+  /** Takes over a response whose head is sent, until either side ends it. */
+  add(response: ServerResponse, filter: EventFilter, from: ResumePoint): void {
+    // A client can be gone before its request is read; its close event will not come again.
+    if (response.destroyed) return;
+    const missed = (count: number): void => this.#accounting.missed(count);
+    const subscriber = new Subscriber(response, { feed: this.#feed, filter, from, missed });
+    this.#open.add(subscriber);
+    this.#changed();
+    response.once('close', () => {
+      if (this.#open.delete(subscriber)) this.#changed();
+    });
+  }
+
+  #pumpAll(): void {
+    this.#wakeUp = undefined;
+    this.#dropSlow();
+    for (const subscriber of this.#open) subscriber.pump();
+  }
+
+  #beat(): void {
+    this.#dropSlow();
+    for (const subscriber of this.#open) subscriber.heartbeat();
+  }
+
+  #dropSlow(): void {
+    for (const subscriber of this.#open) {
+      if (!subscriber.tooSlow(this.#limits.stallMs)) continue;
+      this.#accounting.dropped('slow');
+      this.#open.delete(subscriber);
+      this.#changed();
+      subscriber.destroy();
+    }
+  }
+
+  #changed(): void {
+    this.#accounting.subscribers(this.#open.size);
+    if (this.#open.size === 0) {
+      clearInterval(this.#heartbeat);
+      this.#heartbeat = undefined;
+    } else {
+      this.#heartbeat ??= setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
+    }
+  }
+
+  #close(): void {
+    this.#closed = true;
+    clearImmediate(this.#wakeUp);
+    this.#pumpAll();
+    for (const subscriber of this.#open) subscriber.end();
+  }
+}

@@ -1,0 +1,74 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { EventFeed } from '../../telemetry/event-feed.js';
+import { PATH } from '../../telemetry/names.js';
+import { eventDocument } from '../events/document.js';
+import { parseEventQuery } from '../events/query.js';
+import { resumePoint } from '../events/resume.js';
+import { Subscribers, type StreamAccounting, type StreamLimits } from '../events/subscribers.js';
+import type { ResponseDeadline } from '../response-deadline.js';
+
+export interface EventsOptions {
+  readonly feed: EventFeed;
+  readonly accounting: StreamAccounting;
+  readonly limits: Partial<StreamLimits> & Pick<StreamLimits, 'subscribers'>;
+}
+
+const HEARTBEAT_MS = 15_000;
+const STALL_MS = 30_000;
+
+/** How long one that found no place should wait. */
+const RETRY_AFTER_SECONDS = 30;
+
+/**
+ * GET /events: log events as they happen, as server-sent events, or the last ones as one JSON document (`format=json`). A reader
+ * that comes back with the id of the last event it had gets what it missed, as far as that is kept, and is told what is not.
+ */
+export function eventsRoute(
+  app: FastifyInstance,
+  options: EventsOptions | undefined,
+  deadline: ResponseDeadline,
+): void {
+  if (options === undefined) {
+    app.get(PATH.events, (_request, reply) =>
+      reply.code(404).send('Events are switched off here: start the exporter with --events-http.\n'),
+    );
+    return;
+  }
+  const { feed, accounting } = options;
+  const limits = { heartbeatMs: HEARTBEAT_MS, stallMs: STALL_MS, ...options.limits };
+  const subscribers = new Subscribers(feed, limits, accounting);
+
+  app.get(PATH.events, (request, reply) => {
+    const query = parseEventQuery(request.query as Readonly<Record<string, string | string[]>>);
+    if ('problem' in query) return reply.code(400).send(`${query.problem}\n`);
+    if (query.format === 'json') {
+      return reply.type('application/json; charset=utf-8').send(eventDocument(feed, query));
+    }
+    reply.type('text/event-stream; charset=utf-8').header('X-Accel-Buffering', 'no');
+    if (request.method === 'HEAD') return reply.send('');
+    const refusal = subscribers.refusal();
+    if (refusal !== undefined) return turnAway(reply, refusal);
+    // Pipelined behind another answer: it might never get the socket, nor hear of its end.
+    if (reply.raw.socket === null) return turnAway(reply, 'An event stream needs a connection of its own.');
+    // The header is what a client sends by itself when it comes back; the parameter is still the one it began with.
+    const from = resumePoint(feed, lastEventIdOf(request) ?? query.lastEventId);
+    reply.hijack();
+    deadline.lift(reply.raw);
+    reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
+    subscribers.add(reply.raw, query.filter, from);
+    return reply;
+  });
+}
+
+function turnAway(reply: FastifyReply, line: string): FastifyReply {
+  return reply
+    .code(503)
+    .type('text/plain; charset=utf-8')
+    .header('Retry-After', String(RETRY_AFTER_SECONDS))
+    .send(`${line}\n`);
+}
+
+function lastEventIdOf({ headers }: FastifyRequest): string | undefined {
+  const value = headers['last-event-id'];
+  return Array.isArray(value) ? value[0] : value;
+}

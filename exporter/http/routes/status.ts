@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { EventFeed } from '../../telemetry/event-feed.js';
+import { PATH } from '../../telemetry/names.js';
+import type { NodeStatus } from '../status/node-status.js';
+import { statusPage } from '../status/page.js';
+import { SCRIPT } from '../status/script.js';
+import { STYLE } from '../status/style.js';
+import type { Readiness } from './health.js';
+
+export interface StatusOptions {
+  readonly status: () => Promise<NodeStatus>;
+  readonly readiness: () => Readiness;
+  readonly feed: EventFeed | undefined;
+}
+
+/** Nothing but this one style and this one script may act, so that a string from a node that slips through cannot. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  `style-src ${hashOf(STYLE)}`,
+  `script-src ${hashOf(SCRIPT)}`,
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** GET /: how the node is, what happened, and what to do. For people. */
+export function statusRoute(app: FastifyInstance, { status, readiness, feed }: StatusOptions): void {
+  app.get(PATH.landing, async (_request, reply) => {
+    const page = statusPage({ status: await status(), readiness: readiness(), feed, now: new Date() });
+    return reply
+      .type('text/html; charset=utf-8')
+      .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
+      .header('Referrer-Policy', 'no-referrer')
+      .send(page);
+  });
+}
+
+function hashOf(source: string): string {
+  return `'sha256-${createHash('sha256').update(source).digest('base64')}'`;
+}

@@ -1,0 +1,40 @@
+import type { DeviceStatus, NodeStatus, SourceStatus } from '../../exporter/http/status/node-status.js';
+
+/** A quiet B580 with three watched clients. */
+export function aDeviceStatus(given: Partial<DeviceStatus> = {}): DeviceStatus {
+  return {
+    pciBdf: '0000:03:00.0',
+    model: '',
+    pciId: '8086:e20b',
+    nodes: ['card0', 'renderD128'],
+    driverVersion: '',
+    clients: 3,
+    clientsWatched: 3,
+    wedged: false,
+    lastError: 0,
+    rebindErrors: [
+      ['ENOMEM', 0],
+      ['ENOSPC', 0],
+    ],
+    otherErrors: [['job timeouts', 0]],
+    ...given,
+  };
+}
+
+/** A watch_queue that is up. */
+export function aSourceStatus(given: Partial<SourceStatus> = {}): SourceStatus {
+  return { name: 'watch_queue', up: true, received: 0, lost: 0, restarts: 0, ...given };
+}
+
+/** A node on which all is well. */
+export function aNodeStatus(given: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    version: '1.2.3',
+    node: 'node-a',
+    devices: [aDeviceStatus()],
+    sources: [aSourceStatus()],
+    features: [],
+    drops: [],
+    ...given,
+  };
+}
