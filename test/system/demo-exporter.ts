@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { waitFor } from '../helpers/wait-for.js';
 
 export interface RunningExporter {
+  readonly url: string;
   /** URL of /metrics, as the program printed it. */
   readonly metricsUrl: string;
   stop(): Promise<void>;
@@ -11,9 +12,12 @@ export interface RunningExporter {
 
 const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
 
-/** Starts `xe-exporter demo` on a free port of 127.0.0.1, as a user would, and waits until it names its URL. */
-export async function startDemo(): Promise<RunningExporter> {
-  const child = spawn(process.execPath, [MAIN, 'demo', '--listen-address=127.0.0.1:0'], {
+/** Starts `xe-exporter demo` on 127.0.0.1, by default on a free port, as a user would, and waits until it names its URL. */
+export async function startDemo({
+  port = 0,
+  flags = [],
+}: { port?: number; flags?: string[] } = {}): Promise<RunningExporter> {
+  const child = spawn(process.execPath, [MAIN, 'demo', `--listen-address=127.0.0.1:${port}`, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -32,7 +36,7 @@ export async function startDemo(): Promise<RunningExporter> {
       },
       { deadlineMs: 15_000, what: 'the demo to print its URL' },
     );
-    return { metricsUrl, stop };
+    return { url: metricsUrl.replace('/metrics', ''), metricsUrl, stop };
   } catch (error) {
     await stop();
     throw error;

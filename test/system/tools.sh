@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings the real tools of the system tests into a cache folder and prints shell assignments that say where they are.
-# Nothing is installed: the .deb files are fetched through apt with directories of our own and unpacked, so neither root
-# nor the system's apt configuration is touched and no service starts.
+# Nothing is installed but Chromium, which needs too much around it: the other .deb files are fetched through apt with
+# directories of our own and unpacked, so neither root nor the system's apt configuration is touched and no service starts.
 #
 #   XE_EXPORTER_TEST_CACHE    cache folder (default: ${XDG_CACHE_HOME:-~/.cache}/xe-exporter)
 #   XE_EXPORTER_TEST_REFRESH  1 = look for newer packages even where one is cached
@@ -59,10 +59,17 @@ tell() {
   printf 'export XE_EXPORTER_TEST_%s=%q\n' "$1" "$2"
 }
 
+if ! chromium=$(command -v chromium); then
+  say 'chromium: installing'
+  { apt-get -qq update && apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends chromium; } >&2 ||
+    die 'chromium could not be installed: install it as root, or run this as root.'
+  chromium=$(command -v chromium)
+fi
 prometheus2=$(unpack bookworm prometheus)
 prometheus3=$(unpack sid prometheus)
 promtool3=$(unpack sid promtool)
 otlp=$(unpack sid opentelemetry-proto)
+tell CHROMIUM "$chromium"
 tell PROMETHEUS_2 "$prometheus2/usr/bin/prometheus"
 tell PROMTOOL_2 "$prometheus2/usr/bin/promtool"
 tell PROMETHEUS_3 "$prometheus3/usr/bin/prometheus"
