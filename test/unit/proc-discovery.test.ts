@@ -203,7 +203,7 @@ test('a client that leaves during a look is not taken for a new one', async (t) 
 });
 
 test('a GPU that does not answer costs one read, not the look, not the other GPU and not the stop', async (t) => {
-  const { proc, look, intake, ids } = start(t, { identificationDeadlineMs: 20 });
+  const { proc, look, intake, ids } = start(t, { identificationDeadlineMs: 500 });
   for (const fd of [1, 2]) makeStuck(proc, 100, fd);
   proc.drmFdinfo(200, 5, 17);
   proc.drmFdinfo(200, 6, 18);
@@ -227,7 +227,7 @@ test('a GPU that does not answer costs one read, not the look, not the other GPU
 });
 
 test('an answer that does not come leaves a doubted client as it is', async (t) => {
-  const { proc, look, clients } = start(t, { identificationDeadlineMs: 20 });
+  const { proc, look, clients } = start(t, { identificationDeadlineMs: 500 });
   proc.drmFdinfo(100, 5, 17);
   await look([open(100, 5)]);
   const entry = clients.get(17)!;

@@ -212,7 +212,8 @@ describe('ExporterMetrics', () => {
     while (performance.now() - start < 800);
     for (let turn = 0; turn < 2; turn++) await setImmediate(); // the first may come before the timers of the loop
     const lag = await maxLag();
-    assert.ok(lag > 0.3 && lag < 2, `${lag} s`);
+    const elapsed = (performance.now() - start) / 1000;
+    assert.ok(lag > 0.3 && lag <= elapsed + 0.2, `${lag} s of ${elapsed} s`);
   });
 });
 
