@@ -1,4 +1,5 @@
 import { EXIT } from '../errors.js';
+import { markdownTable } from './markdown.js';
 import {
   COMMANDS,
   DEFAULT_COMMAND,
@@ -65,9 +66,6 @@ function wrap(text: string, indent: number): string {
   return lines.join(`\n${' '.repeat(indent)}`);
 }
 
-const BEGIN = '<!-- options -->';
-const END = '<!-- /options -->';
-
 /** The option table of the README, in Markdown. */
 export function optionTable(): string {
   const rows = OPTION_LIST.map(([key, option]) => [
@@ -79,17 +77,5 @@ export function optionTable(): string {
     option.help,
   ]);
   const head = ['Flag', 'Variable', 'File key', 'Default', 'Commands', 'What it does'];
-  return [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(escapeCell).join(' | ')} |`).join('\n');
-}
-
-function escapeCell(text: string): string {
-  return text.replaceAll('|', '\\|');
-}
-
-/** The README with a current option table between its markers; undefined when it has no markers. */
-export function withOptionTable(readme: string): string | undefined {
-  const begin = readme.indexOf(BEGIN);
-  const end = readme.indexOf(END);
-  if (begin < 0 || end < begin) return undefined;
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${optionTable()}\n\n${readme.slice(end)}`;
+  return markdownTable([head, ...rows]);
 }

@@ -1,5 +1,5 @@
 import { eventOf, type DeviceEvent, type EventDefinition, type EventDetails } from '../events/device-event.js';
-import { kernelLogError } from '../events/kernel-log-error.js';
+import { isFollowUp, kernelLogError } from '../events/kernel-log-error.js';
 import type { KernelLogBatch } from '../sources/source.js';
 import { ATTRIBUTE } from '../telemetry/names.js';
 import { FACILITY_KERN, type KernelLogLine } from '../wire/kernel-log.js';
@@ -7,9 +7,6 @@ import type { DecodeAccounting, NextSequence } from './accounting.js';
 
 /** A line without a definition is news when the driver calls it an error (KERN_ERR or worse). */
 const ERROR_LEVEL = 3;
-
-/** Longest message that goes into a log event. */
-const MESSAGE_CHARACTERS = 1024;
 
 /**
  * Lines of the kernel log to events. A line of another driver, or one of no interest, is nobody's; an error of the xe driver that no definition
@@ -39,38 +36,37 @@ export class KernelLogDecoder {
 
   #known(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
     for (const definition of this.#definitions) {
-      const { patterns = [], read } = definition.kernelLog ?? {};
-      for (const pattern of patterns) {
+      // TTM speaks for itself, without a device; every other line has to be the driver's own.
+      if (line.fromXe === (definition.counts === 'node')) continue;
+      for (const pattern of definition.kernelLog?.patterns ?? []) {
         const match = pattern.exec(line.message);
-        // TTM speaks for itself, without a device; every other line has to be the driver's own.
-        if (match === null || (definition.counts !== 'node' && !line.fromXe)) continue;
-        const facts = read?.(match.groups ?? {}, line) ?? {};
-        return this.#event(definition, batch, line, { ...facts, details: { ...placeOf(line), ...facts.details } });
+        if (match !== null) return this.#event(definition, batch, line, match.groups);
       }
     }
     return undefined;
   }
 
   #unknown(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
-    if (!line.fromXe || line.level > ERROR_LEVEL) return undefined;
-    const details = { ...placeOf(line), [ATTRIBUTE.kernelLogMessage]: line.message.slice(0, MESSAGE_CHARACTERS) };
-    return this.#event(kernelLogError, batch, line, { details });
+    if (!line.fromXe || line.level > ERROR_LEVEL || isFollowUp(line.message)) return undefined;
+    return this.#event(kernelLogError, batch, line);
   }
 
   #event(
     definition: EventDefinition,
     { source, realtimeNs, monotonicNs, device }: KernelLogBatch,
     line: KernelLogLine,
-    facts: Partial<DeviceEvent>,
+    groups: Readonly<Record<string, string | undefined>> = {},
   ): DeviceEvent {
+    const facts = definition.kernelLog?.read?.(groups, line);
+    const details = { ...placeOf(line), ...facts?.details };
     const happened = happenedAt(line, realtimeNs, monotonicNs);
-    return eventOf({ ...facts, definition, source, sequence: this.#next(), ...happened, device });
+    return eventOf({ ...facts, definition, source, sequence: this.#next(), ...happened, device, details });
   }
 }
 
 /**
  * printk stamps with the scheduler's clock, which starts with the boot and is CLOCK_MONOTONIC to within milliseconds; it goes on through
- * no suspend either. A stamp that is later than the read, or much earlier, is not believed.
+ * no suspend either. A stamp that is later than the read, or earlier than the epoch, is not believed.
  */
 function happenedAt(
   { microseconds }: KernelLogLine,
@@ -79,7 +75,9 @@ function happenedAt(
 ): Pick<DeviceEvent, 'realtimeNs' | 'monotonicNs'> {
   if (microseconds === undefined) return { realtimeNs, monotonicNs };
   const ago = monotonicNs - BigInt(microseconds) * 1000n;
-  return ago < 0n ? { realtimeNs, monotonicNs } : { realtimeNs: realtimeNs - ago, monotonicNs: monotonicNs - ago };
+  return ago < 0n || ago > realtimeNs
+    ? { realtimeNs, monotonicNs }
+    : { realtimeNs: realtimeNs - ago, monotonicNs: monotonicNs - ago };
 }
 
 function placeOf({ tile, gt, sequence }: KernelLogLine): EventDetails {

@@ -2,7 +2,7 @@ import { eventOf, type DeviceEvent, type EventDefinition } from '../events/devic
 import type { UeventBatch } from '../sources/source.js';
 import type { DecodeAccounting, NextSequence } from './accounting.js';
 
-/** Uevents of xe devices to events; every other uevent is nobody's. JavaScript thread only. */
+/** Uevents of xe devices to events; every other uevent is nobody's, and what user space had repeated is none. JavaScript thread only. */
 export class UeventDecoder {
   readonly #definitions: readonly EventDefinition[];
   readonly #accounting: DecodeAccounting;
@@ -17,8 +17,8 @@ export class UeventDecoder {
   decode(batch: UeventBatch, deliver: (event: DeviceEvent) => void): void {
     const { source, uevent, device, realtimeNs, monotonicNs } = batch;
     if (uevent === undefined) return this.#accounting.dropped('malformed', 1);
-    // Of another driver's device.
-    if (device === undefined) return;
+    // Of another driver's device, or nothing has happened.
+    if (device === undefined || uevent.synthetic) return;
     for (const definition of this.#definitions) {
       const facts = definition.uevent?.read(uevent);
       if (facts === undefined) continue;

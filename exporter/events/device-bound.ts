@@ -3,7 +3,10 @@ import { define } from './definition.js';
 import type { UeventKey } from './device-event.js';
 import { gpu } from './place.js';
 
-/** The PCI core says which driver it bound, and on unbind no more (drivers/base/dd.c, Linux 7.2). */
+/**
+ * The driver core says which driver it bound. On unbind it has forgotten before it speaks (device_unbind_cleanup() in drivers/base/dd.c,
+ * Linux 6.12 and 7.2): DRIVER= is missing, and the source has to know whose the device was.
+ */
 function binding(action: 'bind' | 'unbind'): UeventKey {
   return {
     read: (uevent) =>
@@ -18,6 +21,7 @@ function binding(action: 'bind' | 'unbind'): UeventKey {
 /** The xe driver was bound to a device: a new or a recovered one. */
 export const deviceBound = define({
   name: EVENT.deviceBound,
+  summary: 'the xe driver was bound to a device, or bound again',
   uevent: binding('bind'),
   counts: 'none',
   severity: () => 9,
@@ -27,6 +31,7 @@ export const deviceBound = define({
 /** The xe driver let go of a device: everything that used it has lost it. */
 export const deviceUnbound = define({
   name: EVENT.deviceUnbound,
+  summary: 'the xe driver let go of a device',
   uevent: binding('unbind'),
   counts: 'none',
   severity: () => 9,

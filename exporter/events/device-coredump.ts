@@ -2,15 +2,18 @@ import { ATTRIBUTE, EVENT, METRIC } from '../telemetry/names.js';
 import { define } from './definition.js';
 import { onGpu } from './place.js';
 
-/** The driver kept the state of a hang for an hour (drivers/base/devcoredump.c, xe_devcoredump.c, Linux 7.2). */
+const DUMP = /^\/devices\/virtual\/devcoredump\/devcd\d{1,10}$/;
+
+/** The driver kept the state of a hang for an hour (drivers/base/devcoredump.c, xe_devcoredump.c, Linux 6.8 to 7.2). */
 export const deviceCoredump = define({
   name: EVENT.deviceCoredump,
+  summary: 'the driver kept the state of a hang, for an hour',
   kernelLog: {
     patterns: [/^Xe device coredump has been created$/],
   },
   uevent: {
     read({ action, subsystem, devpath }) {
-      if (action !== 'add' || subsystem !== 'devcoredump') return undefined;
+      if (action !== 'add' || subsystem !== 'devcoredump' || !DUMP.test(devpath)) return undefined;
       return { details: { [ATTRIBUTE.devcoredumpPath]: `/sys${devpath}/data` } };
     },
   },
@@ -20,7 +23,7 @@ export const deviceCoredump = define({
   errorType: () => 'devcoredump',
   body(event) {
     const path = event.details?.[ATTRIBUTE.devcoredumpPath];
-    const where = path === undefined ? 'in /sys/class/devcoredump' : String(path);
+    const where = path === undefined ? 'it from /sys/class/devcoredump' : String(path);
     return `The driver captured a hang${onGpu(event)}: copy ${where} within an hour and report it to the driver's developers.`;
   },
 });

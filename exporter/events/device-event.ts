@@ -111,6 +111,8 @@ export interface UeventKey {
 export interface EventDefinition {
   /** OpenTelemetry event name and value of the `event` label. */
   readonly name: string;
+  /** What happened, in a few words for the table in the README. */
+  readonly summary: string;
   /** How each kind of source tells of it; with none of them the exporter concludes it. */
   readonly wire: WireKey | undefined;
   readonly kernelLog?: KernelLogKey;
@@ -123,6 +125,8 @@ export interface EventDefinition {
   readonly counts: 'vm_rebind_error' | 'vm_rebind_outcome' | 'loss' | 'wedged' | 'device' | 'node' | 'none';
   /** The counter moved by an event that counts for its `device`, or for the `node`. */
   readonly metric?: (typeof METRIC)[keyof typeof METRIC];
+  /** Values of the labels that counter has beyond the device. */
+  readonly metricLabels?: (event: DeviceEvent) => readonly string[];
   severity(event: DeviceEvent): Severity;
   /** True for the last word on a client's trouble: it comes rarely by its nature, and log sinks never suppress it. */
   isFinal(event: DeviceEvent): boolean;

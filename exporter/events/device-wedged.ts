@@ -6,18 +6,20 @@ import { gpu } from './place.js';
 const RECOVERY = /^[a-z-]{1,32}(?:,[a-z-]{1,32}){0,7}$/;
 
 /**
- * The driver gave the device up: every ioctl fails until it is bound anew. The uevent can repeat for one wedging, and the kernel
- * log says it too (xe_device.c, Linux 7.2).
+ * The driver gave the device up: every ioctl fails until it is bound anew (xe_device.c). Linux 6.12 says it in the kernel log only,
+ * 7.2 also by a uevent, which can repeat for one wedging. `device wedged, needs recovery` beside it is the DRM core's and says no more.
  */
 export const deviceWedged = define({
   name: EVENT.deviceWedged,
+  summary: 'the driver gave the device up, which refuses all work until it is recovered',
   kernelLog: {
-    patterns: [/^CRITICAL: Xe has declared device \S+ as wedged\./],
+    patterns: [/^CRITICAL: Xe has declared device \S{1,64} as wedged\./],
   },
   uevent: {
     read({ action, subsystem, values }) {
       const methods = values.get('WEDGED');
-      if (action !== 'change' || subsystem !== 'drm' || methods === undefined) return undefined;
+      if (action !== 'change' || subsystem !== 'drm' || values.get('DEVTYPE') !== 'drm_minor') return undefined;
+      if (methods === undefined) return undefined;
       return RECOVERY.test(methods) ? { details: { [ATTRIBUTE.deviceRecovery]: methods } } : {};
     },
   },

@@ -29,6 +29,11 @@ export function errnoName(code: number): string {
   return NAMES.get(number) ?? `errno ${number}`;
 }
 
+/** Symbolic name of an error as the kernel prints it: `-ENOMEM`, or `-12` by older kernels and those without symbolic names. */
+export function errnoNameOf(printed: string): string {
+  return /^-\d+$/.test(printed) ? errnoName(Number(printed)) : printed.replace(/^-/, '');
+}
+
 /** The errno of a symbolic name, positive; undefined for a name the platform does not know. */
 export function errnoNumber(name: string): number | undefined {
   return NUMBERS[name];

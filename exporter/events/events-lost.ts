@@ -16,6 +16,7 @@ const LOST: Readonly<Record<SourceName, string>> = {
  */
 export const eventsLost: EventDefinition = {
   name: EVENT.eventsLost,
+  summary: 'the kernel threw events away before they were read',
   wire: { type: WATCH_TYPE.META, subtype: META_SUBTYPE.LOSS, minLength: HEADER_BYTES },
   logged: true,
   ofClient: false,

@@ -2,9 +2,13 @@ import { EVENT, METRIC } from '../telemetry/names.js';
 import { define } from './definition.js';
 import { onGpu } from './place.js';
 
-/** The driver reset a whole GT (xe_gt.c, Linux 7.2): once for each reset that began, whatever became of it. */
+/**
+ * The driver reset a whole GT (xe_gt.c, Linux 6.8 to 7.2): once for each reset that began. `trying reset`, `reset queued` and `reset
+ * done` say no more; `reset failed` is an error of its own and mostly ends in a wedged device.
+ */
 export const gtReset = define({
   name: EVENT.gtReset,
+  summary: 'the driver reset a whole GT, all jobs on it are lost',
   kernelLog: {
     patterns: [/^reset started$/],
   },

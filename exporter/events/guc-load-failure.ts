@@ -2,12 +2,16 @@ import { EVENT, METRIC } from '../telemetry/names.js';
 import { define } from './definition.js';
 import { gpu } from './place.js';
 
-/** The firmware that schedules all work did not start (xe_guc.c, xe_uc_fw.c, Linux 7.2): the device is of no use. */
+/**
+ * The firmware that schedules all work did not start: the device is of no use. Each pattern is another stage of it (xe_guc.c: a missing
+ * file and the set-up, the start; xe_uc_fw.c: the transfer), so that one failure makes one event. Linux 6.8 said `GuC load failed`.
+ */
 export const gucLoadFailure = define({
   name: EVENT.gucLoadFailure,
+  summary: 'the GuC firmware did not load, the device is of no use',
   kernelLog: {
     patterns: [
-      /^load failed: status = 0x[0-9A-Fa-f]+, time = /,
+      /^(?:GuC )?load failed: status = 0x[0-9A-Fa-f]{1,8}(?!\w)/,
       /^GuC init failed with /,
       /^Failed to load GuC firmware /,
     ],

@@ -2,6 +2,7 @@ import type { KernelEvent } from '../telemetry/names.js';
 import type { EventDefinition } from './device-event.js';
 import { deviceBound, deviceUnbound } from './device-bound.js';
 import { deviceCoredump } from './device-coredump.js';
+import { deviceSurvivabilityMode } from './device-survivability-mode.js';
 import { deviceWedged } from './device-wedged.js';
 import { engineReset } from './engine-reset.js';
 import { eventsLost } from './events-lost.js';
@@ -24,6 +25,7 @@ export const eventDefinitions: readonly EventDefinition[] = [
   vmRebindOutcome,
   deviceWedged,
   deviceCoredump,
+  deviceSurvivabilityMode,
   deviceBound,
   deviceUnbound,
   jobTimeout,

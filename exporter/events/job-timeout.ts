@@ -3,14 +3,16 @@ import { define } from './definition.js';
 import { onGpu } from './place.js';
 
 /**
- * A job of a process ran for longer than its queue allows (xe_guc_submit.c, Linux 7.2). Name and pid are those of the process
- * that opened the file; "no process" and -1 when the kernel knows none.
+ * A job of a process ran for longer than its queue allows (xe_guc_submit.c). Name and pid are those of the process that opened the
+ * file, `no process` and -1 when the kernel knows none; kernels before 6.12 may not have them. A name may hold anything, even what the
+ * line itself is made of: the last ` [pid]` is the kernel's. Where syslog(2) broke the line at a newline in the name, neither is known.
  */
 export const jobTimeout = define({
   name: EVENT.jobTimeout,
+  summary: 'a job did not end in time and was stopped',
   kernelLog: {
     patterns: [
-      /^Timedout job: seqno=\d+, lrc_seqno=\d+, guc_id=(?<guc>\d+), flags=0x[0-9a-f]+ in (?<comm>.*) \[(?<pid>-?\d+)\]$/,
+      /^Timedout job: seqno=\d{1,10}, (?:lrc_seqno=\d{1,10}, )?guc_id=(?<guc>\d{1,10}), flags=0x[0-9a-f]{1,16}(?:$| in (?:(?<comm>[^]{0,64}) \[(?<pid>-?\d{1,10})\]$)?)/,
     ],
     read: ({ guc, comm = '', pid }) => ({
       details: {

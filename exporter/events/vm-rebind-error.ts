@@ -19,6 +19,7 @@ const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
  */
 export const vmRebindError: EventDefinition = {
   name: EVENT.vmRebindError,
+  summary: 'the driver could not rebind a VM and stopped it, out of memory or for another reason',
   wire: {
     type: WATCH_TYPE.DRM_XE_NOTIFY,
     subtype: XE_SUBTYPE.VM_ERR,
@@ -27,7 +28,7 @@ export const vmRebindError: EventDefinition = {
     codeOffset: HEADER_BYTES + 4,
   },
   kernelLog: {
-    patterns: [/^VM worker error: (?<code>-?\d{1,10})$/],
+    patterns: [/^VM worker error: (?<code>-[1-9]\d{0,3})$/],
     read: ({ code }) => ({ code: Number(code) }),
   },
   logged: true,

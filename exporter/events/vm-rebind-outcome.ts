@@ -16,6 +16,7 @@ const FATE: Readonly<Record<Outcome, string>> = {
  */
 export const vmRebindOutcome: EventDefinition = {
   name: EVENT.vmRebindOutcome,
+  summary: 'what became of the client after a VM rebind OOM',
   wire: undefined,
   logged: true,
   ofClient: true,

@@ -90,15 +90,18 @@ function put(attributes: Attributes, name: string, value: string | undefined): v
   if (value !== undefined && value !== '') attributes[name] = value;
 }
 
+/** What can name a process; a line of the kernel log that nobody has read yet can, too. */
+const OF_PROCESS: readonly string[] = [ATTRIBUTE.pid, ATTRIBUTE.executable, ATTRIBUTE.kernelLogMessage];
+
 /** What a definition may write its sentence from when the process is private: pid 0 and no name. */
 function withoutProcess(event: DeviceEvent): DeviceEvent {
   const process = { pid: 0, startTime: 0n, executable: '', createdAt: undefined };
   const hidden = (client: XeClient): XeClient => ({ ...client, process });
-  const { [ATTRIBUTE.pid]: _pid, [ATTRIBUTE.executable]: _executable, ...details } = event.details ?? {};
   return {
     ...event,
     client: event.client && hidden(event.client),
     inferred: event.inferred && { ...event.inferred, client: hidden(event.inferred.client) },
-    details: event.details && details,
+    details:
+      event.details && Object.fromEntries(Object.entries(event.details).filter(([name]) => !OF_PROCESS.includes(name))),
   };
 }

@@ -101,11 +101,12 @@ export class PrometheusSink implements Sink {
     return undefined;
   }
 
-  #countOfDevice({ definition, device, client }: DeviceEvent): DropReason | undefined {
+  #countOfDevice(event: DeviceEvent): DropReason | undefined {
+    const { definition, device, client } = event;
     const pciBdf = (device ?? client?.device)?.pciBdf;
     if (pciBdf === undefined || definition.metric === undefined) return 'unknown_device';
     const { counters } = this.#metrics.devices;
-    counters.of(definition.metric, pciBdf).inc();
+    counters.of(definition.metric, pciBdf, ...(definition.metricLabels?.(event) ?? [])).inc();
     if (definition.counts === 'wedged') counters.setWedged(pciBdf, true);
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { CounterFamily, GaugeFamily, type Counter } from './metric-families.js';
-import { LABEL, METRIC } from './names.js';
+import { HARDWARE_ERROR_SEVERITIES, LABEL, METRIC } from './names.js';
 import type { ExpositionRegistry } from './registry.js';
 
 /** One counter a device for each kind of trouble that kernel log and uevents tell of. */
@@ -12,13 +12,13 @@ const DEVICE_COUNTERS = {
   [METRIC.pageFaultsUnserviced]: 'GPU page faults that could not be served.',
   [METRIC.memoryCatErrors]: 'Accesses of a queue to memory that is not mapped.',
   [METRIC.gucLoadFailures]: 'Failures to load the GuC firmware.',
-  [METRIC.hardwareErrors]: 'Hardware errors the device or its RAS controller reported, corrected ones included.',
-  [METRIC.kernelLogErrors]: 'Errors the xe driver logged that the exporter does not know.',
+  [METRIC.kernelLogErrors]: 'Errors the xe driver logged for which there is no other counter.',
 } as const;
 
 /** The counters and the state of each device beside its rebind errors. JavaScript thread only. */
 export class DeviceCounters {
   readonly #counters = new Map<string, CounterFamily>();
+  readonly #hardwareErrors: CounterFamily;
   readonly #wedged: GaugeFamily;
   readonly #ttmEvictionFailures: CounterFamily;
 
@@ -26,6 +26,14 @@ export class DeviceCounters {
     for (const [name, help] of Object.entries(DEVICE_COUNTERS)) {
       this.#counters.set(name, registry.register(new CounterFamily({ name, help, labels: [LABEL.pciBdf] })));
     }
+    this.#hardwareErrors = registry.register(
+      new CounterFamily({
+        name: METRIC.hardwareErrors,
+        help: 'Hardware errors the device reported, by whether the hardware corrected them.',
+        labels: [LABEL.pciBdf, LABEL.severity],
+      }),
+    );
+    this.#counters.set(METRIC.hardwareErrors, this.#hardwareErrors);
     this.#wedged = registry.register(
       new GaugeFamily({
         name: METRIC.deviceWedged,
@@ -44,7 +52,8 @@ export class DeviceCounters {
 
   /** Creates every series of a device at 0. A bind is what ends being wedged; the counters keep their counts. */
   deviceBound(pciBdf: string): void {
-    for (const family of this.#counters.values()) family.cell(pciBdf);
+    for (const name of Object.keys(DEVICE_COUNTERS)) this.of(name, pciBdf);
+    for (const severity of HARDWARE_ERROR_SEVERITIES) this.#hardwareErrors.cell(pciBdf, severity);
     this.setWedged(pciBdf, false);
   }
 
@@ -67,11 +76,14 @@ export class DeviceCounters {
     this.#wedged.remove(pciBdf);
   }
 
-  /** @param metric one of those counted by device; @throws RangeError for any other */
-  of(metric: string, pciBdf: string): Counter {
+  /**
+   * @param metric one of those counted by device; @throws RangeError for any other
+   * @param more the values of its labels beyond the device: the severity of a hardware error
+   */
+  of(metric: string, pciBdf: string, ...more: readonly string[]): Counter {
     const family = this.#counters.get(metric);
     if (family === undefined) throw new RangeError(`${metric} is not counted by device`);
-    return family.cell(pciBdf);
+    return family.cell(pciBdf, ...more);
   }
 
   /** The counter of the node, for what the kernel puts down to no device. */

@@ -57,6 +57,7 @@ export const METRIC = {
 export const LABEL = {
   pciBdf: 'pci_bdf',
   errno: 'errno',
+  severity: 'severity',
   outcome: 'outcome',
   region: 'region',
   k8sNamespace: 'k8s_namespace_name',
@@ -93,6 +94,10 @@ export type ErrnoLabel = (typeof ERRNO_LABELS)[number];
 /** Values of the `outcome` label: what became of a client after a rebind OOM, within the outcome window. */
 export const OUTCOMES = ['exited', 'repeated', 'survived', 'unknown'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
+
+/** Values of the `severity` label of hardware errors: the words of OpenTelemetry's `hw.errors`. */
+export const HARDWARE_ERROR_SEVERITIES = ['corrected', 'uncorrected', 'unknown'] as const;
+export type HardwareErrorSeverity = (typeof HARDWARE_ERROR_SEVERITIES)[number];
 
 /** What the series of a client are labelled by: its pod, or what it belongs to outside of Kubernetes. */
 export const WORKLOAD_LABELS = ['kubernetes', 'systemd', 'slurm'] as const;
@@ -169,6 +174,7 @@ export const EVENT = {
   vmRebindOutcome: 'xe.vm.rebind_error.outcome',
   deviceWedged: 'xe.device.wedged',
   deviceCoredump: 'xe.device.coredump',
+  deviceSurvivabilityMode: 'xe.device.survivability_mode',
   deviceBound: 'xe.device.bound',
   deviceUnbound: 'xe.device.unbound',
   jobTimeout: 'xe.job.timeout',
@@ -193,6 +199,7 @@ export const RECEIVED_EVENTS: Readonly<Record<SourceName, readonly (typeof EVENT
     EVENT.vmRebindError,
     EVENT.deviceWedged,
     EVENT.deviceCoredump,
+    EVENT.deviceSurvivabilityMode,
     EVENT.jobTimeout,
     EVENT.engineReset,
     EVENT.gtReset,
@@ -247,6 +254,7 @@ export const ATTRIBUTE = {
   gucId: 'xe.guc.id',
   engineClass: 'xe.engine.class',
   deviceRecovery: 'xe.device.recovery',
+  hardwareErrorSeverity: 'xe.hardware_error.severity',
   devcoredumpPath: 'xe.devcoredump.path',
   devcoredumpReason: 'xe.devcoredump.reason',
   kernelLogError: 'xe.kernel_log.error',

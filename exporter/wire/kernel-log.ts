@@ -1,6 +1,8 @@
+import { PCI_ADDRESS } from './pci-address.js';
+
 /**
  * Lines of the kernel log as /dev/kmsg and syslog(2) give them (kernel/printk/printk.c, Linux 7.2), and what stands before the
- * message in a line of the xe driver (include/drm/drm_print.h, drivers/gpu/drm/xe/xe_gt_printk.h). Pure; any bytes parse or are refused.
+ * message in a line of the xe driver (drm_print.c, xe_gt_printk.h; Linux 6.8 to 7.2). Pure; any text parses or is refused, in linear time.
  */
 
 /** Facility of everything printed by the kernel; the kernel forces what user space writes to /dev/kmsg to another. */
@@ -14,26 +16,27 @@ export interface KernelLogLine {
   readonly sequence: number | undefined;
   /** Time since boot; undefined from syslog(2) with printk.time off. */
   readonly microseconds: number | undefined;
-  /** PCI address, from the DEVICE= line; from the text where there is none (syslog(2)). */
+  /** PCI address that the kernel stamped on the record (DEVICE=); syslog(2) has no stamp, there it is the one of the driver's prefix. */
   readonly pciBdf: string | undefined;
-  /** Of the driver's prefix: tile and GT number, and whether a virtual or physical function speaks. */
+  /** Of the driver's prefix: tile and GT number. */
   readonly tile: number | undefined;
   readonly gt: number | undefined;
-  readonly sriov: 'PF' | 'VF' | undefined;
-  /** True when the line is the xe driver's: `xe <address>: …`. */
+  /** True when the line is the xe driver's: `xe <address>: …`, with the stamp of that address. */
   readonly fromXe: boolean;
-  /** What follows the prefix, escapes undone; may have several lines. */
+  /** The text, for a line of xe what follows the prefix, escapes undone; may have several lines. */
   readonly message: string;
 }
 
-const KMSG_HEAD = /^(\d{1,10}),(\d{1,20}),(\d{1,20}),[^;\n]*;/;
-const SYSLOG_HEAD = /^<(\d{1,10})>(?:\[ *(\d{1,12})\.(\d{6})\] ?)?(?:\[[TC]\d+\] )?/;
-const PCI_ADDRESS = '[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]';
+/** Fifteen digits are below 2^53; a facility has 8 bits. */
+const KMSG_HEAD = /^(\d{1,4}),(\d{1,15}),(\d{1,15}),[^;\n]{0,64};/;
+/** With CONFIG_PRINTK_CALLER the thread or CPU follows the time. */
+const SYSLOG_HEAD = /^<(\d{1,4})>(?:\[ *(\d{1,9})\.(\d{6})\])?(?:\[ *[TC]\d{1,10}\])? ?/;
 const DEVICE = new RegExp(`^ DEVICE=\\+pci:(${PCI_ADDRESS})$`, 'm');
 const XE_PREFIX = new RegExp(`^xe (${PCI_ADDRESS}): `);
-/** In this order; each is optional. */
-const DRM_PREFIX =
-  /^(?:\[drm(?::[^\]]{1,100})?\] )?(?:\*ERROR\* )?(?:(PF|VF): )?(?:Tile(\d{1,2}): )?(?:GT(\d{1,2}): )?/;
+/** Debug messages name their function; dev_err() and its like leave all of it out. */
+const DRM_PREFIX = /^(?:\[drm(?::[^\]]{1,100}\]?)?\] )?(?:\*ERROR\* )?/;
+/** Linux 7.2 writes `PF: Tile0: GT0: `, 6.12 `GT0: PF: `, 6.8 nothing or `GT0: `. */
+const PLACE = /^(?:(?:PF|VF|Tile\d{1,2}|GT\d{1,2}): ){0,3}/;
 
 /** Parses one record of /dev/kmsg with its continuation lines; undefined when it is none. @param text decoded as UTF-8 */
 export function parseKmsgRecord(text: string): KernelLogLine | undefined {
@@ -41,48 +44,65 @@ export function parseKmsgRecord(text: string): KernelLogLine | undefined {
   if (head === null) return undefined;
   const end = text.indexOf('\n');
   const line = text.slice(head[0].length, end === -1 ? undefined : end);
-  const device = end === -1 ? undefined : DEVICE.exec(text.slice(end))?.[1];
-  const priority = Number(head[1]);
-  return withMessage(priority, Number(head[2]), Number(head[3]), device, undoEscapes(line));
+  const pciBdf = end === -1 ? undefined : DEVICE.exec(text.slice(end))?.[1];
+  const message = undoEscapes(line);
+  const xe = XE_PREFIX.exec(message);
+  return {
+    ...priorityOf(Number(head[1])),
+    sequence: Number(head[2]),
+    microseconds: Number(head[3]),
+    pciBdf,
+    // Whatever text a user gets the kernel to print, it cannot get the stamp of a device on it.
+    ...driverText(message, xe?.[1] === pciBdf ? xe : null),
+  };
 }
 
-/** Parses one line of syslog(2), `<priority>[seconds.micros] text`; undefined when it is none. */
+/**
+ * Parses one line of syslog(2), `<priority>[seconds.micros] text`; undefined when it is none. What user space wrote to the log has its
+ * facility here, too. But the kernel puts each line of a record behind a priority of its own, so a kernel message that quotes a newline
+ * from user space can pass for two: /dev/kmsg is to be preferred.
+ */
 export function parseSyslogLine(text: string): KernelLogLine | undefined {
   const head = SYSLOG_HEAD.exec(text);
   if (head === null) return undefined;
   const [whole, priority, seconds, micros] = head;
-  const time = seconds === undefined ? undefined : Number(seconds) * 1e6 + Number(micros);
-  return withMessage(Number(priority), undefined, time, undefined, text.slice(whole.length));
+  const message = text.slice(whole.length);
+  const xe = XE_PREFIX.exec(message);
+  return {
+    ...priorityOf(Number(priority)),
+    sequence: undefined,
+    microseconds: seconds === undefined ? undefined : Number(seconds) * 1e6 + Number(micros),
+    pciBdf: xe?.[1],
+    ...driverText(message, xe),
+  };
 }
 
-function withMessage(
-  priority: number,
-  sequence: number | undefined,
-  microseconds: number | undefined,
-  device: string | undefined,
+function priorityOf(priority: number): Pick<KernelLogLine, 'level' | 'facility'> {
+  return { level: priority & 7, facility: priority >>> 3 };
+}
+
+/** Takes the driver's prefix apart; the text of anybody else stays as it is. */
+function driverText(
   text: string,
-): KernelLogLine {
-  const xe = XE_PREFIX.exec(text);
-  const rest = xe === null ? text : text.slice(xe[0].length);
-  const drm = DRM_PREFIX.exec(rest);
-  const [prefix = '', sriov, tile, gt] = drm ?? [];
+  xe: RegExpExecArray | null,
+): Pick<KernelLogLine, 'tile' | 'gt' | 'fromXe' | 'message'> {
+  if (xe === null) return { tile: undefined, gt: undefined, fromXe: false, message: text };
+  const rest = text.slice(xe[0].length).replace(DRM_PREFIX, '');
+  const place = PLACE.exec(rest)?.[0] ?? '';
   return {
-    level: priority & 7,
-    facility: priority >>> 3,
-    sequence,
-    microseconds,
-    pciBdf: device ?? xe?.[1],
-    tile: tile === undefined ? undefined : Number(tile),
-    gt: gt === undefined ? undefined : Number(gt),
-    sriov: sriov as 'PF' | 'VF' | undefined,
-    fromXe: xe !== null,
-    message: rest.slice(prefix.length),
+    tile: numberAfter('Tile', place),
+    gt: numberAfter('GT', place),
+    fromXe: true,
+    message: rest.slice(place.length),
   };
+}
+
+function numberAfter(name: string, place: string): number | undefined {
+  const at = place.indexOf(name);
+  return at === -1 ? undefined : Number.parseInt(place.slice(at + name.length), 10);
 }
 
 /** /dev/kmsg writes bytes below 0x20, from 0x7f on, and the backslash as \xNN. */
 function undoEscapes(text: string): string {
-  if (!text.includes('\\x')) return text;
-  const bytes = text.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(bytes, 'latin1').toString('utf8');
+  return text.replace(/(?:\\x[0-9a-f]{2})+/g, (run) => Buffer.from(run.replaceAll('\\x', ''), 'hex').toString('utf8'));
 }

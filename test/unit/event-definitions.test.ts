@@ -1,8 +1,19 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { errnoNameOf } from '../../exporter/events/errno.js';
+import { eventTable } from '../../exporter/events/event-table.js';
+import { hardwareError } from '../../exporter/events/hardware-error.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
 import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
-import { EVENT, OUTCOMES, RECEIVED_EVENTS } from '../../exporter/telemetry/names.js';
+import { withSection } from '../../exporter/config/markdown.js';
+import {
+  ATTRIBUTE,
+  EVENT,
+  HARDWARE_ERROR_SEVERITIES,
+  OUTCOMES,
+  RECEIVED_EVENTS,
+} from '../../exporter/telemetry/names.js';
 import { HEADER_BYTES } from '../../exporter/wire/watch-notification.js';
 import { aClient, anEvent, aWorkload } from '../helpers/events.js';
 
@@ -28,7 +39,7 @@ test('what a source can tell of is received from it, everything else is conclude
     eventDefinitions.flatMap((definition) => (definition[key] ? [definition.name] : []));
   assert.deepEqual(toldBy('wire').toSorted(), RECEIVED_EVENTS.watch_queue.toSorted());
   assert.deepEqual(RECEIVED_EVENTS.simulator, RECEIVED_EVENTS.watch_queue);
-  const ofKernelLog = [...toldBy('kernelLog'), EVENT.kernelLogError, EVENT.eventsLost];
+  const ofKernelLog = [...toldBy('kernelLog'), EVENT.eventsLost];
   assert.deepEqual(ofKernelLog.toSorted(), RECEIVED_EVENTS.kmsg.toSorted());
   assert.deepEqual([...toldBy('uevent'), EVENT.eventsLost].toSorted(), RECEIVED_EVENTS.uevent.toSorted());
 });
@@ -88,4 +99,31 @@ test('an outcome says what became of whom, and how grave that is', () => {
   assert.equal(new Set(seen.map(([, , , body]) => body)).size, OUTCOMES.length);
   for (const [, , , body] of seen)
     assert.match(String(body), /^Container main of pod ml\/train-0 lost GPU VM 5 on .* and /);
+});
+
+test('a hardware error is as grave as the hardware says, and gravest when it does not', () => {
+  const seen = HARDWARE_ERROR_SEVERITIES.map((severity) => {
+    const event = anEvent({ definition: hardwareError, details: { [ATTRIBUTE.hardwareErrorSeverity]: severity } });
+    assert.deepEqual([hardwareError.errorType(event), hardwareError.metricLabels?.(event)], [severity, [severity]]);
+    return [severity, hardwareError.severity(event), hardwareError.body(event)] as const;
+  });
+  assert.deepEqual(
+    seen.map(([, severity]) => severity),
+    [13, 17, 17],
+  );
+  assert.equal(new Set(seen.map(([, , body]) => body)).size, 3);
+  assert.deepEqual(hardwareError.metricLabels?.(anEvent({ definition: hardwareError })), ['unknown']);
+});
+
+test('an error is called by its name, however the kernel prints it', () => {
+  assert.deepEqual(['-22', '-EINVAL', '-62', '-4095'].map(errnoNameOf), ['EINVAL', 'EINVAL', 'ETIME', 'errno 4095']);
+});
+
+test('the event table in the README is up to date (npm run docs)', { skip: !existsSync('README.md') }, () => {
+  const readme = readFileSync('README.md', 'utf8');
+  assert.equal(withSection(readme, 'events', eventTable()), readme);
+  for (const { name, summary } of eventDefinitions) {
+    assert.ok(eventTable().includes(`| \`${name}\` |`));
+    assert.match(summary, /^\w[^|\n]{10,99}[^.]$/, 'a few words, no sentence');
+  }
 });
