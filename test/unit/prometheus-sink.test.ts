@@ -5,11 +5,18 @@ import { runInNewContext } from 'node:vm';
 import type { Workload, XeClient } from '../../exporter/clients/client.js';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
 import { eventsLost } from '../../exporter/events/events-lost.js';
+import { hardwareError } from '../../exporter/events/hardware-error.js';
 import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
 import { watchRemoved } from '../../exporter/events/watch-removed.js';
 import { PrometheusSink } from '../../exporter/sinks/prometheus.js';
 import { ExporterMetrics } from '../../exporter/telemetry/exporter-metrics.js';
-import { ERRNO_LABELS, METRIC, OUTCOMES } from '../../exporter/telemetry/names.js';
+import {
+  ATTRIBUTE,
+  ERRNO_LABELS,
+  HARDWARE_ERROR_SEVERITIES,
+  METRIC,
+  OUTCOMES,
+} from '../../exporter/telemetry/names.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
 import { parseExposition } from '../helpers/exposition.js';
 
@@ -93,6 +100,21 @@ describe('PrometheusSink', () => {
     const series = await read();
     assert.equal(series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 1);
     assert.ok(![...series.keys()].some((key) => key.startsWith(METRIC.clientVmRebindErrors)));
+  });
+
+  it('counts hardware errors by severity, each born at 0 with the device', async () => {
+    const { sink, metrics, read } = start();
+    metrics.devices.counters.deviceBound('0000:03:00.0');
+    const details = { [ATTRIBUTE.hardwareErrorSeverity]: 'corrected' };
+    assert.equal(
+      sink.accept(anEvent({ definition: hardwareError, client: undefined, device: aDevice(), details })),
+      undefined,
+    );
+    const series = await read();
+    const counts = HARDWARE_ERROR_SEVERITIES.map((severity) =>
+      series.get(`${METRIC.hardwareErrors}{${BDF},severity="${severity}"}`),
+    );
+    assert.deepEqual(counts, [1, 0, 0]);
   });
 
   it('refuses an error without a device', () => {
