@@ -2,14 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
 import type { CommandContext } from './commands/command.js';
 import type { Config } from './config/schema.js';
 import { before, LATE } from './deadline.js';
 import { codedError, type CodedError } from './errors.js';
 import { wantedEvents } from './events/index.js';
-import { createHttpServer, listenHttp } from './http/server.js';
+import { createHealthServer, createHttpServer, listenHttp } from './http/server.js';
 import type { EventsOptions } from './http/routes/events.js';
 import type { Readiness } from './http/routes/health.js';
+import type { WebGuard } from './http/web-config/guard.js';
 import { modeLine } from './mode.js';
 import { loadNative } from './native/load.js';
 import { nodeStatus } from './node-status.js';
@@ -42,10 +44,11 @@ export interface Exporter {
  * Builds the whole program in reading order and starts it left to right.
  *
  * @param simulated a made-up node instead of this one; nothing else differs.
- * @throws CodedError when the addon does not load, the port cannot be had, or OTLP is misconfigured.
+ * @throws CodedError when the addon does not load, the web configuration cannot be used, the port cannot be had, or OTLP is misconfigured.
  */
 export async function startExporter(context: CommandContext, simulated: boolean): Promise<Exporter> {
   const { config, env, logger, version, nodeVersion } = context;
+  const guard = config.webConfigFile === undefined ? undefined : await openGuard(config.webConfigFile, logger);
   const native = loadNative();
   const features = new FeatureBoard();
   features.subscribe((report) => logFeature(logger, report));
@@ -115,11 +118,13 @@ export async function startExporter(context: CommandContext, simulated: boolean)
       }),
     events: stream && eventStreams(stream, config, metrics),
     logger,
+    guard,
   });
   // The port first: a second exporter on the node fails before it has touched anything.
   const url = await listenHttp(http, config.listenAddress).catch((error: unknown) => {
-    throw listenError(error, config.listenAddress);
+    throw listenError(error, config.listenAddress, '--listen-address');
   });
+  const health = await openHealth(context, () => readiness(node));
   await node.start(pipeline.handle);
   context.onReload(({ events }) => {
     const refused = node.watchQueue.want(wantedEvents(events));
@@ -139,7 +144,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
       logger.warn({}, 'a GPU does not answer: stopping without waiting for it');
     }
     await pipeline.close(Math.max(0, deadline - performance.now()));
-    await http.close();
+    await Promise.all([http.close(), health?.close()]);
     logger.info({}, 'xe-exporter has stopped');
   };
   return { url, stop: () => (stopped ??= stop()) };
@@ -155,6 +160,25 @@ function eventStreams(feed: EventFeed, config: Config, metrics: ExporterMetrics)
       missed: (count) => metrics.streamEventsMissed.cell().inc(count),
     },
   };
+}
+
+/** Loaded here, so that an exporter without protection does not pay for YAML and bcrypt. */
+async function openGuard(path: string, logger: Logger): Promise<WebGuard> {
+  const { WebGuard } = await import('./http/web-config/guard.js');
+  return new WebGuard(path, logger);
+}
+
+async function openHealth(
+  { config: { healthAddress }, logger }: CommandContext,
+  readiness: () => Readiness,
+): Promise<FastifyInstance | undefined> {
+  if (healthAddress === undefined) return undefined;
+  const health = createHealthServer({ readiness, logger });
+  const url = await listenHttp(health, healthAddress).catch((error: unknown) => {
+    throw listenError(error, healthAddress, '--health-address');
+  });
+  logger.info({ url }, 'health and readiness are served without authentication');
+  return health;
 }
 
 async function openOtlp(
@@ -202,18 +226,22 @@ function logFeature(logger: Logger, { feature, state, reason, fix }: ReturnType<
   logger[level]({ feature, state, ...(reason && { reason }), ...(fix && { fix }) }, 'feature state');
 }
 
-function listenError(error: unknown, { host, port }: { host: string; port: number }): CodedError | Error {
+function listenError(
+  error: unknown,
+  { host, port }: { host: string; port: number },
+  flag: '--listen-address' | '--health-address',
+): CodedError | Error {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   const cause = error as NodeJS.ErrnoException;
   switch (cause.code) {
     case 'EADDRINUSE':
-      return codedError('XEE_PORT_IN_USE', { address }, { cause });
+      return codedError('XEE_PORT_IN_USE', { address, flag }, { cause });
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return codedError('XEE_ADDRESS_NOT_AVAILABLE', { address, errno: cause.code }, { cause });
+      return codedError('XEE_ADDRESS_NOT_AVAILABLE', { address, errno: cause.code, flag }, { cause });
     case 'EACCES':
     case 'EPERM':
-      return codedError('XEE_PORT_PERMISSION', { address, errno: cause.code }, { cause });
+      return codedError('XEE_PORT_PERMISSION', { address, errno: cause.code, flag }, { cause });
     default:
       return cause;
   }

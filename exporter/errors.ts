@@ -47,19 +47,29 @@ export const ERRORS = {
     fix: 'The file is YAML: one mapping from option key to value, for example "scanInterval: 5s".',
     exitCode: EXIT.usage,
   },
+  XEE_WEB_CONFIG_UNREADABLE: {
+    message: 'cannot read the web configuration: {problems}',
+    fix: 'Check the path given to --web-config-file, the paths in that file, and that this user may read them.',
+    exitCode: EXIT.usage,
+  },
+  XEE_WEB_CONFIG_INVALID: {
+    message: 'web configuration {problems}',
+    fix: 'The file has the web configuration format of Prometheus exporters; the README has an example.',
+    exitCode: EXIT.usage,
+  },
   XEE_PORT_IN_USE: {
     message: 'cannot listen on {address}: another process has that port (EADDRINUSE)',
-    fix: 'Stop that process ("ss -ltnp" names it), or choose another port with --listen-address.',
+    fix: 'Stop that process ("ss -ltnp" names it), or choose another port with {flag}.',
     exitCode: EXIT.failure,
   },
   XEE_ADDRESS_NOT_AVAILABLE: {
     message: 'cannot listen on {address}: this machine has no such address ({errno})',
-    fix: 'Give an address of this machine to --listen-address, or none (":9464") for all of them.',
+    fix: 'Give an address of this machine to {flag}, or none (":port") for all of them.',
     exitCode: EXIT.failure,
   },
   XEE_PORT_PERMISSION: {
     message: 'cannot listen on {address}: permission denied ({errno})',
-    fix: 'Ports below 1024 need CAP_NET_BIND_SERVICE: choose a higher port with --listen-address, or add that capability.',
+    fix: 'Ports below 1024 need CAP_NET_BIND_SERVICE: choose a higher port with {flag}, or add that capability.',
     exitCode: EXIT.failure,
   },
   XEE_ADDON_NOT_LOADABLE: {

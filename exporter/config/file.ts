@@ -1,18 +1,10 @@
-import { LineCounter, parseDocument } from 'yaml';
 import { nearest } from './nearest.js';
 import { quote, type Problem } from './problem.js';
 import { OPTION_LIST, OPTIONS, type Option, type OptionKey } from './schema.js';
+import { parseYaml } from './yaml.js';
 
 /** The texts of one option in a configuration file. */
 export type FileValues = ReadonlyMap<OptionKey, readonly string[]>;
-
-/** Bounds of a file that is what it should be, so that another one is refused quickly and briefly. */
-const MOST_CHARACTERS = 65_536;
-const MOST_FAULTS = 10;
-const MOST_BRACKETS = 256;
-const MANY_INDICATORS = /(?:[-?:][ \t]+){64}/;
-
-const TOO_COMPLICATED = invalid('it is too complicated for what should be a plain list of options');
 
 const KEYS = OPTION_LIST.filter(([, option]) => option.notInFile !== true).map(([key]) => key);
 
@@ -24,7 +16,7 @@ const KEYS = OPTION_LIST.filter(([, option]) => option.notInFile !== true).map((
 export function readConfigFile(text: string): { readonly values: FileValues; readonly problems: readonly Problem[] } {
   const values = new Map<OptionKey, readonly string[]>();
   const parsed = parseYaml(text);
-  if ('problems' in parsed) return { values, problems: parsed.problems };
+  if ('faults' in parsed) return { values, problems: parsed.faults.map(invalid) };
   const { content } = parsed;
   // An empty file, or one with comments only.
   if (content === null || content === '') return { values, problems: [] };
@@ -42,27 +34,6 @@ export function readConfigFile(text: string): { readonly values: FileValues; rea
     }
   }
   return { values, problems };
-}
-
-function parseYaml(text: string): { readonly content: unknown } | { readonly problems: readonly Problem[] } {
-  if (text.length > MOST_CHARACTERS) return { problems: [invalid(`it is longer than ${MOST_CHARACTERS} characters`)] };
-  // Deep nesting exhausts the parser's stack, which V8 does not always survive.
-  if (text.split(/[[{]/).length > MOST_BRACKETS || MANY_INDICATORS.test(text)) return { problems: [TOO_COMPLICATED] };
-  try {
-    const lines = new LineCounter();
-    const document = parseDocument(text, { schema: 'failsafe', prettyErrors: false, lineCounter: lines });
-    const faults = [...document.errors, ...document.warnings];
-    if (faults.length === 0) return { content: document.toJS() };
-    // The parser's own messages quote the text.
-    const describe = ({ pos: [position], code }: (typeof faults)[number]): string => {
-      const { line, col } = lines.linePos(position);
-      return `line ${line}, column ${col}: ${code.toLowerCase().replaceAll('_', ' ')}`;
-    };
-    return { problems: faults.slice(0, MOST_FAULTS).map((fault) => invalid(describe(fault))) };
-  } catch {
-    // Too many aliases.
-    return { problems: [TOO_COMPLICATED] };
-  }
 }
 
 function isFileKey(key: string): key is OptionKey {

@@ -1,5 +1,7 @@
+import type { Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { Server as TlsServer } from 'node:tls';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify';
 import type { Logger } from '../telemetry/logger.js';
 import { PATH } from '../telemetry/names.js';
 import type { ExpositionRegistry } from '../telemetry/registry.js';
@@ -9,6 +11,7 @@ import { healthRoutes, type Readiness } from './routes/health.js';
 import { metricsRoute } from './routes/metrics.js';
 import { statusRoute } from './routes/status.js';
 import type { NodeStatus } from './status/node-status.js';
+import type { WebGuard } from './web-config/guard.js';
 
 export interface HttpServerOptions {
   readonly registry: Pick<ExpositionRegistry, 'render'>;
@@ -20,6 +23,8 @@ export interface HttpServerOptions {
   readonly events?: EventsOptions | undefined;
   readonly logger: Logger;
   readonly limits?: Partial<HttpLimits>;
+  /** TLS and authentication; plain HTTP for everybody when not given. */
+  readonly guard?: WebGuard | undefined;
 }
 
 /** What one client can cost at most. Times in milliseconds. */
@@ -45,18 +50,45 @@ const LIMITS: HttpLimits = {
 };
 
 const TEXT = 'text/plain; charset=utf-8';
-const PATHS: readonly string[] = Object.values(PATH);
 
 /** The HTTP side of the exporter: not listening yet, so that tests can `inject()`. JavaScript thread only. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { app, deadline } = createServer(options, Object.values(PATH));
+  metricsRoute(app, options.registry);
+  healthRoutes(app, options.readiness);
+  eventsRoute(app, options.events, deadline);
+  statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed });
+  return app;
+}
+
+/** Health and readiness and nothing else, in plain HTTP for everybody: for probes that have no credentials. */
+export function createHealthServer(
+  options: Pick<HttpServerOptions, 'readiness' | 'logger' | 'limits'>,
+): FastifyInstance {
+  const { app } = createServer(options, [PATH.healthz, PATH.readyz]);
+  healthRoutes(app, options.readiness);
+  return app;
+}
+
+/** A server without routes. @param paths those it will get */
+function createServer(
+  options: Pick<HttpServerOptions, 'logger' | 'limits' | 'guard' | 'events'>,
+  paths: readonly string[],
+): { readonly app: FastifyInstance; readonly deadline: ResponseDeadline } {
   const limits = { ...LIMITS, ...options.limits };
+  const { guard } = options;
+  const timeouts = {
+    headersTimeout: limits.requestMs,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+  };
+  const serverFactory: FastifyServerFactory<Server> = (listener) =>
+    guard!.createServer({ ...timeouts, handshakeTimeout: limits.requestMs }, listener).setTimeout(limits.idleMs);
   const app = Fastify({
     logger: false,
-    http: {
-      headersTimeout: limits.requestMs,
-      requestTimeout: limits.requestMs,
-      connectionsCheckingInterval: limits.requestMs,
-    },
+    http: timeouts,
+    ...(guard?.hasTls && { serverFactory }),
     requestTimeout: limits.requestMs,
     connectionTimeout: limits.idleMs,
     keepAliveTimeout: limits.keepAliveMs,
@@ -72,20 +104,16 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Content-Type-Options', 'nosniff').header('Cache-Control', 'no-store').type(TEXT);
     deadline.start(reply.raw);
-    if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(reply, request.url);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(reply, request.url, paths);
   });
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `Not found. There is ${PATHS.join(', ')}.`));
+  guard?.protect(app);
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `Not found. There is ${paths.join(', ')}.`));
   app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) options.logger.error({ err: error, path: request.routeOptions.url }, 'HTTP request failed');
     return refuse(reply, status, status >= 500 ? 'Internal error; the log of the exporter has more.' : 'Bad request.');
   });
-
-  metricsRoute(app, options.registry);
-  healthRoutes(app, options.readiness);
-  eventsRoute(app, options.events, deadline);
-  statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed });
-  return app;
+  return { app, deadline };
 }
 
 /**
@@ -101,13 +129,13 @@ export async function listenHttp(
   await app.listen({ host: address.host, port: address.port });
   const { address: bound, port } = app.server.address() as AddressInfo;
   const host = bound === '::' || bound === '0.0.0.0' ? 'localhost' : isIPv6(bound) ? `[${bound}]` : bound;
-  return `http://${host}:${port}`;
+  return `${app.server instanceof TlsServer ? 'https' : 'http'}://${host}:${port}`;
 }
 
 /** A body that nobody wants is not read either: the connection ends with the answer. */
-function refuseMethod(reply: FastifyReply, url: string): FastifyReply {
+function refuseMethod(reply: FastifyReply, url: string, paths: readonly string[]): FastifyReply {
   reply.header('Connection', 'close');
-  if (!PATHS.includes(url.replace(/\?.*$/s, ''))) return refuse(reply, 404, `Not found. There is ${PATHS.join(', ')}.`);
+  if (!paths.includes(url.replace(/\?.*$/s, ''))) return refuse(reply, 404, `Not found. There is ${paths.join(', ')}.`);
   return refuse(reply.header('Allow', 'GET, HEAD'), 405, 'Method not allowed. Use GET or HEAD.');
 }
 

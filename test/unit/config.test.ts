@@ -69,6 +69,8 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'watch-queue', 'kmsg'],
   },
+  webConfigFile: { good: [['web.yml', 'web.yml']], bad: ['', 'a\0b'] },
+  healthAddress: { good: [[':9465', { host: '', port: 9465 }]], bad: ['', '9465'] },
   xeWatchIoctl: {
     good: ['auto', 'off', '0x0f', '0x10', '0x11'].map((text) => [text, text]),
     bad: ['', '15', '0x12', 'on'],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { constants } from 'node:os';
 import { describe, it } from 'node:test';
 import type { CommandContext } from '../../exporter/commands/command.js';
@@ -8,10 +9,13 @@ import type { ClientFacts, Facts, Finding } from '../../exporter/commands/doctor
 import { formatReport, makeReport } from '../../exporter/commands/doctor/report.js';
 import { parseArguments } from '../../exporter/config/argv.js';
 import { loadConfig } from '../../exporter/config/load.js';
-import { codedError } from '../../exporter/errors.js';
+import { webConfig } from '../../exporter/commands/doctor/web-config-check.js';
+import { CodedError, codedError } from '../../exporter/errors.js';
+import { loadProtection } from '../../exporter/http/web-config/protection.js';
 import type { DrmFd, NativeAddon } from '../../exporter/native/binding.js';
 
 import { aDevice } from '../helpers/events.js';
+import { pem } from '../helpers/web-config.js';
 
 const { EACCES, EINVAL, EPERM, ESRCH } = constants.errno;
 const ENOPKG = 65;
@@ -25,6 +29,13 @@ const clients: ClientFacts = {
   gone: 0,
   refusal: undefined,
 };
+
+/** What a fixture of the web configuration asks for; `certificate` takes the place of the server's. */
+function protection(fixture: string, certificate?: string): Facts['webConfig'] {
+  const { outcome } = loadProtection(`test/fixtures/web-config/${fixture}`);
+  if (certificate === undefined || outcome instanceof CodedError || outcome.tls === undefined) return outcome;
+  return { ...outcome, tls: { ...outcome.tls, certificate: new X509Certificate(pem(certificate)) } };
+}
 
 /** A node on which everything works. */
 const GOOD: Facts = {
@@ -52,6 +63,7 @@ const GOOD: Facts = {
   watches: [{ device, support: { request: 0x4010644f, state: 'active', reason: 'ioctl 0x0f', fix: '', retry: false } }],
   clients,
   otlp: { wanted: true, reason: 'OTEL_EXPORTER_OTLP_ENDPOINT is set', warning: undefined },
+  webConfig: protection('everything.good.yml'),
 };
 const privileges = (change: Partial<Facts['privileges']>): Partial<Facts> => ({
   privileges: { ...GOOD.privileges, ...change },
@@ -207,6 +219,19 @@ describe('checks', () => {
     ],
     ['otlp', { otlp: { wanted: false, reason: 'not valid', warning: 'no URL' } }, 'fail', /not valid: no URL/, /OTEL_/],
     ['otlp', { otlp: { wanted: true, reason: 'set', warning: 'odd' } }, 'warn', /set; odd/, /OTEL_/],
+    ['web_config', { webConfig: undefined }, 'off', /plain HTTP/, /--web-config-file/],
+    ['web_config', { webConfig: protection('other-key.bad.yml') }, 'fail', /is not the key/, /README/],
+    ['web_config', { webConfig: protection('missing-files.bad.yml') }, 'fail', /no\.pem": ENOENT/, /may read them/],
+    ['web_config', { webConfig: protection('users.good.yml') }, 'warn', /clear text/, /tls_server_config/],
+    ['web_config', { webConfig: protection('headers.good.yml') }, 'ok', /^no TLS; no basic/, /^$/],
+    [
+      'web_config',
+      {},
+      'ok',
+      /^TLS, certificate until 2120-01-01.*RequireAndVerifyClientCert; basic authentication with 2 users$/,
+      /^$/,
+    ],
+    ['web_config', { webConfig: protection('tls.good.yml', 'expired.pem') }, 'fail', /has expired/, /Renew/],
   ];
   for (const [check, change, status, seen, fix] of cases) {
     it(`${check} is ${status} when it sees ${seen.source}`, () => {
@@ -223,6 +248,13 @@ describe('checks', () => {
       CHECKS.map(({ id }) => id).filter((id) => !tested.has(id)),
       ['node'],
     );
+  });
+
+  it('tell of a certificate that expires soon, or begins later', () => {
+    const at = (time: string) => webConfig({ webConfig: protection('tls.good.yml') }, Date.parse(time));
+    assert.match(at('2119-12-25T00:00:00Z').seen, /; that is in 7 days$/);
+    assert.equal(at('2119-12-25T00:00:00Z').status, 'warn');
+    assert.match(at('2019-12-31T00:00:00Z').seen, /not valid yet/);
   });
 
   it('never say that something failed without saying what to do', () => {

@@ -34,7 +34,7 @@ describe('the table of errors', () => {
 describe('codedError', () => {
   it('fills in the details and keeps the cause', () => {
     const cause = new Error('bind');
-    const error = codedError('XEE_PORT_IN_USE', { address: ':9464' }, { cause });
+    const error = codedError('XEE_PORT_IN_USE', { address: ':9464', flag: '--listen-address' }, { cause });
     assert.ok(error instanceof CodedError && error instanceof Error);
     assert.equal(error.message, 'cannot listen on :9464: another process has that port (EADDRINUSE)');
     assert.deepEqual(

@@ -93,6 +93,16 @@ describe('wrong usage', () => {
       ['serve', '--scan-interval=5'],
       /^xe-exporter: --scan-interval "5" must be a duration .*\[XEE_CONFIG_INVALID\]\n$/,
     ],
+    [
+      'a web configuration that is not there',
+      ['demo', '--log-format=text', '--web-config-file=/no/such.yml'],
+      /^xe-exporter: cannot read the web configuration: "\/no\/such\.yml": ENOENT\. .*\[XEE_WEB_CONFIG_UNREADABLE\]\n$/,
+    ],
+    [
+      'a web configuration with a mistake',
+      ['demo', '--log-format=text', '--web-config-file=test/fixtures/web-config/other-key.bad.yml'],
+      /^xe-exporter: web configuration .*is not the key of the certificate .*\[XEE_WEB_CONFIG_INVALID\]\n$/,
+    ],
     ['a file that is not there', ['serve', '--config=/no/such.yaml'], /ENOENT\. .*\[XEE_CONFIG_FILE_UNREADABLE\]\n$/],
   ];
   for (const [what, args, message] of cases) {

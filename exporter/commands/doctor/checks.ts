@@ -1,5 +1,6 @@
 import { errnoName } from '../../events/errno.js';
 import { pipeSupport } from '../../sources/xe-watch-queue/probe.js';
+import { webConfig } from './web-config-check.js';
 import { fail, off, ok, warn, type Check, type Facts, type Finding } from './finding.js';
 import { PRIVILEGE_CHECKS } from './privilege-checks.js';
 
@@ -17,6 +18,7 @@ export const CHECKS: readonly Check[] = [
   ...PRIVILEGE_CHECKS,
   { id: 'pod_names', title: 'pod names', forWatching: true, run: podNames },
   { id: 'otlp', title: 'OTLP log events', forWatching: false, run: otlp },
+  { id: 'web_config', title: 'web configuration', forWatching: false, run: webConfig },
 ];
 
 const NO_ADDON = 'not tried: the native addon does not load';

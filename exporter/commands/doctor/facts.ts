@@ -4,6 +4,7 @@ import { DRM_MAJOR, drmMinors, type XeDevice } from '../../host/device.js';
 import { listXeDevices } from '../../host/devices.js';
 import { DrmClientDirectory } from '../../host/drm-clients.js';
 import { readPrivileges } from '../../host/privileges.js';
+import { loadProtection } from '../../http/web-config/protection.js';
 import { openPodDirectory } from '../../kubernetes/open.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
@@ -52,6 +53,7 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     watches: canProbe ? await probeEach(addon, devices, context) : [],
     clients: addon && (await findClients(addon, config.procRoot, devices)),
     otlp: otlpWanted(env, config.otlpEndpoint ?? ''),
+    webConfig: config.webConfigFile === undefined ? undefined : loadProtection(config.webConfigFile).outcome,
   };
 }
 

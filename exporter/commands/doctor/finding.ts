@@ -1,4 +1,5 @@
 import type { CodedError } from '../../errors.js';
+import type { Protection } from '../../http/web-config/protection.js';
 import type { Privileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
@@ -42,6 +43,8 @@ export interface Facts {
   readonly watches: readonly { readonly device: XeDevice; readonly support: WatchSupport }[];
   readonly clients: ClientFacts | undefined;
   readonly otlp: OtlpDecision;
+  /** What the web configuration asks for, or why it cannot be used; undefined = none is given. */
+  readonly webConfig: Protection | CodedError | undefined;
 }
 
 /** The open drm files found, and what became of trying to borrow them. */

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+
+const MOST_BYTES = 1024 * 1024;
+
+/**
+ * The files of one load of the configuration, and whether any of them is different now. Contents are compared, not times and
+ * inodes: that also holds for the symbolic links which Kubernetes swaps, for two writes within one tick of the file system's
+ * clock, and for a file that comes or goes. Paths are followed anew each time. Only digests are kept.
+ */
+export class FileSnapshot {
+  readonly #seen = new Map<string, string>();
+
+  /** @throws Error whose message is one clause: an errno name, or why it is not taken as text */
+  read(path: string): string {
+    const { digest, text, why } = look(path);
+    this.#seen.set(path, digest);
+    if (text === undefined) throw new Error(why);
+    return text;
+  }
+
+  /** Reads all of them again, synchronously: some files of some kilobytes. */
+  isStale(): boolean {
+    return [...this.#seen].some(([path, digest]) => look(path).digest !== digest);
+  }
+}
+
+function look(path: string): { readonly digest: string; readonly text?: string; readonly why?: string } {
+  try {
+    const bytes = readBounded(path);
+    return { digest: createHash('sha256').update(bytes).digest('base64'), text: bytes.toString('utf8') };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code ?? message;
+    return { digest: `not readable: ${why}`, why };
+  }
+}
+
+/** Does not wait for a writer where the path turns out to be a named pipe. */
+function readBounded(path: string): Buffer {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new Error('it is no regular file');
+    if (stat.size > MOST_BYTES) throw new Error('it is larger than 1 MiB');
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
