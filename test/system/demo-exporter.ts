@@ -32,7 +32,7 @@ export async function startDemo({
     const metricsUrl = await waitFor(
       () => {
         if (child.exitCode !== null) throw new Error(`the demo ended with ${child.exitCode}:\n${output}`);
-        return /http:\/\/127\.0\.0\.1:\d+\/metrics/.exec(output)?.[0];
+        return /https?:\/\/127\.0\.0\.1:\d+\/metrics/.exec(output)?.[0];
       },
       { deadlineMs: 15_000, what: 'the demo to print its URL' },
     );

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import bcrypt from 'bcryptjs';
 import { METRIC } from '../../exporter/telemetry/names.js';
 import { parseExposition } from '../helpers/exposition.js';
 import { waitFor } from '../helpers/wait-for.js';
+import { get, pem, PKI, WebConfigFolder } from '../helpers/web-config.js';
 import { startDemo, type RunningExporter } from './demo-exporter.js';
 import { startPrometheus, type PrometheusServer } from './prometheus-server.js';
 
@@ -63,6 +67,62 @@ for (const [version, title, options] of SCRAPES) {
     });
   });
 }
+
+describe('behind a web configuration', () => {
+  for (const version of ['2', '3'] as const) {
+    it(`is scraped by Prometheus ${version} over TLS, with a client certificate and a password`, async (t) => {
+      const folder = WebConfigFolder.create(t, webConfig('right'));
+      const protectedExporter = await startDemo({ flags: [`--web-config-file=${folder.path}`] });
+      t.after(() => protectedExporter.stop());
+      const { host, protocol } = new URL(protectedExporter.metricsUrl);
+      assert.equal(protocol, 'https:');
+      const file = (name: string) => resolve(PKI, name);
+      const server = await startPrometheus(
+        tool('PROMETHEUS', version),
+        host,
+        `scheme: https
+    basic_auth: {username: prometheus, password: right}
+    tls_config: {ca_file: ${file('ca.pem')}, cert_file: ${file('client.pem')}, key_file: ${file('client.key')}}`,
+      );
+      t.after(() => server.stop());
+      const scrapes = (count: number) =>
+        waitFor(async () => (await server.query(`sum_over_time(up[1m]) >= ${count}`)).length > 0, {
+          deadlineMs: 20_000,
+          what: `${count} scrapes`,
+        });
+      await scrapes(4);
+      // Renewed while it is scraped: nothing is missed.
+      folder.copy('renewed.pem', 'server.pem');
+      folder.copy('renewed.key', 'server.key');
+      await waitFor(async () => (await get(`https://${host}/`, clientCertificate())).fingerprint === renewed(), {
+        what: 'the renewed certificate',
+      });
+      await scrapes(8);
+      const [target] = await server.targets();
+      assert.deepEqual([target?.health, target?.lastError], ['up', '']);
+      assert.ok((await server.query(METRIC.vmRebindErrors)).length > 0);
+      // A password that is no longer right.
+      folder.write(webConfig('other'));
+      await waitFor(async () => /401/.test((await server.targets())[0]?.lastError ?? ''), {
+        deadlineMs: 20_000,
+        what: 'the scrapes to be refused',
+      });
+    });
+  }
+
+  const webConfig = (password: string) => `tls_server_config:
+  cert_file: server.pem
+  key_file: server.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: ca.pem
+  client_allowed_sans: [prometheus.example]
+  min_version: TLS13
+basic_auth_users:
+  prometheus: ${bcrypt.hashSync(password, 10)}
+`;
+  const clientCertificate = () => ({ cert: pem('client.pem'), key: pem('client.key') });
+  const renewed = () => new X509Certificate(pem('renewed.pem')).fingerprint256;
+});
 
 describe('promtool check metrics', () => {
   for (const version of ['2', '3'] as const) {
