@@ -133,7 +133,8 @@ describe('basic authentication', () => {
       status: async () => aNodeStatus(),
       logger: silent,
       guard: new WebGuard(folder.path, silent),
-      limits: { connections: 1000 },
+      // The machine of the test may be slow: nobody is sent away for waiting.
+      limits: { connections: 1000, idleMs: 120_000, responseMs: 120_000 },
     });
     t.after(() => app.close());
     const url = await listenHttp(app, { host: '127.0.0.1', port: 0 });

@@ -340,6 +340,34 @@ describe('a reload', () => {
     await assert.rejects(get(url, client('stranger')), closed);
   });
 
+  it('hangs up on a connection that was let in under other conditions', async (t) => {
+    const { folder, url, later } = await start(t, `${TLS}}`);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    t.after(() => agent.destroy());
+    assert.equal((await get(url, { agent })).status, 200);
+    folder.write(`${VERIFIED}}`);
+    later();
+    await assert.rejects(get(url, { agent }), closed);
+  });
+
+  it('judges a client by what was in force when its handshake began', async (t) => {
+    const { folder, url, port, later } = await start(t, `${VERIFIED}}`);
+    const raw = connectPlain(port, '127.0.0.1');
+    await once(raw, 'connect');
+    // The server has seen the connection once it answers another one.
+    await get(url, client('client'));
+    folder.copy('other-ca.pem', 'ca.pem');
+    later();
+    assert.equal((await get(url, client('stranger'))).status, 200);
+    const socket = connect({ socket: raw, host: 'localhost', ca: pem('ca.pem'), ...client('client') });
+    socket.on('error', () => {});
+    socket.on('secureConnect', () => socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'));
+    let said = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await gone(socket);
+    assert.equal(said, '');
+  });
+
   it('brings other users to the next request', async (t) => {
     const { folder, url, later } = await start(t, `${TLS}}\nbasic_auth_users: {a: ${aHash('1')}}`);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });

@@ -7,9 +7,10 @@ export interface BcryptQuestion {
   readonly hash: string;
 }
 
-// On Linux 0 is the calling thread alone. Passwords are checked with what CPU the rest of the program and node leave.
+// On Linux 0 is the calling thread alone. A third of the weight of the event loop; much less would let a busy node starve the
+// first scrape beyond its time-out.
 try {
-  setPriority(0, 19);
+  setPriority(0, 5);
 } catch {
   // A sandbox may forbid it; the queue is bounded all the same.
 }

@@ -19,7 +19,7 @@ export function refusal(socket: TLSSocket, { clientAuth, allowedSans }: TlsProte
   return names.some((name) => allowedSans.includes(name)) ? undefined : 'none of its names is in client_allowed_sans';
 }
 
-const ENTRY = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^",]*)(?=, |$)/y;
+const ENTRY = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^",]*)(?=, |$)/gy;
 
 /**
  * The DNS names, addresses, e-mail addresses and URIs of a certificate, from the text Node makes of them: entries with anything
@@ -28,7 +28,7 @@ const ENTRY = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^",]*)(?=, |$)/y;
 export function alternativeNames(text: string): readonly string[] {
   const names: string[] = [];
   let end = 0;
-  for (const match of text.matchAll(new RegExp(ENTRY, 'gy'))) {
+  for (const match of text.matchAll(ENTRY)) {
     const [whole, kind, value = ''] = match;
     end += whole.length;
     const name = value.startsWith('"') ? unquote(value) : value;

@@ -1,13 +1,12 @@
 import type { RequestListener } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../telemetry/logger.js';
 import { refusal } from './client-certificate.js';
-import { isSameTls, LiveProtection } from './live-protection.js';
+import { hasSameDemands, isSameTls, LiveProtection } from './live-protection.js';
 import type { Protection, TlsProtection } from './protection.js';
 import { RateLimit } from './rate-limit.js';
 import { parseBasic, SignIn } from './sign-in.js';
@@ -22,9 +21,10 @@ export class WebGuard {
   readonly #signIn: SignIn;
   #rateLimit: RateLimit | undefined;
   #applied: Protection;
-  /** Each connection whose client was let in, with what was in force then. */
+  /** Connections by peer, with what was in force when their handshake began. */
+  readonly #open = new Map<string, { readonly socket: Socket; readonly tls: TlsProtection }>();
+  /** Those whose client was let in. */
   readonly #admitted = new WeakMap<Socket, TlsProtection>();
-  readonly #open = new Set<Duplex>();
   #refusalLoggedAt = -Infinity;
 
   /** @throws CodedError as {@link LiveProtection} does */
@@ -45,16 +45,19 @@ export class WebGuard {
     requestCertificates(server, tls);
     let served = tls;
     // First of the listeners, so that it is done when the handshake begins.
-    server.prependListener('connection', (socket) => {
-      this.#open.add(socket);
-      socket.once('close', () => this.#open.delete(socket));
+    server.prependListener('connection', (duplex) => {
       const latest = this.#refresh().tls as TlsProtection;
-      if (isSameTls(latest, served)) return;
+      if (!isSameTls(latest, served)) {
+        server.setSecureContext(latest.options);
+        requestCertificates(server, latest);
+      }
       served = latest;
-      server.setSecureContext(latest.options);
-      requestCertificates(server, latest);
+      const socket = duplex as Socket;
+      const peer = peerOf(socket);
+      this.#open.set(peer, { socket, tls: latest });
+      socket.once('close', () => this.#open.delete(peer));
     });
-    server.prependListener('secureConnection', (socket) => this.#admit(socket, served));
+    server.prependListener('secureConnection', (socket) => this.#admit(socket));
     return server;
   }
 
@@ -62,13 +65,14 @@ export class WebGuard {
   protect(app: FastifyInstance): void {
     app.addHook('onRequest', async (request, reply) => this.#check(request, reply));
     // Connections that have not finished their handshake are not known to the HTTP server.
-    app.addHook('preClose', async () => this.#open.forEach((socket) => socket.destroy()));
+    app.addHook('preClose', async () => this.#open.forEach(({ socket }) => socket.destroy()));
     app.addHook('onClose', async () => this.#signIn.close());
   }
 
-  #admit(socket: TLSSocket, tls: TlsProtection): void {
-    const why = refusal(socket, tls);
-    if (why === undefined) {
+  #admit(socket: TLSSocket): void {
+    const tls = this.#open.get(peerOf(socket))?.tls;
+    const why = tls === undefined ? 'it has gone' : refusal(socket, tls);
+    if (tls !== undefined && why === undefined) {
       this.#admitted.set(socket, tls);
       return;
     }
@@ -84,8 +88,9 @@ export class WebGuard {
     reply.headers(headers);
     if (tls !== undefined) {
       const admitted = this.#admitted.get(request.raw.socket);
-      if (admitted === undefined) return hangUp(reply);
-      // A scraper that keeps its connection would never see the new certificate, nor be seen by the new client CA.
+      // Whoever was let in under other conditions has to come again; a scraper does so at once.
+      if (admitted === undefined || !hasSameDemands(admitted, tls)) return hangUp(reply);
+      // A scraper that keeps its connection would never see the new certificate.
       if (!isSameTls(admitted, tls)) reply.header('Connection', 'close');
     }
     if (this.#rateLimit?.take(performance.now()) === false) {
@@ -133,7 +138,11 @@ function requestCertificates(server: Server, { clientAuth }: TlsProtection): voi
   (server as Server & { requestCert: boolean }).requestCert = clientAuth !== 'NoClientCert';
 }
 
-/** For a request on a connection that was not let in, should one ever get this far. */
+/** A TLS socket has the address and port of the connection below it. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
 function hangUp(reply: FastifyReply): FastifyReply {
   reply.hijack().raw.destroy();
   return reply;

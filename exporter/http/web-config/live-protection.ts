@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { CodedError } from '../../errors.js';
 import type { Logger } from '../../telemetry/logger.js';
-import { loadProtection, type Loaded, type Protection } from './protection.js';
+import { loadProtection, type Loaded, type Protection, type TlsProtection } from './protection.js';
 import { CLIENT_AUTH } from './schema.js';
 
 /** At most this often the files are looked at, and only when somebody connects or asks. */
@@ -77,9 +77,14 @@ function whatIsLost(before: Protection, after: Protection): string | undefined {
 }
 
 /** Whether connections made under one would be made the same way under the other. */
-export function isSameTls(one: Protection['tls'], other: Protection['tls']): boolean {
-  const relevant = (tls: Protection['tls']) => tls && [tls.options, tls.clientAuth, tls.allowedSans];
-  return one === other || isDeepStrictEqual(relevant(one), relevant(other));
+export function isSameTls(one: TlsProtection, other: TlsProtection): boolean {
+  return one === other || (isDeepStrictEqual(one.options, other.options) && hasSameDemands(one, other));
+}
+
+/** Whether the same clients are let in under both. */
+export function hasSameDemands(one: TlsProtection, other: TlsProtection): boolean {
+  const demands = ({ options, clientAuth, allowedSans }: TlsProtection) => [options.ca, clientAuth, allowedSans];
+  return one === other || isDeepStrictEqual(demands(one), demands(other));
 }
 
 function describe({ tls, users }: Protection): object {
