@@ -15,6 +15,7 @@ const STAGES = [
   'decode',
   'attribute',
   'incidents',
+  'enrich',
   'bus',
   'sinks',
   'http',
@@ -24,7 +25,7 @@ const STAGES = [
 const COMPOSITION = ['app', 'mode', 'pipeline', 'node-watch', 'node-status'];
 
 /** What a stage may not import although it stands to its left: HTTP reads the registry and knows nothing of the flow. */
-const ALSO_FORBIDDEN = { http: ['sources', 'decode', 'attribute', 'incidents', 'bus', 'sinks'] };
+const ALSO_FORBIDDEN = { http: ['sources', 'decode', 'attribute', 'incidents', 'enrich', 'bus', 'sinks'] };
 /** The bus hands events to what stands to its right, through this interface and nothing else. */
 const EXCEPT = { bus: 'sinks/sink.js' };
 

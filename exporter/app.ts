@@ -100,9 +100,10 @@ export async function startExporter(context: CommandContext, simulated: boolean)
         named: ({ client }) => prometheus.clientDiscovered(client),
         removed: ({ client }) => prometheus.clientLeft(client),
       },
-      ...(pipeline.outcomes ? [pipeline.outcomes] : []),
+      ...pipeline.clientListeners,
     ],
-    onDeviceRemoved: (device) => pipeline.outcomes?.deviceRemoved(device),
+    onDeviceAdded: (device) => pipeline.deviceAdded(device),
+    onDeviceRemoved: (device) => pipeline.deviceRemoved(device),
     onSourceChanged: pipeline.sourceChanged,
   });
   const http = createHttpServer({

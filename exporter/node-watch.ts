@@ -30,6 +30,8 @@ export interface NodeWatchOptions {
   readonly logger: Logger;
   /** Who wants to know of clients: before their first event, and when they left. */
   readonly listeners?: readonly ClientTableListener[];
+  /** Called before anything on the device is watched. */
+  readonly onDeviceAdded?: (device: XeDevice) => void;
   /** Called before anything on the device is let go of. */
   readonly onDeviceRemoved?: (device: XeDevice) => void;
   /** Called when a source died, and when it delivers again after that. */
@@ -146,7 +148,7 @@ interface Assembly {
 
 /** The parts both kinds of node share, wired left to right. */
 function assemble(
-  { config, native, features, metrics, listeners, onDeviceRemoved }: NodeWatchOptions,
+  { config, native, features, metrics, listeners, onDeviceAdded, onDeviceRemoved }: NodeWatchOptions,
   name: 'watch_queue' | 'simulator',
   makeDevices: (handlers: { onAdded: DeviceHandler; onRemoved: DeviceHandler }) => DeviceTable,
 ): Assembly {
@@ -175,6 +177,7 @@ function assemble(
     },
   });
   const addedHandlers: DeviceHandler[] = [
+    (device) => onDeviceAdded?.(device),
     (device) => metrics.devices.deviceDiscovered(device),
     (device) => void watchQueue.deviceAdded(device),
   ];

@@ -66,7 +66,7 @@ export class WatchDecoder {
         details: undefined,
         inferred: undefined,
         memory: undefined,
-        known: false,
+        part: 'whole',
       });
     });
     if (!whole) malformed++;

@@ -17,6 +17,8 @@ export const deviceCoredump = define({
       return { details: { [ATTRIBUTE.devcoredumpPath]: `/sys${devpath}/data` } };
     },
   },
+  // The uevent comes when the head of the dump can be read, and that is when the capture is done.
+  merging: { waitMs: 3_000, by: 'one_to_one' },
   counts: 'device',
   metric: METRIC.devcoredumps,
   severity: () => 17,

@@ -33,9 +33,15 @@ export interface DeviceEvent {
   readonly inferred: InferredVictim | undefined;
   /** Who held the memory of the device; undefined when it was not or could not be read. */
   readonly memory: MemorySnapshot | undefined;
-  /** True for a later report that adds the victim to an incident which the device's counters have already. */
-  readonly known: boolean;
+  /** What of the incident this is; nearly always all of it. */
+  readonly part: IncidentPart;
 }
+
+/**
+ * An incident is told `whole`, or in two parts: `count` moves the counters of the device at once and is not logged; `victim` follows it
+ * within a bounded time with the same sequence and what is known by then, moves the counters of the client, and is logged.
+ */
+export type IncidentPart = 'whole' | 'count' | 'victim';
 
 export type EventDetails = Readonly<Record<string, AttributeValue>>;
 
@@ -70,7 +76,7 @@ export function eventOf(
     details: given.details,
     inferred: given.inferred,
     memory: given.memory,
-    known: given.known ?? false,
+    part: given.part ?? 'whole',
   };
 }
 
@@ -107,6 +113,20 @@ export interface UeventKey {
   readonly read: (uevent: Uevent) => MessageFacts | undefined;
 }
 
+/**
+ * How reports of one incident by several sources are told to be one. The kernel log says least: of its reports the device is counted at
+ * once, the rest waits for a report of another source that says more.
+ */
+export interface Merging {
+  /** How long a report of the kernel log waits for one that says more, in milliseconds. */
+  readonly waitMs: number;
+  /**
+   * `one_to_one`: a report of each side makes one incident when device, code and time agree. `until_bound`: whatever is reported until
+   * the driver lets go of the device, or binds to it, is the same incident.
+   */
+  readonly by: 'one_to_one' | 'until_bound';
+}
+
 /** One event type, declared once; decode, metrics, logs and docs are driven by it. One file a definition. */
 export interface EventDefinition {
   /** OpenTelemetry event name and value of the `event` label. */
@@ -117,6 +137,8 @@ export interface EventDefinition {
   readonly wire: WireKey | undefined;
   readonly kernelLog?: KernelLogKey;
   readonly uevent?: UeventKey;
+  /** For an event that more than one source tells of; without it every report is an incident. */
+  readonly merging?: Merging;
   /** False for bookkeeping records: counted as received, but no log event. */
   readonly logged: boolean;
   /** True when the event belongs to a client, so that one without a client counts as unattributed. */

@@ -23,6 +23,7 @@ export const deviceWedged = define({
       return RECOVERY.test(methods) ? { details: { [ATTRIBUTE.deviceRecovery]: methods } } : {};
     },
   },
+  merging: { waitMs: 1_000, by: 'until_bound' },
   counts: 'wedged',
   metric: METRIC.deviceWedgedEvents,
   severity: () => 21,

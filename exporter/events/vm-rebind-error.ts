@@ -2,7 +2,7 @@ import { ATTRIBUTE, EVENT } from '../telemetry/names.js';
 import { HEADER_BYTES, VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../wire/watch-notification.js';
 import type { EventDefinition } from './device-event.js';
 import { errnoName, rebindErrorClass, type RebindErrorClass } from './errno.js';
-import { lostVm } from './victim.js';
+import { lostVm, vmId } from './victim.js';
 
 const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
   memory: 'the GPU ran out of memory; run fewer jobs on it or give each less memory, then restart this one',
@@ -31,6 +31,8 @@ export const vmRebindError: EventDefinition = {
     patterns: [/^VM worker error: (?<code>-[1-9]\d{0,3})$/],
     read: ({ code }) => ({ code: Number(code) }),
   },
+  // For the victim: from the watch, or from what its clients do next.
+  merging: { waitMs: 3_000, by: 'one_to_one' },
   logged: true,
   ofClient: true,
   counts: 'vm_rebind_error',
@@ -38,5 +40,5 @@ export const vmRebindError: EventDefinition = {
   isFinal: () => false,
   errorType: (event) => errnoName(event.code),
   body: (event) => `${lostVm(event)}: ${ADVICE[rebindErrorClass(event.code)]}.`,
-  attributes: (event) => ({ [ATTRIBUTE.vmId]: event.subject, [ATTRIBUTE.vmErrno]: event.code }),
+  attributes: (event) => ({ ...vmId(event), [ATTRIBUTE.vmErrno]: event.code }),
 };

@@ -1,6 +1,6 @@
 import { ATTRIBUTE, EVENT, type Outcome } from '../telemetry/names.js';
 import type { EventDefinition } from './device-event.js';
-import { lostVm } from './victim.js';
+import { lostVm, vmId } from './victim.js';
 
 /** Ends a sentence that begins with who lost which VM. */
 const FATE: Readonly<Record<Outcome, string>> = {
@@ -25,9 +25,9 @@ export const vmRebindOutcome: EventDefinition = {
   isFinal: ({ outcome }) => outcome === 'exited' || outcome === 'survived',
   errorType: () => undefined,
   body: (event) => `${lostVm(event)} ${FATE[event.outcome ?? 'unknown']}.`,
-  attributes: ({ subject, code, outcome }) => ({
-    [ATTRIBUTE.vmId]: subject,
-    [ATTRIBUTE.vmErrno]: code,
-    [ATTRIBUTE.eventOutcome]: outcome ?? 'unknown',
+  attributes: (event) => ({
+    ...vmId(event),
+    [ATTRIBUTE.vmErrno]: event.code,
+    [ATTRIBUTE.eventOutcome]: event.outcome ?? 'unknown',
   }),
 };

@@ -135,7 +135,7 @@ export class OutcomeTracker implements ClientTableListener {
       details: undefined,
       inferred: undefined,
       memory: undefined,
-      known: false,
+      part: 'whole',
     });
   }
 }

@@ -12,6 +12,7 @@ import type { Sink } from './sink.js';
 /** The series that the events of one device move. */
 interface DeviceSeries {
   readonly errors: ErrnoCounters;
+  readonly unattributed: ErrnoCounters;
   readonly outcomes: OutcomeCounters;
   readonly lastTimestamp: Gauge;
 }
@@ -25,6 +26,7 @@ const LABEL_INDEX = Uint8Array.from({ length: 256 }, (_, errno) => ERRNO_LABELS.
  */
 export class PrometheusSink implements Sink {
   readonly name = 'prometheus';
+  readonly counts = true;
   readonly #metrics: ExporterMetrics;
   readonly #ofDevice = new WeakMap<XeDevice, DeviceSeries>();
   /** By drm-client-id, which stays the same when the client object is replaced. */
@@ -53,7 +55,10 @@ export class PrometheusSink implements Sink {
     this.#ofClient.delete(drmClientId);
   }
 
-  /** A rebind error counts for its device and its client; one without a device is refused as `unknown_device`. */
+  /**
+   * A rebind error counts for its device and its client, or `_unattributed` of the device; one without a device is refused as
+   * `unknown_device`. An incident in two parts counts for the device with the first and for the client with the second.
+   */
   accept(event: DeviceEvent): DropReason | undefined {
     if (this.#closed) return 'closed';
     switch (event.definition.counts) {
@@ -81,13 +86,14 @@ export class PrometheusSink implements Sink {
   }
 
   #countRebindError(event: DeviceEvent): DropReason | undefined {
-    const { client, code } = event;
+    const { client, code, part } = event;
     const device = event.device ?? client?.device;
     if (device === undefined) return 'unknown_device';
     const series = this.#seriesOf(device);
     const index = labelIndex(code);
+    if (part !== 'count') (client === undefined ? series.unattributed : this.#countersOf(client))[index]?.inc();
+    if (part === 'victim') return undefined;
     series.errors[index]?.inc();
-    if (client !== undefined) this.#countersOf(client)[index]?.inc();
     const seconds = this.#toSeconds(event.realtimeNs);
     // The clock of the node can be set back; the newest error stays the newest.
     if (seconds > series.lastTimestamp.value) series.lastTimestamp.set(seconds);
@@ -102,7 +108,8 @@ export class PrometheusSink implements Sink {
   }
 
   #countOfDevice(event: DeviceEvent): DropReason | undefined {
-    const { definition, device, client } = event;
+    const { definition, device, client, part } = event;
+    if (part === 'victim') return undefined;
     const pciBdf = (device ?? client?.device)?.pciBdf;
     if (pciBdf === undefined || definition.metric === undefined) return 'unknown_device';
     const { counters } = this.#metrics.devices;
@@ -126,6 +133,7 @@ export class PrometheusSink implements Sink {
     const { devices } = this.#metrics;
     const series = {
       errors: devices.rebindErrors(device.pciBdf),
+      unattributed: devices.clientRebindErrors.unattributed(device.pciBdf),
       outcomes: devices.rebindOomOutcomes(device.pciBdf),
       lastTimestamp: devices.rebindErrorLastTimestamp(device.pciBdf),
     };

@@ -7,6 +7,8 @@ import type { DropReason, SinkName } from '../telemetry/names.js';
  */
 export interface Sink {
   readonly name: SinkName;
+  /** True for one that counts: it is told at once, of both parts of an incident. The others are told of log events, when all is known. */
+  readonly counts?: boolean;
   /** @returns undefined when the event was taken, else why not. Must not throw; the bus counts a throw as `error`. */
   accept(event: DeviceEvent): DropReason | undefined;
   /** Flushes what is queued and releases everything, within `deadlineMs`. Idempotent. */

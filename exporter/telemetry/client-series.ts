@@ -1,5 +1,5 @@
 import { CounterFamily, type Counter, type Family, type FamilySnapshot } from './metric-families.js';
-import { ERRNO_LABELS, LABEL, METRIC, OTHER_SERIES, type WorkloadLabels } from './names.js';
+import { ERRNO_LABELS, LABEL, METRIC, OTHER_SERIES, UNATTRIBUTED_SERIES, type WorkloadLabels } from './names.js';
 import { wellFormed } from './series-table.js';
 
 /** The counters of one owner, one for each of {@link ERRNO_LABELS} and in that order: the hot path indexes an array. */
@@ -86,6 +86,14 @@ export class ClientSeries implements Family {
     const key = JSON.stringify(labelValues);
     const series = this.#containers.get(key) ?? this.#admit(key, labelValues);
     return series ? this.#hold(series) : this.#refuse(key, pciBdf);
+  }
+
+  /**
+   * The series of a device for errors whose victim is not known for certain, at 0 if they are new. They stay, and no cap applies: with them
+   * the series by client add up to those of the device.
+   */
+  unattributed(pciBdf: string): ErrnoCounters {
+    return this.#cells([pciBdf, ...this.#labels.map(() => UNATTRIBUTED_SERIES)]);
   }
 
   /** Without the series whose time is up. */

@@ -128,6 +128,7 @@ export class DeviceMetrics {
     this.rebindErrors(pciBdf);
     this.rebindOomOutcomes(pciBdf);
     this.rebindErrorLastTimestamp(pciBdf);
+    this.clientRebindErrors.unattributed(pciBdf);
     this.counters.deviceBound(pciBdf);
     this.#clients.cell(pciBdf);
     this.#clientsWatched.cell(pciBdf);

@@ -110,6 +110,11 @@ export class ExporterMetrics {
     'Reports of an incident that another report had told of before.',
     LABEL.source,
   );
+  readonly eventsUnmerged = this.#counter(
+    METRIC.eventsUnmerged,
+    'Reports that found no room to be compared with those of other sources: their incidents may count twice.',
+    LABEL.source,
+  );
   readonly eventsUnattributed = this.#counter(
     METRIC.eventsUnattributed,
     'Events whose victim has no name.',
@@ -193,6 +198,7 @@ export class ExporterMetrics {
     this.sourceUp.cell(source);
     this.sourceRestarts.cell(source);
     this.eventsDeduplicated.cell(source);
+    this.eventsUnmerged.cell(source);
     this.eventsLost.cell(source);
     this.eventLatency.cell(source);
     for (const event of RECEIVED_EVENTS[source]) this.eventsReceived.cell(source, event);

@@ -42,6 +42,7 @@ export const METRIC = {
   eventsLost: 'xe_exporter_events_lost_total',
   eventsDropped: 'xe_exporter_events_dropped_total',
   eventsDeduplicated: 'xe_exporter_events_deduplicated_total',
+  eventsUnmerged: 'xe_exporter_events_unmerged_total',
   eventsUnattributed: 'xe_exporter_events_unattributed_total',
   seriesOverflow: 'xe_exporter_series_overflow_total',
   eventLatency: 'xe_exporter_event_latency_seconds',

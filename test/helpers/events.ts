@@ -69,7 +69,7 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
     details: undefined,
     inferred: undefined,
     memory: undefined,
-    known: false,
+    part: 'whole',
     ...given,
   };
 }

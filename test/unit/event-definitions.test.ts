@@ -78,6 +78,14 @@ test('a rebind error is put down to the container before the process, and says w
   assert.match(body('a container'), /^Container main of pod ml\/train-0 lost GPU VM 5 on 0000:03:00\.0 \(ENOMEM\): /);
   assert.match(body('a process'), /^Process python3 \(pid 4711\) lost/);
   assert.match(body('no client'), /^A process that is gone lost GPU VM 5 \(ENOMEM\)/);
+  const line = { client: undefined, source: 'kmsg', subject: 0 } as const;
+  assert.match(vmRebindError!.body(anEvent(line)), /^An unknown process lost a GPU VM \(ENOMEM\)/);
+  const inferred = { client: clients['a container'], evidence: 'only_client' } as const;
+  assert.match(
+    vmRebindError!.body(anEvent({ ...line, inferred })),
+    /^Probably container main of pod ml\/train-0 lost a GPU VM/,
+  );
+  assert.deepEqual(vmRebindError!.attributes(anEvent(line)), { 'xe.vm.errno': -12 });
   const advice = codes.map((code) => body('a process', code).split('): ')[1]);
   assert.equal(new Set(advice).size, 4, 'memory, time-out, host memory and internal are told apart');
 });

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Workload, XeClient } from '../../exporter/clients/client.js';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
+import { deviceWedged } from '../../exporter/events/device-wedged.js';
 import { eventsLost } from '../../exporter/events/events-lost.js';
 import { hardwareError } from '../../exporter/events/hardware-error.js';
 import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
@@ -22,6 +23,8 @@ import { parseExposition } from '../helpers/exposition.js';
 
 const BDF = 'pci_bdf="0000:03:00.0"';
 const POD = 'k8s_namespace_name="ml",k8s_pod_name="train-0",k8s_container_name="main"';
+const UNATTRIBUTED =
+  'k8s_namespace_name="_unattributed",k8s_pod_name="_unattributed",k8s_container_name="_unattributed"';
 const NO_POD = 'k8s_namespace_name="",k8s_pod_name="",k8s_container_name=""';
 
 function start(maxWorkloads = 512) {
@@ -94,12 +97,58 @@ describe('PrometheusSink', () => {
     assert.equal(series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 3);
   });
 
-  it('counts an error without a client for the device alone', async () => {
-    const { sink, read } = start();
-    assert.equal(sink.accept(anEvent({ client: undefined, device: aDevice() })), undefined);
+  it('counts an error without a client for nobody, whatever is concluded, and nobody is under no cap', async () => {
+    const { sink, read, metrics } = start(0);
+    metrics.devices.deviceDiscovered(aDevice());
+    const nobody = `${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${UNATTRIBUTED}}`;
+    assert.equal((await read()).get(nobody), 0, 'it is there before the first');
+    const inferred = { client: aClient({ workload: aWorkload() }), evidence: 'only_client' } as const;
+    assert.equal(sink.accept(anEvent({ client: undefined, device: aDevice(), inferred })), undefined);
     const series = await read();
     assert.equal(series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 1);
-    assert.ok(![...series.keys()].some((key) => key.startsWith(METRIC.clientVmRebindErrors)));
+    assert.equal(series.get(nobody), 1);
+    assert.ok(
+      ![...series.keys()].some((key) => key.startsWith(METRIC.clientVmRebindErrors) && key.includes('train-0')),
+    );
+    assert.equal(series.get(`${METRIC.seriesOverflow}{metric="${METRIC.clientVmRebindErrors}"}`), 0);
+  });
+
+  it('counts an incident in two parts for its device with the first and for its client with the second', async () => {
+    const { sink, read } = start();
+    const error = anEvent({ client: undefined, device: aDevice(), realtimeNs: 5_000_000_000n });
+    const ofDevice = async () => {
+      const series = await read();
+      const clients = [...series].filter(([key]) => key.startsWith(METRIC.clientVmRebindErrors));
+      const sum = clients.reduce((total, [, value]) => total + value, 0);
+      return [
+        series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`),
+        series.get(`${METRIC.vmRebindErrorLastTimestamp}{${BDF}}`),
+        series.get(`${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${UNATTRIBUTED}}`),
+        sum,
+      ];
+    };
+    sink.accept({ ...error, part: 'count' });
+    assert.deepEqual(await ofDevice(), [1, 5, 0, 0]);
+    sink.accept({ ...error, part: 'victim', client: aClient({ workload: aWorkload() }), realtimeNs: 6_000_000_000n });
+    assert.deepEqual(await ofDevice(), [1, 5, 0, 1]);
+    sink.accept({ ...error, part: 'count' });
+    sink.accept({ ...error, part: 'victim' });
+    assert.deepEqual(await ofDevice(), [2, 5, 1, 2]);
+  });
+
+  it('counts a wedging in two parts once, and the second does not make the device wedged', async () => {
+    const { sink, read, metrics } = start();
+    const event = anEvent({ definition: deviceWedged, client: undefined, device: aDevice() });
+    const wedged = async () => {
+      const series = await read();
+      return [series.get(`${METRIC.deviceWedged}{${BDF}}`), series.get(`${METRIC.deviceWedgedEvents}{${BDF}}`)];
+    };
+    metrics.devices.deviceDiscovered(aDevice());
+    sink.accept({ ...event, part: 'count' });
+    assert.deepEqual(await wedged(), [1, 1]);
+    metrics.devices.deviceDiscovered(aDevice({ binding: 2 }));
+    sink.accept({ ...event, part: 'victim' });
+    assert.deepEqual(await wedged(), [0, 1]);
   });
 
   it('counts hardware errors by severity, each born at 0 with the device', async () => {
@@ -265,7 +314,7 @@ describe('PrometheusSink', () => {
     churn(10_000);
     const after = await measure();
     assert.equal(after.size, before.size);
-    assert.equal([...after.series.keys()].filter((key) => key.startsWith(METRIC.clientVmRebindErrors)).length, 512 * 5);
+    assert.equal([...after.series.keys()].filter((key) => key.startsWith(METRIC.clientVmRebindErrors)).length, 513 * 5);
     assert.ok(after.heap - before.heap < 1024 * 1024, `heap grew by ${after.heap - before.heap} bytes`);
     assert.equal(after.series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 15_000);
     assert.equal(after.series.get(`${METRIC.seriesOverflow}{metric="${METRIC.clientVmRebindErrors}"}`), 0);

@@ -1,0 +1,55 @@
+/** Reports that were read within so many milliseconds are remembered together: what is remembered stays small in any storm. */
+const GRAIN_MS = 10;
+
+/** Forgotten runs are cut off when there are so many of them. */
+const CUT_AT = 512;
+
+/**
+ * Reports of one kind that wait for their counterpart, as times and numbers, the oldest first. At most one run for each
+ * 10 ms of the window, so it is bounded by the window and never turns a report away.
+ */
+export class ReportLedger {
+  readonly #windowMs: number;
+  readonly #times: number[] = [];
+  readonly #numbers: number[] = [];
+  /** Runs before this one are used up or forgotten. */
+  #first = 0;
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs;
+  }
+
+  get empty(): boolean {
+    return this.#first === this.#times.length;
+  }
+
+  /** @param at when it happened, milliseconds; one older than the newest counts as that one */
+  add(at: number): void {
+    const last = this.#times.length - 1;
+    if (last >= this.#first && at - this.#times[last]! < GRAIN_MS) {
+      this.#numbers[last]!++;
+      return;
+    }
+    this.#times.push(at);
+    this.#numbers.push(1);
+    this.forget(at);
+  }
+
+  /** Takes the oldest report that happened within the window around `at`. @returns whether there was one */
+  take(at: number): boolean {
+    if (this.empty) return false;
+    this.forget(at);
+    if (this.empty || this.#times[this.#first]! > at + this.#windowMs) return false;
+    if (--this.#numbers[this.#first]! === 0) this.#first++;
+    return true;
+  }
+
+  /** Forgets what is too old to be the counterpart of anything that happens at `at`. */
+  forget(at: number): void {
+    while (!this.empty && this.#times[this.#first]! + GRAIN_MS < at - this.#windowMs) this.#first++;
+    if (this.#first < CUT_AT && !this.empty) return;
+    this.#times.splice(0, this.#first);
+    this.#numbers.splice(0, this.#first);
+    this.#first = 0;
+  }
+}
