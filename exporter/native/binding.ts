@@ -14,7 +14,7 @@ export interface NativeFailure {
 /** `undefined` means success. */
 export type NativeResult = NativeFailure | undefined;
 
-/** Which notification source the pipes of a reader come from. */
+/** What stands behind a reader: the kernel, or what is posted from here. */
 export type NotificationBackend = 'linux' | 'fake';
 
 export interface ReaderOptions {
@@ -147,6 +147,100 @@ export interface NativeReader {
   close(): void;
 }
 
+/** Where messages come from, and what their bytes mean to the reader. */
+export type MessageOrigin =
+  | {
+      /** Records of the kernel log, one a message; only those with facility 0, which user space cannot give its own. */
+      readonly protocol: 'kmsg';
+      readonly path: string;
+      /** Start at the oldest record that is still there, instead of now. */
+      readonly sinceBoot: boolean;
+    }
+  | {
+      /** Uevents; only those the kernel sent. */
+      readonly protocol: 'uevent';
+      /** What the socket may hold while the reader thread does not run; without CAP_NET_ADMIN at most net.core.rmem_max. */
+      readonly receiveBytes: number;
+    };
+
+export type MessageReaderOptions = MessageOrigin & {
+  /** The fake gives what {@link NativeMessageReader.post} was given, judged by the same protocol. */
+  readonly backend: NotificationBackend;
+  /**
+   * Only messages that contain one of these are queued; without any, all are. As each costs a search in every message,
+   * few; none empty. May contain "\0", which stands between the keys of a uevent.
+   */
+  readonly keep: readonly string[];
+  /** Bound of the queue between the reader thread and JavaScript, in bytes of messages plus 32 each. */
+  readonly queueBytes: number;
+  /**
+   * Called on the JavaScript thread when there is something to {@link NativeMessageReader.drain} or new in
+   * {@link NativeMessageReader.stats}: a loss or a failure. The next call follows only after a drain that returned 0, so look
+   * at the stats after that one. None follows {@link NativeMessageReader.close}. Must not throw: an exception ends as
+   * `uncaughtException`.
+   */
+  readonly onReady: () => void;
+};
+
+/** Since the reader was made; read = foreign + unwanted + kept. Figures of the reader thread and of the queue, each consistent. */
+export interface MessageStats {
+  readonly read: number;
+  /** Not the kernel's: another facility of the log, another sender of a uevent, or not in the form of the protocol. */
+  readonly foreign: number;
+  /** Without any of the strings of `keep`. */
+  readonly unwanted: number;
+  readonly kept: number;
+  /** Of those kept: did not fit the bounded queue while JavaScript was busy. */
+  readonly dropped: number;
+  /** How often the kernel said that messages are lost: EPIPE of the log, ENOBUFS of the socket. */
+  readonly lossNotices: number;
+  /**
+   * How many were: by their sequence numbers in the log, by the counter of the socket for uevents. Exact but for a loss before
+   * the first record of the log, which counts as one. Nobody knows how many of them would have been kept.
+   */
+  readonly missing: number;
+  /**
+   * Uevents whose SEQNUM was never seen. That is not a loss: the number is one for all network namespaces, and events of
+   * network devices go to their own one only. May fall again, as they may be sent in another order than they are numbered.
+   */
+  readonly sequenceGaps: number;
+  /** Bytes queued now / at most ever. */
+  readonly queuedBytes: number;
+  readonly queuedBytesPeak: number;
+  readonly wakeups: number;
+  /** Set when the device failed and nothing more will come: operation `read` and what it ended with. */
+  readonly failure?: NativeFailure;
+}
+
+/**
+ * One reader thread over one device that gives a message a read, /dev/kmsg or a netlink socket. All methods run on the
+ * JavaScript thread of the environment that made it; an open one keeps itself and the event loop alive, also after a failure.
+ */
+export interface NativeMessageReader {
+  /**
+   * Opens the device and starts reading. May be repeated after a refusal, not after close.
+   * @returns why not: `open` and `lseek` of /dev/kmsg (ENOENT; EPERM: device cgroup, kernel.dmesg_restrict without CAP_SYSLOG,
+   *   or printk.devkmsg=off), `socket` and `bind`, `epoll_create1`, `eventfd`, `epoll_ctl` (EPERM: not pollable, so no such
+   *   device), `pthread_create`; `open` EBADF after close.
+   */
+  open(): NativeResult;
+  /**
+   * As {@link NativeReader.drain}, with one message a batch and pipe 0. `target` must hold at least
+   * {@link NativeAddon.minDrainBytes}.
+   */
+  drain(target: Uint8Array): number;
+  stats(): MessageStats;
+  /**
+   * Fake backend only: posts one message, from a sender other than the kernel where one is named.
+   * @returns false when it was not taken: 4096 are waiting to be read, or the reader is not open, or not a fake.
+   */
+  post(message: Uint8Array, sender?: number): boolean;
+  /** Fake backend only: has a read end with an errno, `drops` more messages counted as dropped by the device. As post. */
+  postError(errno: number, drops?: number): boolean;
+  /** Stops and joins the thread and closes the device. What was queued can still be drained. Idempotent. */
+  close(): void;
+}
+
 /** What came and went in a directory since the last {@link NativeDirectoryWatch.drain}, each list in the order it happened. */
 export interface DirectoryChanges {
   readonly created: readonly string[];
@@ -187,6 +281,7 @@ export interface NativeDirectoryWatch {
 
 export interface NativeAddon {
   readonly Reader: new (options: ReaderOptions) => NativeReader;
+  readonly MessageReader: new (options: MessageReaderOptions) => NativeMessageReader;
   readonly DirectoryWatch: new (options: DirectoryWatchOptions) => NativeDirectoryWatch;
   /** Smallest buffer {@link NativeReader.drain} accepts: one full read plus its header. */
   readonly minDrainBytes: number;
@@ -208,6 +303,15 @@ export interface NativeAddon {
   scanDrmFds(procRoot: string, major: number, minors: Uint32Array, gpuFree?: Float64Array): Promise<DrmFdScan>;
   /** The same for these processes only. */
   findDrmFds(procRoot: string, pids: Uint32Array, major: number, minors: Uint32Array): Promise<DrmFdScan>;
+  /**
+   * The newest records of the kernel log as syslog(2) gives them, off the JavaScript thread: lines of `<priority>[time] text`, no
+   * sequence numbers and no devices, from the last `dmesg --clear` on. The kernel formats its whole ring for it.
+   *
+   * @param maxBytes as many whole records as fit; at most 64 MiB
+   * @returns the text and the size of the whole ring, or operation `syslog`: EPERM = kernel.dmesg_restrict without CAP_SYSLOG, or
+   *   seccomp
+   */
+  readKernelRing(maxBytes: number): Promise<{ readonly text: Uint8Array; readonly ringBytes: number } | NativeFailure>;
   /** Raises the soft RLIMIT_NOFILE to `atLeast`, or to the hard limit where that is lower; reports both limits after. */
   raiseFdLimit(atLeast: number): { readonly soft: number; readonly hard: number };
 }

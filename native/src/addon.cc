@@ -13,7 +13,9 @@
 #include "linux/borrow_fd.h"
 #include "linux/drm_fd_scan.h"
 #include "linux/fd_limit.h"
+#include "linux/kernel_ring.h"
 #include "linux/probe.h"
+#include "message_reader_object.h"
 #include "reader_object.h"
 
 /// The functions of NativeAddon in exporter/native/binding.ts. There is no state beside the
@@ -172,8 +174,28 @@ Napi::Value OnRaiseFdLimit(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value OnReadKernelRing(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const uint32_t max_bytes = args.Uint32(info[0], "maxBytes", 1, kMaxKernelRingBytes);
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return RunOffThread(info.Env(), "xe-kernel-ring", [max_bytes]() -> TaskOutcome {
+    return [ring = ReadKernelRing(max_bytes)](Napi::Env env) -> Napi::Value {
+      if (ring.failure) {
+        return ToJs(env, ring.failure);
+      }
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("text", Napi::Buffer<char>::Copy(env, ring.text.data(), ring.text.size()));
+      object.Set("ringBytes", ring.size);
+      return object;
+    };
+  });
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Reader", ReaderObject::Define(env));
+  exports.Set("MessageReader", MessageReaderObject::Define(env));
   exports.Set("DirectoryWatch", DirectoryWatchObject::Define(env));
   exports.Set("minDrainBytes", static_cast<double>(kMinDrainBytes));
   exports.Set("probe", Napi::Function::New<OnProbe>(env, "probe"));
@@ -181,6 +203,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("canBorrow", Napi::Function::New<OnCanBorrow>(env, "canBorrow"));
   exports.Set("scanDrmFds", Napi::Function::New<OnScanDrmFds>(env, "scanDrmFds"));
   exports.Set("findDrmFds", Napi::Function::New<OnFindDrmFds>(env, "findDrmFds"));
+  exports.Set("readKernelRing", Napi::Function::New<OnReadKernelRing>(env, "readKernelRing"));
   exports.Set("raiseFdLimit", Napi::Function::New<OnRaiseFdLimit>(env, "raiseFdLimit"));
   return exports;
 }

@@ -4,16 +4,21 @@
 
 namespace xe {
 
-uint32_t Arguments::Uint32(Napi::Value value, const char* name) {
+uint32_t Arguments::Uint32(Napi::Value value, const char* name, uint32_t min, uint32_t max) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  const bool fits = number >= 0 && number <= UINT32_MAX && number == std::trunc(number);
-  return Expect(fits, name, "an integer of 0..4294967295") ? static_cast<uint32_t>(number) : 0;
+  const bool fits = number >= min && number <= max && number == std::trunc(number);
+  const std::string range = std::to_string(min) + ".." + std::to_string(max);
+  return Expect(fits, name, "an integer of " + range) ? static_cast<uint32_t>(number) : 0;
 }
 
 uint64_t Arguments::Uint64(Napi::Value value, const char* name) {
   bool fits = false;
   const uint64_t number = value.IsBigInt() ? value.As<Napi::BigInt>().Uint64Value(&fits) : 0;
   return Expect(fits, name, "a bigint of 64 bits") ? number : 0;
+}
+
+bool Arguments::Bool(Napi::Value value, const char* name) {
+  return Expect(value.IsBoolean(), name, "a boolean") && value.As<Napi::Boolean>().Value();
 }
 
 std::string Arguments::String(Napi::Value value, const char* name) {
@@ -50,6 +55,19 @@ std::vector<uint32_t> Arguments::Uint32s(Napi::Value value, const char* name) {
   return {array.Data(), array.Data() + array.ElementLength()};
 }
 
+std::vector<std::string> Arguments::Strings(Napi::Value value, const char* name) {
+  if (!Expect(value.IsArray(), name, "an array")) {
+    return {};
+  }
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  for (uint32_t i = 0; i < array.Length() && !failed(); i++) {
+    strings.push_back(String(array.Get(i), name));
+    Expect(!strings.back().empty(), name, "without empty strings");
+  }
+  return strings;
+}
+
 std::vector<double> Arguments::Doubles(Napi::Value value, const char* name) {
   const bool fits =
       value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float64_array;
@@ -66,7 +84,7 @@ void Arguments::Throw(const std::string& message) {
   }
 }
 
-bool Arguments::Expect(bool condition, const char* name, const char* expected) {
+bool Arguments::Expect(bool condition, const char* name, const std::string& expected) {
   if (!condition) {
     Throw(std::string(name) + " must be " + expected);
   }

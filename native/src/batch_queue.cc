@@ -1,9 +1,9 @@
 #include "batch_queue.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <cstring>
-
-#include "record.h"
 
 namespace xe {
 
@@ -17,13 +17,26 @@ constexpr size_t Padded(size_t size) {
 
 static_assert(kMinDrainBytes == Padded(kMinDrainBytes));
 
+int64_t NowNs(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 }  // namespace
+
+BatchHeader BatchHeader::Now(uint32_t pipe) {
+  BatchHeader header = {};
+  header.pipe = pipe;
+  header.realtime_ns = NowNs(CLOCK_REALTIME);
+  header.monotonic_ns = NowNs(CLOCK_MONOTONIC);
+  return header;
+}
 
 BatchQueue::BatchQueue(size_t capacity_bytes)
     : capacity_(capacity_bytes), ring_(new uint8_t[capacity_bytes]) {}
 
-bool BatchQueue::Append(BatchHeader header, std::span<const uint8_t> records) {
-  const uint64_t count = record::Count(records);
+bool BatchQueue::Append(BatchHeader header, std::span<const uint8_t> records, uint64_t count) {
   const size_t padding = Padded(records.size()) - records.size();
   const size_t size = sizeof(header) + records.size() + padding;
   header.length = static_cast<uint32_t>(records.size());
@@ -42,20 +55,22 @@ bool BatchQueue::Append(BatchHeader header, std::span<const uint8_t> records) {
   Put(records.data(), records.size());
   Put(kZeros, padding);
   stats_.queued_bytes_peak = std::max<uint64_t>(stats_.queued_bytes_peak, used_);
+  return RequestWakeUp();
+}
 
-  if (wake_up_ != WakeUp::kIdle) {
-    return false;
-  }
-  wake_up_ = WakeUp::kRequested;
-  return true;
+bool BatchQueue::Alert() {
+  const std::lock_guard lock(mutex_);
+  alert_ = true;
+  return RequestWakeUp();
 }
 
 bool BatchQueue::BeginWakeUp() {
   const std::lock_guard lock(mutex_);
-  if (used_ == 0) {
+  if (used_ == 0 && !alert_) {
     wake_up_ = WakeUp::kIdle;
     return false;
   }
+  alert_ = false;
   wake_up_ = WakeUp::kDelivered;
   stats_.wakeups++;
   return true;
@@ -80,6 +95,7 @@ size_t BatchQueue::Drain(std::span<uint8_t> target) {
   // A wake-up still on its way is left alone: it finds the queue as it is then.
   if (used_ == 0 && wake_up_ == WakeUp::kDelivered) {
     wake_up_ = WakeUp::kIdle;
+    alert_ = false;
   }
   return written;
 }
@@ -89,6 +105,15 @@ QueueStats BatchQueue::Stats() const {
   QueueStats stats = stats_;
   stats.queued_bytes = used_;
   return stats;
+}
+
+/// Returns true when nobody has yet. The mutex is held.
+bool BatchQueue::RequestWakeUp() {
+  if (wake_up_ != WakeUp::kIdle) {
+    return false;
+  }
+  wake_up_ = WakeUp::kRequested;
+  return true;
 }
 
 /// Appends bytes that are known to fit. The mutex is held.

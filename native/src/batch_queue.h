@@ -14,17 +14,23 @@ inline constexpr size_t kReadBytes = 64 * 1024;
 /// What precedes the records of one read() in the drain buffer; little endian, like every machine
 /// xe runs on. The layout is the contract of NativeReader.drain in exporter/native/binding.ts.
 struct BatchHeader {
-  uint32_t pipe;
+  uint32_t pipe;         // 0 where there is but one
   uint32_t length;       // bytes of records that follow, without padding
   int64_t realtime_ns;   // CLOCK_REALTIME right after read() returned
   int64_t monotonic_ns;  // CLOCK_MONOTONIC at the same moment
   uint64_t reserved;
+
+  /// For what has just been read from `pipe`.
+  static BatchHeader Now(uint32_t pipe);
 };
 static_assert(sizeof(BatchHeader) == 32);
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 
 /// Smallest buffer Drain accepts: any single batch fits.
 inline constexpr size_t kMinDrainBytes = sizeof(BatchHeader) + kReadBytes;
+
+/// Largest capacity: guards against a typo in a unit, as the queue is reserved whole.
+inline constexpr uint32_t kMaxQueueBytes = 1u << 30;
 
 /// Monotonic counters, except `queued_bytes`.
 struct QueueStats {
@@ -46,12 +52,15 @@ class BatchQueue {
   /// fills, and from the start again each time it was empty.
   explicit BatchQueue(size_t capacity_bytes);
 
-  /// Adds what one read() returned; `header.length` is set here.
+  /// Adds what one read() returned, `count` records; `header.length` is set here.
   /// Returns true when the caller must wake JavaScript, that is at most once until BeginWakeUp.
-  bool Append(BatchHeader header, std::span<const uint8_t> records);
+  bool Append(BatchHeader header, std::span<const uint8_t> records, uint64_t count);
+
+  /// Adds nothing, but has JavaScript look: there is news elsewhere. Returns as Append.
+  bool Alert();
 
   /// Called on the JavaScript thread when the wake-up arrives there. Returns false when somebody
-  /// drained the queue meanwhile, so that there is nothing to call for.
+  /// drained the queue meanwhile and nobody raised an alert, so that there is nothing to call for.
   bool BeginWakeUp();
 
   /// Moves whole batches, oldest first, into `target` (at least kMinDrainBytes) and returns the
@@ -67,6 +76,7 @@ class BatchQueue {
     kDelivered,  // JavaScript knows; it drains until the queue is empty
   };
 
+  bool RequestWakeUp();
   void Put(const void* bytes, size_t size);
   void CopyOut(void* target, size_t offset, size_t size) const;
 
@@ -77,6 +87,7 @@ class BatchQueue {
   size_t head_ = 0;           // position of the oldest batch in ring_
   size_t used_ = 0;
   WakeUp wake_up_ = WakeUp::kIdle;
+  bool alert_ = false;  // the next wake-up counts even if nothing is queued
   QueueStats stats_;
 };
 

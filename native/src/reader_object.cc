@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "async_task.h"
 #include "borrow_arguments.h"
+#include "drain_object.h"
 #include "failure_object.h"
 #include "fake/fake_pipe.h"
 #include "js_callback.h"
@@ -16,9 +17,6 @@
 namespace xe {
 
 namespace {
-
-/// Guards against a typo in a unit; the queue is reserved whole.
-constexpr uint32_t kMaxQueueBytes = 1u << 30;
 
 Result MakeWatchQueue(uint32_t records, std::shared_ptr<NotificationPipe>* pipe) {
   std::shared_ptr<WatchQueue> queue;
@@ -68,13 +66,11 @@ Napi::Function ReaderObject::ReadOptions(const Napi::CallbackInfo& info) {
   Arguments args(info.Env());
   const Napi::Object options = args.Object(info[0], "options");
   const std::string backend = args.String(options.Get("backend"), "options.backend");
-  const uint32_t queue_bytes = args.Uint32(options.Get("queueBytes"), "options.queueBytes");
+  const uint32_t queue_bytes =
+      args.Uint32(options.Get("queueBytes"), "options.queueBytes", 1, kMaxQueueBytes);
   const Napi::Function on_ready = args.Function(options.Get("onReady"), "options.onReady");
   if (backend != "linux" && backend != "fake") {
     args.Throw("options.backend must be 'linux' or 'fake'");
-  }
-  if (queue_bytes == 0 || queue_bytes > kMaxQueueBytes) {
-    args.Throw("options.queueBytes must be 1.." + std::to_string(kMaxQueueBytes));
   }
   if (!args.failed()) {
     source_ =
@@ -127,15 +123,7 @@ Napi::Value ReaderObject::SetFilter(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ReaderObject::Drain(const Napi::CallbackInfo& info) {
-  Arguments args(info.Env());
-  const std::span<uint8_t> target = args.Bytes(info[0], "target");
-  if (target.size() < kMinDrainBytes) {
-    args.Throw("target must hold at least " + std::to_string(kMinDrainBytes) + " bytes");
-  }
-  if (args.failed()) {
-    return info.Env().Undefined();
-  }
-  return Napi::Number::New(info.Env(), static_cast<double>(queue_->Drain(target)));
+  return DrainToJs(info, queue_.get());
 }
 
 Napi::Value ReaderObject::Borrow(const Napi::CallbackInfo& info) {

@@ -1,9 +1,9 @@
 #include "reader_thread.h"
 
-#include <time.h>
-
 #include <cerrno>
 #include <utility>
+
+#include "record.h"
 
 namespace xe {
 
@@ -12,12 +12,6 @@ namespace {
 /// Reads of one pipe before the others have their turn. One read empties a full ring and a second
 /// finds the owed LOSS record, so only a pipe that keeps filling ever uses them up.
 constexpr int kReadsPerTurn = 4;
-
-int64_t NowNs(clockid_t clock) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
 
 }  // namespace
 
@@ -88,11 +82,8 @@ bool ReaderThread::ReadSome(uint32_t pipe, int max_reads) {
     if (length <= 0) {
       return false;
     }
-    BatchHeader header = {};
-    header.realtime_ns = NowNs(CLOCK_REALTIME);
-    header.monotonic_ns = NowNs(CLOCK_MONOTONIC);
-    header.pipe = pipe;
-    if (queue_->Append(header, {buffer_.get(), static_cast<size_t>(length)})) {
+    const std::span<const uint8_t> records(buffer_.get(), static_cast<size_t>(length));
+    if (queue_->Append(BatchHeader::Now(pipe), records, record::Count(records))) {
       wake_();
     }
   }

@@ -35,33 +35,41 @@ export function manyNumbered(first: number, count: number): Uint8Array {
   return Buffer.concat(range(first, count).map(numbered));
 }
 
-export interface Batch {
+interface Frame {
   readonly pipe: number;
   readonly realtimeNs: bigint;
   readonly monotonicNs: bigint;
+  readonly bytes: Buffer;
+}
+
+export interface Batch extends Frame {
   readonly records: readonly Buffer[];
 }
 
 /** Splits what drain() wrote. Strict: anything unlike the contract fails the test. */
 export function parseBatches(drained: Uint8Array): Batch[] {
+  return parseFrames(drained).map((frame) => ({ ...frame, records: splitRecords(frame.bytes) }));
+}
+
+export function parseFrames(drained: Uint8Array): Frame[] {
   const bytes = Buffer.from(drained.buffer, drained.byteOffset, drained.byteLength);
-  const batches: Batch[] = [];
+  const frames: Frame[] = [];
   let at = 0;
   while (at < bytes.length) {
     const length = bytes.readUInt32LE(at + 4);
     const end = at + 32 + length;
     assert.ok(end <= bytes.length, 'a batch is never split');
     assert.equal(bytes.readBigUInt64LE(at + 24), 0n, 'the reserved word is zero');
-    batches.push({
+    frames.push({
       pipe: bytes.readUInt32LE(at),
       realtimeNs: bytes.readBigInt64LE(at + 8),
       monotonicNs: bytes.readBigInt64LE(at + 16),
-      records: splitRecords(bytes.subarray(at + 32, end)),
+      bytes: bytes.subarray(at + 32, end),
     });
     at = Math.ceil(end / 8) * 8;
   }
   assert.equal(at, bytes.length, 'the last batch is padded, too');
-  return batches;
+  return frames;
 }
 
 function splitRecords(bytes: Buffer): Buffer[] {

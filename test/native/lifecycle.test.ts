@@ -1,32 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { waitFor } from '../helpers/wait-for.js';
+import { childProgram, runChild } from './child-process.js';
 import { addon, contents, drainAll, makeReader, manyNumbered, numbered, openFds, opened } from './harness.js';
 
 const EBADF = 9;
-const child = (name: string): string => new URL(`children/${name}.js`, import.meta.url).pathname;
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly output: string;
-}
-
-/** Runs a program of children/ to its end, which must come within ten seconds. */
-async function runChild(name: string, ...args: string[]): Promise<Ended> {
-  const running = spawn(process.execPath, [child(name), ...args], { timeout: 10_000, killSignal: 'SIGKILL' });
-  let output = '';
-  running.stdout.on('data', (chunk: Buffer) => (output += String(chunk)));
-  running.stderr.on('data', (chunk: Buffer) => (output += String(chunk)));
-  return new Promise((resolve, reject) => {
-    running.on('error', reject);
-    running.on('close', (code, signal) => resolve({ code, signal, output }));
-  });
-}
 
 function isRefused(result: unknown): boolean {
   return typeof result === 'object';
@@ -139,7 +120,7 @@ for (const thrown of ['error', 'null', 'undefined']) {
 }
 
 function startWorker(...args: string[]): { worker: Worker; flooding: Promise<unknown>; failed: () => unknown } {
-  const worker = new Worker(child('flood-worker'), { argv: args });
+  const worker = new Worker(childProgram('flood-worker'), { argv: args });
   let failure: unknown;
   worker.on('error', (error) => (failure = error));
   const flooding = new Promise((resolve) => worker.once('message', resolve));

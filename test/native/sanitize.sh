@@ -62,7 +62,8 @@ stress() {
   echo "== thread sanitizer"
   local src=native/src
   g++ -std=c++20 -g -O1 -fsanitize=thread -fno-exceptions -fno-rtti -pthread -iquote "$src" -o "$log/stress" \
-    test/native/stress.cc "$src"/{batch_queue,native_thread,notification_source,pipe_poller,reader_thread,fake/fake_pipe}.cc
+    test/native/stress.cc "$src"/{batch_queue,kmsg_protocol,message_thread,native_thread,notification_source,pipe_poller,reader_thread}.cc \
+    "$src"/fake/{fake_message_device,fake_pipe}.cc
   if TSAN_OPTIONS=halt_on_error=1:exitcode=66 "$log/stress"; then
     passed=$((passed + 1))
   else

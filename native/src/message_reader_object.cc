@@ -1,0 +1,205 @@
+#include "message_reader_object.h"
+
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+#include "drain_object.h"
+#include "failure_object.h"
+#include "js_callback.h"
+#include "kmsg_protocol.h"
+#include "linux/kmsg_device.h"
+#include "linux/uevent_socket.h"
+#include "uevent_protocol.h"
+
+namespace xe {
+
+Napi::Function MessageReaderObject::Define(Napi::Env env) {
+  return DefineClass(env, "MessageReader",
+                     {
+                         InstanceMethod<&MessageReaderObject::Open>("open"),
+                         InstanceMethod<&MessageReaderObject::Drain>("drain"),
+                         InstanceMethod<&MessageReaderObject::Stats>("stats"),
+                         InstanceMethod<&MessageReaderObject::Post>("post"),
+                         InstanceMethod<&MessageReaderObject::PostError>("postError"),
+                         InstanceMethod<&MessageReaderObject::Close>("close"),
+                     });
+}
+
+MessageReaderObject::MessageReaderObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  Arguments args(info.Env());
+  const Napi::Object object = args.Object(info[0], "options");
+  ReadOptions(&args, object);
+  const Napi::Function on_ready = args.Function(object.Get("onReady"), "options.onReady");
+  if (!args.failed()) {
+    on_ready_ = Napi::Persistent(on_ready);
+    queue_ = std::make_unique<BatchQueue>(options_.queue_bytes);
+  }
+}
+
+void MessageReaderObject::ReadOptions(Arguments* args, const Napi::Object& object) {
+  const std::string protocol = args->String(object.Get("protocol"), "options.protocol");
+  const std::string backend = args->String(object.Get("backend"), "options.backend");
+  if (protocol != "kmsg" && protocol != "uevent") {
+    args->Throw("options.protocol must be 'kmsg' or 'uevent'");
+  }
+  if (backend != "linux" && backend != "fake") {
+    args->Throw("options.backend must be 'linux' or 'fake'");
+  }
+  options_.uevent = protocol == "uevent";
+  options_.fake = backend == "fake";
+  if (options_.uevent) {
+    options_.receive_bytes = args->Uint32(object.Get("receiveBytes"), "options.receiveBytes");
+  } else {
+    options_.path = args->String(object.Get("path"), "options.path");
+    options_.since_boot = args->Bool(object.Get("sinceBoot"), "options.sinceBoot");
+  }
+  options_.keep = args->Strings(object.Get("keep"), "options.keep");
+  options_.queue_bytes =
+      args->Uint32(object.Get("queueBytes"), "options.queueBytes", 1, kMaxQueueBytes);
+}
+
+Napi::Value MessageReaderObject::Open(const Napi::CallbackInfo& info) {
+  if (closed_) {
+    return ToJs(info.Env(), Failure{"open", EBADF});
+  }
+  if (wake_up_ != nullptr) {
+    return info.Env().Undefined();
+  }
+  return ToJs(info.Env(), Begin(info.Env()));
+}
+
+Result MessageReaderObject::Begin(Napi::Env env) {
+  MessageOrigin origin;
+  if (const Result failure = MakeOrigin(&origin)) {
+    return failure;
+  }
+  if (napi_create_threadsafe_function(env, on_ready_.Value(), nullptr,
+                                      Napi::String::New(env, "xe-messages"),
+                                      /*max_queue_size=*/0, /*initial_thread_count=*/1, nullptr,
+                                      nullptr, this, OnWakeUp, &wake_up_) != napi_ok) {
+    return Failure{"open", ENOMEM};
+  }
+  thread_ = std::make_unique<MessageThread>(
+      std::move(origin), KeepFilter(options_.keep), queue_.get(), [wake_up = wake_up_] {
+        napi_call_threadsafe_function(wake_up, nullptr, napi_tsfn_nonblocking);
+      });
+  if (const Result failure = thread_->Start()) {
+    Shutdown();
+    return failure;
+  }
+  // Hooks run last in, first out: ours joins the thread before the thread-safe function, which put
+  // up its own hook above, is torn down.
+  napi_add_env_cleanup_hook(env, OnEnvironmentExit, this);
+  Ref();
+  return std::nullopt;
+}
+
+Result MessageReaderObject::MakeOrigin(MessageOrigin* origin) {
+  Result failure;
+  if (options_.fake) {
+    std::unique_ptr<FakeMessageDevice> fake;
+    failure = FakeMessageDevice::Open(&fake);
+    fake_ = fake.get();
+    origin->device = std::move(fake);
+  } else if (options_.uevent) {
+    failure = UeventSocket::Open(options_.receive_bytes, &origin->device);
+  } else {
+    failure = KmsgDevice::Open(options_.path, options_.since_boot, &origin->device);
+  }
+  if (options_.uevent) {
+    origin->protocol = std::make_unique<UeventProtocol>(origin->device.get());
+  } else {
+    origin->protocol = std::make_unique<KmsgProtocol>();
+  }
+  return failure;
+}
+
+Napi::Value MessageReaderObject::Drain(const Napi::CallbackInfo& info) {
+  return DrainToJs(info, queue_.get());
+}
+
+Napi::Value MessageReaderObject::Stats(const Napi::CallbackInfo& info) {
+  const MessageStats stats = thread_ ? thread_->Stats() : stats_;
+  const QueueStats queue = queue_->Stats();
+  Napi::Object object = Napi::Object::New(info.Env());
+  const auto set = [&object](const char* name, uint64_t value) {
+    object.Set(name, static_cast<double>(value));
+  };
+  set("read", stats.read);
+  set("foreign", stats.foreign);
+  set("unwanted", stats.unwanted);
+  set("kept", stats.kept);
+  set("dropped", queue.records_dropped);
+  set("lossNotices", stats.loss_notices);
+  set("missing", stats.missing);
+  set("sequenceGaps", stats.sequence_gaps);
+  set("queuedBytes", queue.queued_bytes);
+  set("queuedBytesPeak", queue.queued_bytes_peak);
+  set("wakeups", queue.wakeups);
+  if (stats.failure) {
+    object.Set("failure", ToJs(info.Env(), stats.failure));
+  }
+  return object;
+}
+
+Napi::Value MessageReaderObject::Post(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const std::span<const uint8_t> message = args.Bytes(info[0], "message");
+  const uint32_t sender = info[1].IsUndefined() ? 0 : args.Uint32(info[1], "sender");
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return Napi::Boolean::New(info.Env(), fake_ != nullptr && fake_->Post(message, sender));
+}
+
+Napi::Value MessageReaderObject::PostError(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const uint32_t error = args.Uint32(info[0], "errno", 1, INT_MAX);
+  const uint32_t drops = info[1].IsUndefined() ? 0 : args.Uint32(info[1], "drops");
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return Napi::Boolean::New(info.Env(),
+                            fake_ != nullptr && fake_->PostError(static_cast<int>(error), drops));
+}
+
+void MessageReaderObject::Close(const Napi::CallbackInfo& info) {
+  closed_ = true;
+  // It usually refers to us: held on to, neither could be collected.
+  on_ready_.Reset();
+  if (wake_up_ == nullptr) {
+    return;
+  }
+  napi_remove_env_cleanup_hook(info.Env(), OnEnvironmentExit, this);
+  Shutdown();
+  Unref();
+}
+
+/// Joins the thread and lets go of everything but the queue and the figures. Safe to repeat, also
+/// after half a Begin. An onReady still on its way is not delivered any more.
+void MessageReaderObject::Shutdown() {
+  if (thread_) {
+    thread_->Stop();
+    stats_ = thread_->Stats();
+    fake_ = nullptr;
+    thread_.reset();
+  }
+  if (wake_up_ != nullptr) {
+    napi_release_threadsafe_function(std::exchange(wake_up_, nullptr), napi_tsfn_abort);
+  }
+}
+
+void MessageReaderObject::OnEnvironmentExit(void* self) {
+  static_cast<MessageReaderObject*>(self)->Shutdown();
+}
+
+/// Runs on the JavaScript thread.
+void MessageReaderObject::OnWakeUp(napi_env env, napi_value on_ready, void* self, void*) {
+  // Without an environment the function is being torn down and `self` may be gone.
+  if (env != nullptr && static_cast<MessageReaderObject*>(self)->queue_->BeginWakeUp()) {
+    CallJs(env, on_ready);
+  }
+}
+
+}  // namespace xe

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "batch_queue.h"
+#include "failure.h"
+#include "fake/fake_message_device.h"
+#include "message_thread.h"
+
+namespace xe {
+
+/// The JavaScript class MessageReader; exporter/native/binding.ts is its contract. An open one
+/// keeps itself and the event loop alive until close(). All functions run on the JavaScript thread
+/// of the environment that made it; the environment's end closes it, too.
+class MessageReaderObject : public Napi::ObjectWrap<MessageReaderObject> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+
+  explicit MessageReaderObject(const Napi::CallbackInfo& info);
+  ~MessageReaderObject() override { Shutdown(); }
+
+ private:
+  struct Options {
+    bool fake = false;
+    bool uevent = false;
+    std::string path;
+    bool since_boot = false;
+    uint32_t receive_bytes = 0;
+    std::vector<std::string> keep;
+    uint32_t queue_bytes = 0;
+  };
+
+  Napi::Value Open(const Napi::CallbackInfo& info);
+  Napi::Value Drain(const Napi::CallbackInfo& info);
+  Napi::Value Stats(const Napi::CallbackInfo& info);
+  Napi::Value Post(const Napi::CallbackInfo& info);
+  Napi::Value PostError(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  void ReadOptions(Arguments* args, const Napi::Object& object);
+  Result Begin(Napi::Env env);
+  Result MakeOrigin(MessageOrigin* origin);
+  void Shutdown();
+  static void OnWakeUp(napi_env env, napi_value on_ready, void* self, void*);
+  static void OnEnvironmentExit(void* self);
+
+  Options options_;
+  Napi::FunctionReference on_ready_;
+  std::unique_ptr<BatchQueue> queue_;
+  std::unique_ptr<MessageThread> thread_;  // while open
+  FakeMessageDevice* fake_ = nullptr;      // the thread's device, where it is the fake
+  MessageStats stats_;                     // what the thread had counted at its end
+  bool closed_ = false;
+  // Set while open. Only the thread calls through it, so it is released after the join.
+  napi_threadsafe_function wake_up_ = nullptr;
+};
+
+}  // namespace xe
