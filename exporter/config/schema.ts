@@ -31,6 +31,9 @@ export const DEFAULT_COMMAND: CommandName = 'serve';
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LEVELS)[number];
 
+/** A source that is used where the node has it. */
+const SWITCHABLE = ['auto', 'off'] as const;
+
 /** Which sources are wanted. */
 const MODES = ['auto', 'watch_queue', 'fallback'] as const;
 
@@ -110,6 +113,33 @@ export const OPTIONS = {
     unit: 'auto|off|0x0f|0x10|0x11',
     help: 'Number of the xe ioctl that places a watch. It differs between kernel revisions; auto finds it with a harmless probe.',
     parse: parseChoice(['auto', 'off', '0x0f', '0x10', '0x11']),
+  },
+  kmsg: {
+    flag: 'kmsg',
+    kind: 'value',
+    commands: ['serve'],
+    default: 'auto',
+    unit: SWITCHABLE.join('|'),
+    help: 'Whether to read the kernel log: /dev/kmsg, or syslog(2) where that is closed to the exporter.',
+    parse: parseChoice(SWITCHABLE),
+  },
+  kmsgSinceBoot: {
+    flag: 'kmsg-since-boot',
+    kind: 'switch',
+    commands: ['serve'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Start with the first line that the kernel still has, instead of now. Every start of the exporter counts those lines again.',
+    parse: parseSwitch,
+  },
+  uevent: {
+    flag: 'uevent',
+    kind: 'value',
+    commands: ['serve'],
+    default: 'auto',
+    unit: SWITCHABLE.join('|'),
+    help: 'Whether to listen to the uevents of the kernel: wedged devices, coredumps, the driver bound and unbound.',
+    parse: parseChoice(SWITCHABLE),
   },
   events: {
     flag: 'events',

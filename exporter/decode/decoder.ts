@@ -39,10 +39,9 @@ export class Decoder {
     }
   }
 
-  #lost({ source, notices, realtimeNs, monotonicNs }: LossBatch, deliver: (event: DeviceEvent) => void): void {
-    this.#accounting.received(source, eventsLost.name, notices);
-    for (let notice = 0; notice < notices; notice++) {
-      deliver(eventOf({ definition: eventsLost, source, sequence: this.nextSequence(), realtimeNs, monotonicNs }));
-    }
+  #lost({ source, messages, realtimeNs, monotonicNs }: LossBatch, deliver: (event: DeviceEvent) => void): void {
+    this.#accounting.received(source, eventsLost.name, 1);
+    const sequence = this.nextSequence();
+    deliver(eventOf({ definition: eventsLost, source, sequence, realtimeNs, monotonicNs, subject: messages }));
   }
 }

@@ -1,4 +1,5 @@
 import type { XeClient } from '../clients/client.js';
+import { lostMessages } from '../events/events-lost.js';
 import type { DeviceEvent } from '../events/device-event.js';
 import { errnoLabel } from '../events/errno.js';
 import type { XeDevice } from '../host/device.js';
@@ -67,7 +68,7 @@ export class PrometheusSink implements Sink {
       case 'vm_rebind_outcome':
         return this.#countOutcome(event);
       case 'loss':
-        this.#metrics.eventsLost.cell(event.source).inc();
+        this.#metrics.eventsLost.cell(event.source).inc(lostMessages(event));
         return undefined;
       case 'wedged':
       case 'device':

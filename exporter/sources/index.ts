@@ -2,7 +2,9 @@ import type { Config } from '../config/schema.js';
 import type { DeviceTable } from '../host/device-table.js';
 import type { NativeAddon } from '../native/binding.js';
 import type { FeatureName, SourceName } from '../telemetry/names.js';
+import { kmsg } from './kmsg/kmsg.js';
 import type { OpenSource } from './supervised-source.js';
+import { uevent } from './uevent/uevent.js';
 
 /** What a source of kernel messages is made of. */
 export interface MessageSourceContext {
@@ -21,4 +23,4 @@ export interface MessageSource {
 }
 
 /** THE LIST of sources beside the watch queue: a new one is a folder beside this file and one line here. */
-export const messageSources: readonly MessageSource[] = [];
+export const messageSources: readonly MessageSource[] = [kmsg, uevent];

@@ -47,8 +47,8 @@ export interface UeventBatch extends Stamp {
 /** The source knows that messages are missing. */
 export interface LossBatch extends Stamp {
   readonly kind: 'loss';
-  /** How many notices of loss, each of one message or more. */
-  readonly notices: number;
+  /** How many, at the least: 1 or more. */
+  readonly messages: number;
 }
 
 export type StampedBatch = WatchBatch | KernelLogBatch | UeventBatch | LossBatch;

@@ -71,6 +71,21 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
   },
   webConfigFile: { good: [['web.yml', 'web.yml']], bad: ['', 'a\0b'] },
   healthAddress: { good: [[':9465', { host: '', port: 9465 }]], bad: ['', '9465'] },
+  kmsg: {
+    good: ['auto', 'off'].map((text) => [text, text]),
+    bad: ['', 'on', 'true'],
+  },
+  kmsgSinceBoot: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['', 'maybe'],
+  },
+  uevent: {
+    good: ['auto', 'off'].map((text) => [text, text]),
+    bad: ['', 'on', 'true'],
+  },
   xeWatchIoctl: {
     good: ['auto', 'off', '0x0f', '0x10', '0x11'].map((text) => [text, text]),
     bad: ['', '15', '0x12', 'on'],

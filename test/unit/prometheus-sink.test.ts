@@ -186,8 +186,12 @@ describe('PrometheusSink', () => {
     const before = await read();
     assert.equal(sink.accept(anEvent({ definition: watchRemoved })), undefined);
     assert.deepEqual(await read(), before);
-    assert.equal(sink.accept(anEvent({ definition: eventsLost, client: undefined, device: undefined })), undefined);
-    assert.equal((await read()).get(`${METRIC.eventsLost}{source="watch_queue"}`), 1);
+    const loss = { definition: eventsLost, client: undefined, device: undefined };
+    assert.equal(sink.accept(anEvent({ ...loss, subject: 0 })), undefined);
+    assert.equal(sink.accept(anEvent({ ...loss, source: 'kmsg', subject: 49 })), undefined);
+    const counted = await read();
+    assert.equal(counted.get(`${METRIC.eventsLost}{source="watch_queue"}`), 1, 'the kernel gives no number');
+    assert.equal(counted.get(`${METRIC.eventsLost}{source="kmsg"}`), 49);
   });
 
   it('refuses events once closed, keeps its counts, and closes twice', async () => {

@@ -14,7 +14,7 @@ import type { AttachFailureReason, SourceName } from '../../telemetry/names.js';
 import { forEachRecord, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notification.js';
 import type { Source, WatchBatch } from '../source.js';
 import { Attacher } from './attacher.js';
-import { forEachFrame } from './batch-frames.js';
+import { forEachFrame } from '../batch-frames.js';
 import { DeviceSupport } from './device-support.js';
 import { kernelFilter } from './kernel-filter.js';
 import { PipePool } from './pipe-pool.js';

@@ -1,0 +1,16 @@
+import type { DeviceTable } from '../../host/device-table.js';
+import type { KernelLogLine } from '../../wire/kernel-log.js';
+import type { ReadTime } from '../message-run.js';
+import type { BatchHandler } from '../source.js';
+
+/** Hands on one line with the device it is about: of a line of the xe driver, also one that could never be bound. */
+export function deliverLine(
+  line: KernelLogLine | undefined,
+  time: ReadTime,
+  devices: Pick<DeviceTable, 'at' | 'heardOf'>,
+  handler: BatchHandler,
+): void {
+  const address = line?.pciBdf;
+  const device = address === undefined ? undefined : line?.fromXe ? devices.heardOf(address) : devices.at(address);
+  handler({ kind: 'kernel_log', source: 'kmsg', ...time, line, device });
+}

@@ -1,0 +1,114 @@
+import { errnoName } from '../events/errno.js';
+import type { MessageOrigin, NativeAddon, NativeFailure, NativeMessageReader } from '../native/binding.js';
+import type { SourceName } from '../telemetry/names.js';
+import { forEachFrame } from './batch-frames.js';
+import type { BatchHandler } from './source.js';
+import type { SourceRun } from './supervised-source.js';
+
+/** When a message was read: CLOCK_REALTIME and CLOCK_MONOTONIC, nanoseconds. */
+export interface ReadTime {
+  readonly realtimeNs: bigint;
+  readonly monotonicNs: bigint;
+}
+
+/** For what is noticed here and not by the reader thread. */
+export function now(): ReadTime {
+  return { realtimeNs: BigInt(Date.now()) * 1_000_000n, monotonicNs: process.hrtime.bigint() };
+}
+
+export interface MessageRunOptions {
+  readonly source: SourceName;
+  readonly native: Pick<NativeAddon, 'MessageReader' | 'minDrainBytes'>;
+  readonly origin: MessageOrigin;
+  /** See MessageReaderOptions. */
+  readonly keep: readonly string[];
+  readonly queueBytes: number;
+  /** Takes one message; the bytes are valid only during the call. */
+  readonly onMessage: (bytes: Uint8Array, time: ReadTime) => void;
+  /** Takes the losses. */
+  readonly handler: BatchHandler;
+  readonly onDropped: (count: number) => void;
+  /** Called once when the device failed, after everything that was read before. */
+  readonly onDied: (reason: string) => void;
+}
+
+/** One native message reader from its opening to its end: hands on messages, losses, drops and its death. JavaScript thread only. */
+export class MessageRun implements SourceRun {
+  readonly #options: MessageRunOptions;
+  readonly #reader: NativeMessageReader;
+  readonly #buffer: Uint8Array;
+  readonly #view: DataView;
+  #nextTurn: NodeJS.Immediate | undefined;
+  #missing = 0;
+  #dropped = 0;
+  #ended = false;
+
+  private constructor(options: MessageRunOptions) {
+    const { native, origin, keep, queueBytes } = options;
+    this.#options = options;
+    this.#buffer = new Uint8Array(native.minDrainBytes);
+    this.#view = new DataView(this.#buffer.buffer);
+    this.#reader = new native.MessageReader({
+      ...origin,
+      backend: 'linux',
+      keep,
+      queueBytes,
+      onReady: () => this.#drain(),
+    });
+  }
+
+  /** @returns the run, or why the device cannot be read */
+  static open(options: MessageRunOptions): MessageRun | NativeFailure {
+    const run = new MessageRun(options);
+    const failure = run.#reader.open();
+    if (failure === undefined) return run;
+    run.#reader.close();
+    return failure;
+  }
+
+  stop(): Promise<void> {
+    this.#end();
+    return Promise.resolve();
+  }
+
+  /** One turn of the event loop delivers one buffer, so that a flood leaves room for scrapes, timers and signals. */
+  #drain(): void {
+    clearImmediate(this.#nextTurn);
+    if (this.#deliverSome()) {
+      this.#nextTurn = setImmediate(() => this.#drain());
+      return;
+    }
+    // Read after the drain that found nothing more: what comes later calls again.
+    const { failure } = this.#reader.stats();
+    if (failure === undefined || this.#ended) return;
+    this.#end();
+    this.#options.onDied(`${failure.operation} failed with ${errnoName(failure.errno)}`);
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#reader.close();
+    clearImmediate(this.#nextTurn);
+    while (this.#deliverSome());
+  }
+
+  /** @returns whether there may be more */
+  #deliverSome(): boolean {
+    const length = this.#reader.drain(this.#buffer);
+    forEachFrame(this.#view, length, (_pipe, start, end, realtimeNs, monotonicNs) => {
+      this.#options.onMessage(this.#buffer.subarray(start, end), { realtimeNs, monotonicNs });
+    });
+    this.#count();
+    return length > 0;
+  }
+
+  #count(): void {
+    const { source, handler, onDropped } = this.#options;
+    const { missing, dropped } = this.#reader.stats();
+    if (missing > this.#missing) handler({ kind: 'loss', source, ...now(), messages: missing - this.#missing });
+    if (dropped > this.#dropped) onDropped(dropped - this.#dropped);
+    this.#missing = missing;
+    this.#dropped = dropped;
+  }
+}

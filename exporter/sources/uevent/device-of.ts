@@ -1,0 +1,31 @@
+import { readlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { DeviceTable } from '../../host/device-table.js';
+import type { XeDevice } from '../../host/device.js';
+import type { Uevent } from '../../wire/uevent.js';
+
+/** A PCI function as a folder of a device path, with what lies below it. */
+const PCI_FOLDER = /\/([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(?:\/drm\/|$)/;
+
+/** The xe device a uevent is about; undefined for every other device. */
+export function deviceOf(
+  uevent: Uevent,
+  devices: Pick<DeviceTable, 'at' | 'heardOf'>,
+  sysRoot: string,
+): XeDevice | undefined {
+  const address =
+    uevent.subsystem === 'devcoredump'
+      ? failingDevice(join(sysRoot, uevent.devpath))
+      : PCI_FOLDER.exec(uevent.devpath)?.[1];
+  if (address === undefined) return undefined;
+  return uevent.values.get('DRIVER') === 'xe' ? devices.heardOf(address) : devices.at(address);
+}
+
+/** Where the link of a devcoredump leads (drivers/base/devcoredump.c, Linux 7.2); undefined when the dump is gone already. */
+function failingDevice(folder: string): string | undefined {
+  try {
+    return basename(readlinkSync(join(folder, 'failing_device')));
+  } catch {
+    return undefined;
+  }
+}

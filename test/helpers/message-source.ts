@@ -1,0 +1,115 @@
+import type { Config } from '../../exporter/config/schema.js';
+import { DeviceTable } from '../../exporter/host/device-table.js';
+import type {
+  MessageReaderOptions,
+  NativeAddon,
+  NativeMessageReader,
+  NativeResult,
+} from '../../exporter/native/binding.js';
+import { loadNative } from '../../exporter/native/load.js';
+import type { MessageSource } from '../../exporter/sources/index.js';
+import type { StampedBatch } from '../../exporter/sources/source.js';
+import type { Opened } from '../../exporter/sources/supervised-source.js';
+import { waitFor } from './wait-for.js';
+
+const addon = loadNative();
+
+type Settings = Partial<
+  Pick<Config, 'kmsg' | 'kmsgSinceBoot' | 'uevent' | 'sysRoot' | 'procRoot' | 'readerQueueBytes'>
+>;
+type Ring = Awaited<ReturnType<NativeAddon['readKernelRing']>>;
+
+export interface MessageSourceOptions {
+  readonly config?: Settings;
+  /** What opening the device is refused with. */
+  readonly refusal?: NativeResult;
+  /** What syslog(2) says; called for every look. */
+  readonly ring?: (maxBytes: number) => Ring;
+}
+
+/** One source of kernel messages over the real reader thread and a fake device, with a record of all it delivers. */
+export class MessageSourceUnderTest {
+  readonly batches: StampedBatch[] = [];
+  readonly deaths: string[] = [];
+  readonly readers: NativeMessageReader[] = [];
+  readonly readerOptions: MessageReaderOptions[] = [];
+  readonly devices: DeviceTable;
+  /** Sysfs was looked at again. */
+  refreshes = 0;
+  dropped = 0;
+  /** Called for every batch before it is recorded. */
+  onBatch: () => void = () => undefined;
+  readonly #open: () => Promise<Opened>;
+
+  constructor(t: { after(fn: () => unknown): void }, source: MessageSource, options: MessageSourceOptions = {}) {
+    const { config, refusal, ring } = options;
+    const settings = {
+      kmsg: 'auto',
+      kmsgSinceBoot: false,
+      uevent: 'auto',
+      sysRoot: '/nowhere',
+      procRoot: '/proc',
+    } as const;
+    this.devices = DeviceTable.overSysfs(config?.sysRoot ?? settings.sysRoot, {
+      onAdded: () => this.refreshes++,
+      onRemoved: () => this.refreshes++,
+    });
+    this.devices.refresh();
+    const open = source.open({
+      config: { devRoot: '/dev', readerQueueBytes: 1 << 20, ...settings, ...config } as Config,
+      native: {
+        ...addon,
+        MessageReader: this.#readerClass(refusal),
+        ...(ring && { readKernelRing: async (n) => ring(n) }),
+      },
+      devices: this.devices,
+      onDropped: (count) => (this.dropped += count),
+    });
+    this.#open = () =>
+      open(
+        (batch) => this.#take(batch),
+        (reason) => this.deaths.push(reason),
+      );
+    t.after(() => this.readers.forEach((reader) => reader.close()));
+  }
+
+  open(): Promise<Opened> {
+    return this.#open();
+  }
+
+  get reader(): NativeMessageReader {
+    return this.readers.at(-1)!;
+  }
+
+  post(message: string): void {
+    if (!this.reader.post(Buffer.from(message))) throw new Error('not taken');
+  }
+
+  kinds(): string[] {
+    return this.batches.map(({ kind }) => kind);
+  }
+
+  async delivered(count: number): Promise<void> {
+    await waitFor(() => this.batches.length >= count, { what: `${count} batches, not ${this.batches.length}` });
+  }
+
+  #take(batch: StampedBatch): void {
+    this.onBatch();
+    this.batches.push(batch);
+  }
+
+  #readerClass(refusal: NativeResult): NativeAddon['MessageReader'] {
+    const { readers, readerOptions } = this;
+    return class extends addon.MessageReader {
+      constructor(options: MessageReaderOptions) {
+        super({ ...options, backend: 'fake' });
+        readers.push(this);
+        readerOptions.push(options);
+      }
+
+      override open(): NativeResult {
+        return refusal ?? super.open();
+      }
+    };
+  }
+}
