@@ -4,7 +4,7 @@
 #   build.sh                    the kernel, with the xe watch queue: .../linux
 #   build.sh --no-watch-queue   the kernel as most of the field has it: pipe2 answers ENOPKG
 #   build.sh --7.x              a kernel that announces DRM clients in debugfs, with the watch queue
-#   build.sh --programs         the C programs that run in the guest: the folder with client and self-test
+#   build.sh --programs         the C programs that run in the guest: the folder with client, message-writer and self-test
 #
 # Everything lies in a cache outside the repository and is named by a hash of what it is made of, so a second run
 # does nothing, and an edit of the stub rebuilds a kept tree in seconds. What nothing here is made of any more is
@@ -124,12 +124,12 @@ remove_all_but() {
 
 build_programs() {
   local name key out
-  key=$(cd "$here" && cat build.sh watch.h client.c self-test.c | sha256sum | cut -c1-16)
+  key=$(cd "$here" && cat build.sh watch.h client.c message-writer.c self-test.c | sha256sum | cut -c1-16)
   out=$cache/programs-$key
   if [[ ! -d $out ]]; then
     rm -rf "$out".tmp.*
     mkdir -p "$out.tmp.$$"
-    for name in client self-test; do
+    for name in client message-writer self-test; do
       # Static: the same file runs whatever libraries the guest sees.
       gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -o "$out.tmp.$$/$name" "$here/$name.c"
     done

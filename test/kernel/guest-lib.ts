@@ -1,9 +1,10 @@
 // What a scenario uses inside the guest: the control file of the stub driver and the client program.
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 export const GPU0 = '0000:03:00.0';
 export const GPU1 = '0000:04:00.0';
@@ -238,6 +239,16 @@ async function nextLine(lines: AsyncIterator<string>): Promise<unknown> {
   const next = await lines.next();
   if (next.done === true) throw new Error('the client ended without an answer');
   return JSON.parse(next.value) as unknown;
+}
+
+// --- messages ------------------------------------------------------------------------------------------------------
+
+/** Runs message-writer.c to its end: `kmsg COUNT PER_SECOND TEXT`, `uevent COUNT STRING ...` or `forge COUNT STRING ...`. */
+export async function writeMessages(...args: (string | number)[]): Promise<{ count: number; seconds: number }> {
+  const program = process.env.XE_TEST_MESSAGE_WRITER;
+  if (program === undefined) throw new Error('XE_TEST_MESSAGE_WRITER is not set: run this through test/kernel/run.sh');
+  const { stdout } = await promisify(execFile)(program, args.map(String));
+  return JSON.parse(stdout) as { count: number; seconds: number };
 }
 
 // --- waiting -------------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
  * Makes messages for the readers of the kernel log and of uevents. Prints how many were written, as JSON.
  *
  *   message-writer kmsg COUNT PER_SECOND TEXT     lines into /dev/kmsg, numbered; PER_SECOND 0: as fast as it goes
- *   message-writer uevent COUNT [KEY=VALUE ...]   has the kernel send uevents (CAP_SYS_ADMIN), which adds SEQNUM
- *   message-writer forge COUNT [KEY=VALUE ...]    sends the same to the kernel's multicast group itself (CAP_NET_ADMIN)
+ *   message-writer uevent COUNT STRING ...        has the kernel send uevents of these strings (CAP_SYS_ADMIN); it adds SEQNUM
+ *   message-writer forge COUNT STRING ...         sends the same to the kernel's multicast group itself (CAP_NET_ADMIN)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,23 +48,22 @@ static long write_log(long count, double per_second, const char *text)
 	return count;
 }
 
-/* The text of a uevent behind the netlink header; returns the length of all. */
-static int fill(char *buffer, size_t size, char **keys)
+/* The strings of a uevent behind the netlink header; returns the length of all. */
+static int fill(char *buffer, size_t size, char **strings)
 {
 	int at = NLMSG_HDRLEN;
 
-	at += snprintf(buffer + at, size - at, "change@/devices/test") + 1;
-	for (; *keys; keys++)
-		at += snprintf(buffer + at, size - at, "%s", *keys) + 1;
+	for (; *strings; strings++)
+		at += snprintf(buffer + at, size - at, "%s", *strings) + 1;
 	return at;
 }
 
-static long send_uevents(int forge, long count, char **keys)
+static long send_uevents(int forge, long count, char **strings)
 {
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = forge ? 1 : 0 };
 	char buffer[2048] = "";
-	int length = fill(buffer, sizeof(buffer), keys);
+	int length = fill(buffer, sizeof(buffer), strings);
 	struct nlmsghdr *header = (struct nlmsghdr *)buffer;
 	int skip = forge ? NLMSG_HDRLEN : 0;
 
@@ -91,9 +90,9 @@ int main(int argc, char **argv)
 
 	if (!strcmp(what, "kmsg") && argc == 5)
 		count = write_log(count, atof(argv[3]), argv[4]);
-	else if (!strcmp(what, "uevent") && argc > 2)
+	else if (!strcmp(what, "uevent") && argc > 3)
 		count = send_uevents(0, count, argv + 3);
-	else if (!strcmp(what, "forge") && argc > 2)
+	else if (!strcmp(what, "forge") && argc > 3)
 		count = send_uevents(1, count, argv + 3);
 	else
 		return fprintf(stderr, "usage: see message-writer.c\n"), 2;

@@ -68,6 +68,8 @@ const scenarios: Scenario[] = [
   nodeTest('clients', []),
   nodeTest('burst', []),
   nodeTest('listeners', []),
+  nodeTest('kernel-log', ['xestub.watch_nr=0']),
+  nodeTest('uevents', ['xestub.watch_nr=0']),
   nodeTest('hardship', []),
   nodeTest('doctor', []),
   nodeTest('degraded', []),
@@ -87,6 +89,7 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
     env: {
       ...scenario.env,
       XE_TEST_CLIENT: join(programs, 'client'),
+      XE_TEST_MESSAGE_WRITER: join(programs, 'message-writer'),
       XE_TEST_NO_WATCH_QUEUE: scenario.kernel === 'no-watch-queue' ? '1' : '0',
     },
     timeoutMs: 120_000,

@@ -4,7 +4,8 @@ import { waitFor } from '../../helpers/wait-for.js';
 import { drainMessages, makeMessageReader } from '../message-harness.js';
 
 const [, , writer = '', what] = process.argv;
-const send = (...args: string[]): void => void execFileSync(writer, args);
+const send = (how: string, count: number, ...keys: string[]): void =>
+  void execFileSync(writer, [how, String(count), 'change@/devices/test', ...keys]);
 const messages: string[] = [];
 const reader = makeMessageReader({
   protocol: 'uevent',
@@ -18,15 +19,15 @@ const failure = reader.open();
 if (failure) throw new Error(JSON.stringify(failure));
 
 if (what === 'few') {
-  send('uevent', '1', 'SUBSYSTEM=drm', 'WEDGED=none');
-  send('uevent', '5', 'SUBSYSTEM=net');
-  send('forge', '3', 'SUBSYSTEM=drm', 'WEDGED=none');
-  send('uevent', '1', 'SUBSYSTEM=drm', 'WEDGED=none');
+  send('uevent', 1, 'SUBSYSTEM=drm', 'WEDGED=none');
+  send('uevent', 5, 'SUBSYSTEM=net');
+  send('forge', 3, 'SUBSYSTEM=drm', 'WEDGED=none');
+  send('uevent', 1, 'SUBSYSTEM=drm', 'WEDGED=none');
   await waitFor(() => reader.stats().read === 10 && messages.length === 2, { what: JSON.stringify(reader.stats()) });
 }
 let sent = 0;
 while (what === 'flood' && reader.stats().missing === 0) {
-  send('uevent', '5000', 'SUBSYSTEM=drm');
+  send('uevent', 5000, 'SUBSYSTEM=drm');
   sent += 5000;
   await waitFor(() => reader.stats().kept + reader.stats().missing >= sent, { what: JSON.stringify(reader.stats()) });
 }
