@@ -53,8 +53,9 @@ test('a process that calls itself like the driver does not speak for it', async 
   under.post(record(1, `xe ${BDF}: page allocation failure: order:5`, ''));
   under.post(record(2, `xe ${BDF}: [drm] forged\\x0a DEVICE=+pci:${BDF}`, ''));
   under.post(record(3, `xe ${BDF}: [drm] true`));
-  await under.delivered(1);
-  assert.deepEqual(messages(under), ['true']);
+  await under.delivered(3);
+  const fromXe = under.batches.map((batch) => batch.kind === 'kernel_log' && batch.line?.fromXe);
+  assert.deepEqual(fromXe, [false, false, true]);
 });
 
 test('a loss is a batch with the number of lines, in its place', async (t) => {

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseDevcoredumpHead } from '../../exporter/sources/uevent/devcoredump.js';
 import type { UeventBatch } from '../../exporter/sources/source.js';
 import { uevent } from '../../exporter/sources/uevent/uevent.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
@@ -15,7 +14,7 @@ const BDF = '0000:03:00.0';
 const PCI = `/devices/pci0000:00/0000:00:01.0/${BDF}`;
 const DUMP = '/devices/virtual/devcoredump/devcd1';
 const HEAD =
-  '**** Xe Device Coredump ****\nReason: Timedout job - seqno=4294967169\nkernel: 7.2.0\nProcess: python3 [4711]\n';
+  '**** Xe Device Coredump ****\nReason: Timedout job - seqno=4294967169\nkernel: 7.2.0\nmodule: xe\nSnapshot time: 1.5\nUptime: 60.5\nProcess: python3 [4711]\n';
 
 function message(action: string, devpath: string, subsystem: string, ...keys: string[]): string {
   const all = [`${action}@${devpath}`, `ACTION=${action}`, `DEVPATH=${devpath}`, `SUBSYSTEM=${subsystem}`, ...keys];
@@ -107,16 +106,6 @@ test('a coredump that cannot be read yet does not hold up others, nor for ever i
   } finally {
     writeFileSync(data, ''); // Lets the thread of the pool go.
   }
-});
-
-test('the head of a dump: what is not there is left out', () => {
-  assert.deepEqual(parseDevcoredumpHead(''), {});
-  assert.deepEqual(parseDevcoredumpHead('Reason: \nProcess: x [0]\n'), {});
-  assert.deepEqual(parseDevcoredumpHead('\0\xff'.repeat(2_000)), {});
-  assert.deepEqual(parseDevcoredumpHead('Process: a [b] [12]\n'), {
-    'process.pid': 12,
-    'process.executable.name': 'a [b]',
-  });
 });
 
 test('losses are batches with the number of uevents, drops are counted, a death is told', async (t) => {

@@ -12,8 +12,6 @@ import { ANCHOR_BYTES, SyslogTail } from './syslog-tail.js';
 
 /** Lines of the xe driver and of TTM: what follows the ";" is the text (kernel/printk/printk.c, Linux 7.2). */
 const KEEP = [';xe ', ';[TTM] '];
-/** Every line a driver prints for its device has it; a process that calls itself "xe" cannot make one. */
-const DEVICE_LINE = '\n DEVICE=+pci:';
 
 /** The errors of a file and of a system call that the kernel does not have. */
 const ABSENT = new Set(['ENOENT', 'ENXIO', 'ENODEV', 'ENOSYS']);
@@ -37,9 +35,7 @@ function openKmsg({ config, native, devices, onDropped }: MessageSourceContext):
       keep: KEEP,
       queueBytes: config.readerQueueBytes,
       onMessage(bytes, time) {
-        const record = Buffer.from(bytes).toString('utf8');
-        const line = parseKmsgRecord(record);
-        if (line?.fromXe && !record.includes(DEVICE_LINE)) return;
+        const line = parseKmsgRecord(Buffer.from(bytes).toString('utf8'));
         if (line?.sequence !== undefined) {
           if (line.sequence <= after) return;
           delivered = line.sequence;
