@@ -70,6 +70,8 @@ const scenarios: Scenario[] = [
   nodeTest('listeners', []),
   nodeTest('kernel-log', ['xestub.watch_nr=0']),
   nodeTest('uevents', ['xestub.watch_nr=0']),
+  nodeTest('fallback', ['xestub.watch_nr=0']),
+  nodeTest('both-sources', []),
   nodeTest('hardship', []),
   nodeTest('doctor', []),
   nodeTest('degraded', []),

@@ -9,7 +9,7 @@ import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { GPU0, kernelLog, waitFor, writeMessages } from '../guest-lib.js';
 
 /** Else the kernel lets each writer have ten lines in five seconds. */
-writeFileSync('/proc/sys/kernel/printk_devkmsg', 'on');
+writeFileSync('/proc/sys/kernel/printk_devkmsg', 'on\n');
 
 const READER = fileURLToPath(new URL('../kmsg-reader.js', import.meta.url));
 const ENOMEM = `xe_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM"}`;
