@@ -6,6 +6,7 @@ import type { Environment } from './config/load.js';
 import type { Config } from './config/schema.js';
 import { wantedEvents } from './events/index.js';
 import type { XeDevice } from './host/device.js';
+import { AWAKE, readDeviceState } from './host/device-state.js';
 import { DeviceTable } from './host/device-table.js';
 import { openPodDirectory } from './kubernetes/open.js';
 import type { NativeAddon } from './native/binding.js';
@@ -159,6 +160,7 @@ function assemble(
   });
   const simulated = name === 'simulator';
   const watchIoctl = config.mode === 'fallback' ? 'off' : config.xeWatchIoctl;
+  const readState = simulated ? () => AWAKE : ({ pciBdf }: XeDevice) => readDeviceState(config.sysRoot, pciBdf);
   const watchQueue = new WatchQueueSource({
     name,
     backend: simulated ? 'fake' : 'linux',
@@ -179,6 +181,7 @@ function assemble(
   const addedHandlers: DeviceHandler[] = [
     (device) => onDeviceAdded?.(device),
     (device) => metrics.devices.deviceDiscovered(device),
+    (device) => metrics.devices.deviceState(device, readState(device)),
     (device) => void watchQueue.deviceAdded(device),
   ];
   const devices = makeDevices({

@@ -1,5 +1,6 @@
 import { unboundXeDevice, type XeDevice } from './device.js';
 import { listXeDevices } from './devices.js';
+import { PciIds } from './pci-ids.js';
 
 /** More devices than any node has; what lies beyond is left out and reported once. */
 const MAX_DEVICES = 64;
@@ -27,7 +28,8 @@ export class DeviceTable {
 
   /** @param sysRoot where sysfs is mounted, normally `/sys` */
   static overSysfs(sysRoot: string, options: Omit<DeviceTableOptions, 'list'>): DeviceTable {
-    return new DeviceTable({ ...options, list: () => listXeDevices(sysRoot) });
+    const pciIds = new PciIds();
+    return new DeviceTable({ ...options, list: () => listXeDevices(sysRoot, pciIds) });
   }
 
   get devices(): readonly XeDevice[] {

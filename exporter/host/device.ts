@@ -11,6 +11,8 @@ export interface XeDevice {
   /** Hexadecimal with 0x, e.g. `0x8086` and `0xe20b`. */
   readonly vendorId: string;
   readonly deviceId: string;
+  /** Name of the model, e.g. `Battlemage G21 [Arc B580]`; empty where the system has no pci.ids, or an old one. */
+  readonly model: string;
   /** Version of the xe module, or the empty string where the kernel does not tell. */
   readonly driverVersion: string;
   /** -1 when the machine has one node or does not tell. */
@@ -18,6 +20,9 @@ export interface XeDevice {
   /** Tells one bind of the driver from the next: the inode of the sysfs folder of its nodes; undefined where there is none. */
   readonly binding: number | undefined;
 }
+
+/** As sysfs has it. */
+export const INTEL_VENDOR_ID = '0x8086';
 
 /** DRM character devices (include/drm/drm_ioctl.h). */
 export const DRM_MAJOR = 226;

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { XeDevice } from './device.js';
+import { INTEL_VENDOR_ID, type XeDevice } from './device.js';
+import { PciIds } from './pci-ids.js';
 
 const PCI_ADDRESS = /^[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
 
@@ -10,28 +11,32 @@ const PCI_ADDRESS = /^[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
  * GPU. An unreadable attribute counts as absent; without the driver directory the list is empty.
  *
  * @param sysRoot where sysfs is mounted, normally `/sys`
+ * @param pciIds where the models have their names from; to be kept for the next call
  */
-export function listXeDevices(sysRoot: string): XeDevice[] {
+export function listXeDevices(sysRoot: string, pciIds = new PciIds()): XeDevice[] {
   const driver = join(sysRoot, 'bus/pci/drivers/xe');
   const driverVersion = readAttribute(join(sysRoot, 'module/xe/version')) ?? '';
   return list(driver)
     .filter((name) => PCI_ADDRESS.test(name))
     .sort()
-    .map((pciBdf) => readDevice(join(driver, pciBdf), pciBdf, driverVersion));
+    .map((pciBdf) => readDevice(join(driver, pciBdf), pciBdf, driverVersion, pciIds));
 }
 
-function readDevice(path: string, pciBdf: string, driverVersion: string): XeDevice {
+function readDevice(path: string, pciBdf: string, driverVersion: string, pciIds: PciIds): XeDevice {
   const nodes = list(join(path, 'drm'));
   const card = nodes.find((name) => /^card\d+$/.test(name));
   const render = nodes.find((name) => /^renderD\d+$/.test(name));
+  const vendorId = readAttribute(join(path, 'vendor')) ?? '';
+  const deviceId = readAttribute(join(path, 'device')) ?? '';
   return Object.freeze({
     pciBdf,
     card,
     render,
     cardMinor: card && minorOf(join(path, 'drm', card)),
     renderMinor: render && minorOf(join(path, 'drm', render)),
-    vendorId: readAttribute(join(path, 'vendor')) ?? '',
-    deviceId: readAttribute(join(path, 'device')) ?? '',
+    vendorId,
+    deviceId,
+    model: vendorId === INTEL_VENDOR_ID ? pciIds.intelModel(deviceId) : '',
     driverVersion,
     binding: inodeOf(join(path, 'drm')),
     numaNode: Number(/^\d+$/.exec(readAttribute(join(path, 'numa_node')) ?? '')?.[0] ?? -1),

@@ -1,6 +1,6 @@
 import type { XeClient } from '../clients/client.js';
 import type { AttributeValue, DeviceEvent, Severity } from '../events/device-event.js';
-import type { XeDevice } from '../host/device.js';
+import { INTEL_VENDOR_ID, type XeDevice } from '../host/device.js';
 import { ATTRIBUTE } from '../telemetry/names.js';
 
 /** One event as a log record of the OpenTelemetry data model. Severity text is left out: the number says it all. */
@@ -21,8 +21,6 @@ export interface LogRecordOptions {
 }
 
 type Attributes = Record<string, AttributeValue>;
-
-const INTEL_VENDOR_ID = '0x8086';
 
 /**
  * The log record of an event, with the attributes of the catalogue; an attribute whose value is not known is absent. Pure.
@@ -59,6 +57,7 @@ function putDevice(attributes: Attributes, device: XeDevice): void {
   attributes[ATTRIBUTE.hwId] = device.pciBdf;
   attributes[ATTRIBUTE.hwType] = 'gpu';
   put(attributes, ATTRIBUTE.hwName, device.card ?? device.render);
+  put(attributes, ATTRIBUTE.hwModel, device.model);
   if (device.vendorId === INTEL_VENDOR_ID) attributes[ATTRIBUTE.hwVendor] = 'Intel';
   put(attributes, ATTRIBUTE.hwDriverVersion, device.driverVersion);
   attributes[ATTRIBUTE.pciBdf] = device.pciBdf;

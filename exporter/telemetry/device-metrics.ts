@@ -14,8 +14,15 @@ export interface MeteredDevice {
   readonly render: string | undefined;
   readonly vendorId: string;
   readonly deviceId: string;
+  readonly model: string;
   readonly driverVersion: string;
   readonly numaNode: number;
+}
+
+/** What of a device's state is shown: a `DeviceState` fits. */
+export interface MeteredState {
+  readonly inSurvivability: boolean;
+  readonly suspended: boolean;
 }
 
 /** Pairs of container and device that get series of their own. */
@@ -47,6 +54,8 @@ export class DeviceMetrics {
   readonly #rebindErrorLastTimestamp: GaugeFamily;
   readonly #clients: GaugeFamily;
   readonly #clientsWatched: GaugeFamily;
+  readonly #survivabilityMode: GaugeFamily;
+  readonly #runtimeSuspended: GaugeFamily;
   readonly #info: GaugeFamily;
   /** Devices that are present, by PCI address, with the label values of their identity series. */
   readonly #present = new Map<string, { readonly device: MeteredDevice; readonly identity: readonly string[] }>();
@@ -103,6 +112,20 @@ export class DeviceMetrics {
         labels: [pciBdf],
       }),
     );
+    this.#survivabilityMode = registry.register(
+      new GaugeFamily({
+        name: METRIC.deviceSurvivabilityMode,
+        help: 'Whether the device is in survivability mode and does no work, 1 or 0.',
+        labels: [pciBdf],
+      }),
+    );
+    this.#runtimeSuspended = registry.register(
+      new GaugeFamily({
+        name: METRIC.deviceRuntimeSuspended,
+        help: 'Whether runtime power management has put the device to sleep, 1 or 0.',
+        labels: [pciBdf],
+      }),
+    );
     this.#info = registry.register(
       new GaugeFamily({
         name: METRIC.deviceInfo,
@@ -122,7 +145,7 @@ export class DeviceMetrics {
   }
 
   /** Creates every series of the device at 0. One that was bound before keeps its counts. */
-  deviceDiscovered(device: MeteredDevice, model = ''): void {
+  deviceDiscovered(device: MeteredDevice): void {
     const { pciBdf } = device;
     this.deviceRemoved(device);
     this.rebindErrors(pciBdf);
@@ -132,7 +155,7 @@ export class DeviceMetrics {
     this.counters.deviceBound(pciBdf);
     this.#clients.cell(pciBdf);
     this.#clientsWatched.cell(pciBdf);
-    const identity = identityOf(device, model);
+    const identity = identityOf(device);
     this.#info.cell(...identity).set(1);
     this.#present.set(pciBdf, { device, identity });
   }
@@ -146,13 +169,26 @@ export class DeviceMetrics {
     this.counters.deviceUnbound(pciBdf);
     this.#clients.remove(pciBdf);
     this.#clientsWatched.remove(pciBdf);
+    this.#survivabilityMode.remove(pciBdf);
+    this.#runtimeSuspended.remove(pciBdf);
+  }
+
+  /** Sets the state of a device; without effect for one that is gone or was bound anew in the meantime. */
+  deviceState(device: MeteredDevice, { inSurvivability, suspended }: MeteredState): void {
+    if (!this.#isPresent(device)) return;
+    this.#survivabilityMode.cell(device.pciBdf).set(inSurvivability ? 1 : 0);
+    this.#runtimeSuspended.cell(device.pciBdf).set(suspended ? 1 : 0);
   }
 
   /** Sets the watch coverage of a device; without effect for one that is gone or was bound anew in the meantime. */
   clientCounts(device: MeteredDevice, present: number, watched: number): void {
-    if (this.#present.get(device.pciBdf)?.device !== device) return;
+    if (!this.#isPresent(device)) return;
     this.#clients.cell(device.pciBdf).set(present);
     this.#clientsWatched.cell(device.pciBdf).set(watched);
+  }
+
+  #isPresent(device: MeteredDevice): boolean {
+    return this.#present.get(device.pciBdf)?.device === device;
   }
 
   /** The counters of a device, born at 0. */
@@ -173,8 +209,8 @@ export class DeviceMetrics {
 }
 
 /** In the order of the labels of xe_device_info. */
-function identityOf(device: MeteredDevice, model: string): readonly string[] {
-  const { pciBdf, card = '', render = '', vendorId, deviceId, driverVersion, numaNode } = device;
+function identityOf(device: MeteredDevice): readonly string[] {
+  const { pciBdf, card = '', render = '', vendorId, deviceId, model, driverVersion, numaNode } = device;
   const pciId = `${vendorId.replace(/^0x/, '')}:${deviceId.replace(/^0x/, '')}`;
   return [pciBdf, card, render, pciId, vendorId === '0x8086' ? 'Intel' : '', model, driverVersion, String(numaNode)];
 }

@@ -34,6 +34,8 @@ export const METRIC = {
   clientMemoryPurgeable: 'xe_client_memory_purgeable_bytes',
   clientAttachFailures: 'xe_client_attach_failures_total',
   deviceInfo: 'xe_device_info',
+  deviceSurvivabilityMode: 'xe_device_survivability_mode',
+  deviceRuntimeSuspended: 'xe_device_runtime_suspended',
   buildInfo: 'xe_exporter_build_info',
   featureInfo: 'xe_exporter_feature_info',
   sourceUp: 'xe_exporter_source_up',

@@ -13,6 +13,7 @@ export function aDevice(given: Partial<XeDevice> = {}): XeDevice {
     renderMinor: 128,
     vendorId: '0x8086',
     deviceId: '0xe20b',
+    model: '',
     driverVersion: '',
     numaNode: -1,
     binding: 1,

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { listXeDevices } from '../../exporter/host/devices.js';
+import { PciIds } from '../../exporter/host/pci-ids.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
 
 test('without the driver there are no devices', (t) => {
@@ -14,7 +15,7 @@ test('a device with its nodes and identity', (t) => {
   const tree = new FixtureTree(t);
   tree.xeDevice('0000:03:00.0', { card10: '226:10', renderD129: '226:129' }, { numa_node: '-1' });
   tree.file('module/xe/version', '1.1.0\n');
-  const [device, ...more] = listXeDevices(tree.root);
+  const [device, ...more] = listXeDevices(tree.root, new PciIds([]));
   assert.deepEqual(more, []);
   assert.deepEqual(device, {
     pciBdf: '0000:03:00.0',
@@ -24,6 +25,7 @@ test('a device with its nodes and identity', (t) => {
     renderMinor: 129,
     vendorId: '0x8086',
     deviceId: '0xe20b',
+    model: '',
     driverVersion: '1.1.0',
     numaNode: -1,
     binding: statSync(join(tree.root, 'bus/pci/drivers/xe/0000:03:00.0/drm')).ino,

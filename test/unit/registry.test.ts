@@ -119,12 +119,18 @@ describe('ExporterMetrics', () => {
     metrics.devices.deviceDiscovered(old);
     metrics.devices.clientCounts(old, 3, 2);
     metrics.devices.rebindErrors(old.pciBdf)[0]?.inc();
+    metrics.devices.deviceState(old, { inSurvivability: true, suspended: true });
     metrics.devices.deviceRemoved(old);
     metrics.devices.clientCounts(old, 1, 1);
+    metrics.devices.deviceState(old, { inSurvivability: true, suspended: true });
     const gone = parseExposition(await metrics.registry.render('text'));
-    assert.ok(
-      ![...gone.keys()].some((key) => key.startsWith(`${METRIC.clients}{`) || key.startsWith(METRIC.deviceInfo)),
-    );
+    for (const name of [
+      METRIC.clients,
+      METRIC.deviceInfo,
+      METRIC.deviceSurvivabilityMode,
+      METRIC.deviceRuntimeSuspended,
+    ])
+      assert.ok(![...gone.keys()].some((key) => key.startsWith(`${name}{`)), name);
     assert.equal(gone.get(`${METRIC.vmRebindErrors}{pci_bdf="0000:03:00.0",errno="ENOMEM"}`), 1);
 
     metrics.devices.deviceDiscovered(aDevice({ card: 'card5' }));

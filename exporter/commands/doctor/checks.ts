@@ -34,17 +34,33 @@ function addon({ addonError }: Facts): Finding {
   return addonError === undefined ? ok('loaded') : fail(addonError.message, addonError.fix);
 }
 
-function devices({ devices: found, sysRoot }: Facts): Finding {
+function devices({ devices: found, survivability, sysRoot }: Facts): Finding | readonly Finding[] {
   if (found.length === 0) {
     return off(
       `no device is bound to the xe driver (${sysRoot}/bus/pci/drivers/xe)`,
       'Nothing to do on a node without an Intel GPU. If there is one, "lspci -k" tells which driver it has.',
     );
   }
-  const names = found.map(({ pciBdf, render }) => `${pciBdf} (${render ?? 'no render node'})`).join(', ');
-  return found.every(({ render }) => render !== undefined)
-    ? ok(names)
-    : warn(names, 'A device without a render node is in survivability mode: look for xe errors in the kernel log.');
+  return found.map((device) => {
+    const { pciBdf, render, model, deviceId } = device;
+    const seen = [model || deviceId, render ?? 'no render node'].filter((part) => part !== '').join(', ');
+    if (survivability.includes(device)) {
+      return {
+        ...fail(
+          `${seen}, in survivability mode: its firmware is damaged, and it does no work`,
+          'Update its firmware with "fwupdmgr update" and power-cycle the node; what failed stands below survivability_info in sysfs.',
+        ),
+        device: pciBdf,
+      };
+    }
+    if (render === undefined) {
+      return {
+        ...warn(seen, 'Look for xe errors in the kernel log: the driver has not made its nodes.'),
+        device: pciBdf,
+      };
+    }
+    return { ...ok(seen), device: pciBdf };
+  });
 }
 
 function notificationPipe({ addonError, pipe }: Facts): Finding {

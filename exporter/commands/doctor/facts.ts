@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { CodedError, codedError } from '../../errors.js';
 import { DRM_MAJOR, drmMinors, type XeDevice } from '../../host/device.js';
+import { readDeviceState } from '../../host/device-state.js';
 import { listXeDevices } from '../../host/devices.js';
 import { DrmClientDirectory } from '../../host/drm-clients.js';
 import { readPrivileges } from '../../host/privileges.js';
@@ -48,6 +49,7 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     podNames: await findPodNames(context),
     privileges: readPrivileges(config.procRoot),
     devices,
+    survivability: devices.filter(({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf).inSurvivability),
     addonError: native instanceof CodedError ? native : undefined,
     pipe,
     watches: canProbe ? await probeEach(addon, devices, context) : [],

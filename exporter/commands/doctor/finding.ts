@@ -37,6 +37,8 @@ export interface Facts {
   readonly podNames: Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
   readonly privileges: Privileges;
   readonly devices: readonly XeDevice[];
+  /** Those of them in survivability mode. */
+  readonly survivability: readonly XeDevice[];
   /** Why the addon does not load; undefined = it does, and the native facts below are there. */
   readonly addonError: CodedError | undefined;
   readonly pipe: NativeResult;

@@ -154,6 +154,7 @@ function simulatedDevice(pciBdf: string, index: number): XeDevice {
     renderMinor: 128 + index,
     vendorId: '0x8086',
     deviceId: '0xe20b',
+    model: 'Battlemage G21 [Arc B580]',
     driverVersion: '',
     numaNode: 0,
     binding: undefined,
