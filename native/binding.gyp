@@ -11,6 +11,8 @@
         'src/arguments.cc',
         'src/async_task.cc',
         'src/batch_queue.cc',
+        'src/blocking_reads.cc',
+        'src/device_reads.cc',
         'src/directory_watch_object.cc',
         'src/js_callback.cc',
         'src/kmsg_protocol.cc',
@@ -27,11 +29,13 @@
         'src/linux/borrow_fd.cc',
         'src/linux/directory_watch.cc',
         'src/linux/drm_fd_scan.cc',
+        'src/linux/drm_memory.cc',
         'src/linux/fd_limit.cc',
         'src/linux/kernel_ring.cc',
         'src/linux/kmsg_device.cc',
         'src/linux/probe.cc',
         'src/linux/process_stat.cc',
+        'src/linux/read_file.cc',
         'src/linux/uevent_socket.cc',
         'src/linux/watch_queue.cc',
         'src/linux/xe_watch.cc',
@@ -51,6 +55,8 @@
       'cflags': ['-iquote', '../src', '-Wall', '-Wextra', '-fvisibility=hidden'],
       'cflags_cc!': ['-std=gnu++17', '-std=gnu++1y'],
       'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti', '-Wno-missing-field-initializers'],
+      # A read that hangs can outlive the last environment that has the addon loaded: its code must stay.
+      'ldflags': ['-Wl,-z,nodelete'],
       'conditions': [
         ["sanitize!=''", {
           # Warnings are errors here, where we see them, and not on the machine of a user with a newer compiler.

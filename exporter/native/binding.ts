@@ -279,6 +279,40 @@ export interface NativeDirectoryWatch {
   close(): void;
 }
 
+/** A file of procfs, sysfs or debugfs whose reading takes locks of a driver. Refused with `open` or `read`. */
+export interface FileRead {
+  readonly kind: 'file';
+  readonly path: string;
+}
+
+/**
+ * Proof that a read wakes no GPU: the device's power/runtime_status in sysfs, looked at right before. Unless it is awake the read
+ * is refused with operation `asleep`, errno EAGAIN.
+ */
+interface WhileAwake {
+  readonly runtimeStatus: string;
+}
+
+/**
+ * The fdinfo of a drm file of another process, if it still is that process (`identity`, ESRCH) and a file of that device
+ * (`device`, ENODEV).
+ */
+export interface FdinfoRead extends WhileAwake, Pick<BorrowRequest, 'pid' | 'startTime' | 'fd' | 'major' | 'minor'> {
+  readonly kind: 'fdinfo';
+  readonly procRoot: string;
+}
+
+/** struct drm_xe_query_mem_regions, raw, from an own open of a render node that is closed at once. Refused with `device_query`, too. */
+export interface MemoryRegionsRead extends WhileAwake {
+  readonly kind: 'mem_regions';
+  readonly renderNode: string;
+  /** Expected st_rdev of the node. */
+  readonly major: number;
+  readonly minor: number;
+}
+
+export type DeviceRead = FileRead | FdinfoRead | MemoryRegionsRead;
+
 export interface NativeAddon {
   readonly Reader: new (options: ReaderOptions) => NativeReader;
   readonly MessageReader: new (options: MessageReaderOptions) => NativeMessageReader;
@@ -312,6 +346,18 @@ export interface NativeAddon {
    *   seccomp
    */
   readKernelRing(maxBytes: number): Promise<{ readonly text: Uint8Array; readonly ringBytes: number } | NativeFailure>;
+  /**
+   * Carries out the reads one after the other on a thread of their own, because each can hang in the kernel for ever. Nobody
+   * waits for that thread, and it keeps no event loop alive; but while one hangs in the kernel, the process cannot fully end.
+   *
+   * @param onResult called once for each read, in order; must not throw
+   * @returns what has the reads not begun yet answered with operation `cancelled`; or `pthread_create` when there is no thread,
+   *   and then nothing is called
+   */
+  startReads(
+    reads: readonly DeviceRead[],
+    onResult: (index: number, result: Uint8Array | NativeFailure) => void,
+  ): (() => void) | NativeFailure;
   /** Raises the soft RLIMIT_NOFILE to `atLeast`, or to the hard limit where that is lower; reports both limits after. */
   raiseFdLimit(atLeast: number): { readonly soft: number; readonly hard: number };
 }

@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "async_task.h"
 #include "borrow_arguments.h"
+#include "device_reads.h"
 #include "directory_watch_object.h"
 #include "failure_object.h"
 #include "linux/borrow_fd.h"
@@ -204,6 +205,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("scanDrmFds", Napi::Function::New<OnScanDrmFds>(env, "scanDrmFds"));
   exports.Set("findDrmFds", Napi::Function::New<OnFindDrmFds>(env, "findDrmFds"));
   exports.Set("readKernelRing", Napi::Function::New<OnReadKernelRing>(env, "readKernelRing"));
+  exports.Set("startReads", Napi::Function::New<OnStartReads>(env, "startReads"));
   exports.Set("raiseFdLimit", Napi::Function::New<OnRaiseFdLimit>(env, "raiseFdLimit"));
   return exports;
 }

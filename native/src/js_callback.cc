@@ -4,10 +4,11 @@ namespace xe {
 
 // The plain C calls: node-addon-api's abort the process when JavaScript throws null or undefined
 // (seen up to 8.9.0).
-void CallJs(napi_env env, napi_value function) {
+void CallJs(napi_env env, napi_value function, std::initializer_list<napi_value> arguments) {
   napi_value undefined;
   napi_get_undefined(env, &undefined);
-  if (napi_call_function(env, undefined, function, 0, nullptr, nullptr) != napi_pending_exception) {
+  if (napi_call_function(env, undefined, function, arguments.size(), arguments.begin(), nullptr) !=
+      napi_pending_exception) {
     return;
   }
   // Node 20 would only warn about an exception left pending here. A terminating worker reports one

@@ -2,10 +2,12 @@
 
 #include <napi.h>
 
+#include <initializer_list>
+
 namespace xe {
 
-/// Calls a JavaScript function without arguments, on the JavaScript thread and outside of any call
+/// Calls a JavaScript function, on the JavaScript thread and outside of any call
 /// from JavaScript. What it throws ends as `uncaughtException`.
-void CallJs(napi_env env, napi_value function);
+void CallJs(napi_env env, napi_value function, std::initializer_list<napi_value> arguments = {});
 
 }  // namespace xe

@@ -8,7 +8,7 @@
 
 namespace xe {
 
-/// One thread that is always joined. It takes no signals: those belong to Node's main thread.
+/// One thread that is joined. It takes no signals: those belong to Node's main thread.
 /// Start and Join belong to the thread that owns the object.
 class NativeThread {
  public:
@@ -19,11 +19,13 @@ class NativeThread {
   /// Runs `body` under `name` (at most 15 bytes). Once, while not running. Error: `pthread_create`.
   Result Start(const char* name, std::function<void()> body);
 
+  /// Runs `body` on a thread that nobody waits for: it may hang. Whatever it uses it must own.
+  static Result StartDetached(const char* name, std::function<void()> body);
+
   /// Waits for the end of `body`, which the caller has brought about. Safe to repeat.
   void Join();
 
  private:
-  std::function<void()> body_;
   pthread_t thread_ = {};
   bool running_ = false;
 };

@@ -1,0 +1,91 @@
+#include "device_reads.h"
+
+#include <fcntl.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arguments.h"
+#include "blocking_reads.h"
+#include "borrow_arguments.h"
+#include "linux/drm_memory.h"
+#include "linux/read_file.h"
+
+namespace xe {
+
+namespace {
+
+BlockingRead FileRead(Arguments* args, const Napi::Object& read) {
+  const std::string path = args->String(read.Get("path"), "read.path");
+  return [path]() -> ReadOutcome {
+    ReadOutcome outcome;
+    outcome.failure = ReadFile(AT_FDCWD, path.c_str(), &outcome.bytes);
+    return outcome;
+  };
+}
+
+BlockingRead FdinfoRead(Arguments* args, const Napi::Object& read) {
+  const std::string proc_root = args->String(read.Get("procRoot"), "read.procRoot");
+  const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
+  const BorrowTarget target = ReadBorrowTarget(args, read);
+  return [proc_root, status, target]() -> ReadOutcome {
+    ReadOutcome outcome;
+    outcome.failure = RequireAwake(status);
+    if (!outcome.failure) {
+      outcome.failure = ReadFdinfo(proc_root, target, &outcome.bytes);
+    }
+    return outcome;
+  };
+}
+
+BlockingRead RegionsRead(Arguments* args, const Napi::Object& read) {
+  const std::string node = args->String(read.Get("renderNode"), "read.renderNode");
+  const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
+  const uint32_t major = args->Uint32(read.Get("major"), "read.major");
+  const uint32_t minor = args->Uint32(read.Get("minor"), "read.minor");
+  return [node, status, major, minor]() -> ReadOutcome {
+    ReadOutcome outcome;
+    outcome.failure = RequireAwake(status);
+    if (!outcome.failure) {
+      outcome.failure = ReadMemoryRegions(node, major, minor, &outcome.bytes);
+    }
+    return outcome;
+  };
+}
+
+BlockingRead ToRead(Arguments* args, const Napi::Object& read) {
+  const std::string kind = args->String(read.Get("kind"), "read.kind");
+  if (kind == "file") {
+    return FileRead(args, read);
+  }
+  if (kind == "fdinfo") {
+    return FdinfoRead(args, read);
+  }
+  if (kind != "mem_regions") {
+    args->Throw("read.kind must be file, fdinfo or mem_regions");
+  }
+  return RegionsRead(args, read);
+}
+
+}  // namespace
+
+Napi::Value OnStartReads(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const Napi::Function on_result = args.Function(info[1], "onResult");
+  std::vector<BlockingRead> reads;
+  if (!info[0].IsArray()) {
+    args.Throw("reads must be an array");
+    return info.Env().Undefined();
+  }
+  const Napi::Array list = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length() && !args.failed(); i++) {
+    reads.push_back(ToRead(&args, args.Object(list.Get(i), "read")));
+  }
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return StartBlockingReads(info.Env(), std::move(reads), on_result);
+}
+
+}  // namespace xe
