@@ -11,6 +11,7 @@ const STAGES = [
   'kubernetes',
   'clients',
   'events',
+  'memory',
   'sources',
   'decode',
   'attribute',

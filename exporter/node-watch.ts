@@ -6,11 +6,14 @@ import type { Environment } from './config/load.js';
 import type { Config } from './config/schema.js';
 import { wantedEvents } from './events/index.js';
 import type { XeDevice } from './host/device.js';
-import { AWAKE, readDeviceState } from './host/device-state.js';
+import { AWAKE, readDeviceState, type DeviceState } from './host/device-state.js';
 import { DeviceTable } from './host/device-table.js';
 import { openPodDirectory } from './kubernetes/open.js';
+import { MemoryMonitor, type MemoryMonitorOptions } from './memory/memory-monitor.js';
+import { NativeMemoryReader } from './memory/native-memory-reader.js';
 import type { NativeAddon } from './native/binding.js';
 import { messageSources } from './sources/index.js';
+import { SimulatedMemory } from './sources/simulator/simulated-memory.js';
 import { SIMULATED_DEVICES, SimulatedNode } from './sources/simulator/simulated-node.js';
 import type { BatchHandler, Source } from './sources/source.js';
 import { SupervisedSource } from './sources/supervised-source.js';
@@ -46,6 +49,8 @@ export interface NodeWatch {
   readonly watchQueue: WatchQueueSource;
   /** All that are wanted, the watch queue first. */
   readonly sources: readonly Source[];
+  /** Who holds the memory of a device. */
+  readonly memory: MemoryMonitor;
   start(handler: BatchHandler): Promise<void>;
   stop(): Promise<void>;
 }
@@ -53,15 +58,27 @@ export interface NodeWatch {
 /** Soft limit on open files asked for: the kernel counts watches of a user against it (kernel/watch_queue.c, Linux 7.2). */
 const FD_MARGIN = 256;
 
+/** Reading simulated memory costs nothing. */
+const SIMULATED_MEMORY_INTERVAL_MS = 1_000;
+
 /** Watches the node this process runs on. */
 export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatch> {
   const { config, env, native, features, logger } = options;
-  const { devices, clients, watchQueue, onAdded } = assemble(options, 'watch_queue', (handlers) =>
-    DeviceTable.overSysfs(config.sysRoot, {
-      ...handlers,
-      onOverflow: (found, kept) => logger.warn({ found, kept }, 'more xe devices than the exporter watches'),
-    }),
-  );
+  const { devices, clients, watchQueue, memory, onAdded } = assemble(options, {
+    name: 'watch_queue',
+    makeDevices: (handlers) =>
+      DeviceTable.overSysfs(config.sysRoot, {
+        ...handlers,
+        onOverflow: (found, kept) => logger.warn({ found, kept }, 'more xe devices than the exporter watches'),
+      }),
+    readState: ({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf),
+    memory: {
+      reader: new NativeMemoryReader({ native, ...config }),
+      intervalMs: config.memoryInterval,
+      clientMemory: config.clientMemory,
+      topConsumers: config.topConsumers,
+    },
+  });
   const messages = config.mode === 'watch_queue' ? [] : superviseMessageSources(options, devices);
   // What was refused on a node without a device is news on one that has just got its first.
   onAdded(() => messages.forEach((source) => void source.retry()));
@@ -87,6 +104,7 @@ export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatc
     clients,
     watchQueue,
     sources: [watchQueue, ...messages],
+    memory,
     async start(handler) {
       const limits = native.raiseFdLimit(config.maxClients + FD_MARGIN);
       if (limits.soft < config.maxClients + FD_MARGIN) {
@@ -97,9 +115,12 @@ export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatc
       await Promise.all([watchQueue, ...messages].map((source) => source.start(handler)));
       await pods?.start();
       await discovery.start();
+      // Not waited for: a device may not answer.
+      void memory.start();
       if (devices.devices.length === 0) watchQueue.reportIdle();
     },
     async stop() {
+      await memory.stop();
       await discovery.stop();
       await pods?.stop();
       await Promise.all([watchQueue, ...messages].map((source) => source.stop()));
@@ -109,13 +130,17 @@ export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatc
 
 /** Watches a made-up node with two GPUs, through the real reader thread over fake pipes. */
 export async function watchSimulatedNode(options: NodeWatchOptions): Promise<NodeWatch> {
-  const { devices, clients, watchQueue } = assemble(
-    options,
-    'simulator',
-    (handlers) => new DeviceTable({ list: () => SIMULATED_DEVICES, ...handlers }),
-  );
+  const held = new SimulatedMemory();
+  const { devices, clients, watchQueue, memory } = assemble(options, {
+    name: 'simulator',
+    makeDevices: (handlers) => new DeviceTable({ list: () => SIMULATED_DEVICES, ...handlers }),
+    readState: () => AWAKE,
+    // There is no GPU to be spared and nobody to be named.
+    memory: { reader: held, intervalMs: SIMULATED_MEMORY_INTERVAL_MS, clientMemory: true, topConsumers: true },
+  });
   const node = new SimulatedNode({
     clients,
+    memory: held,
     post: (entry, record) => watchQueue.post(entry, record),
     rate: options.config.demoRate,
     outcomeWindowMs: options.config.outcomeWindow,
@@ -125,12 +150,15 @@ export async function watchSimulatedNode(options: NodeWatchOptions): Promise<Nod
     clients,
     watchQueue,
     sources: [watchQueue],
+    memory,
     async start(handler) {
       await watchQueue.start(handler);
       devices.refresh();
       node.start();
+      await memory.start();
     },
     async stop() {
+      await memory.stop();
       node.stop();
       await watchQueue.stop();
     },
@@ -139,10 +167,15 @@ export async function watchSimulatedNode(options: NodeWatchOptions): Promise<Nod
 
 type DeviceHandler = (device: XeDevice) => void;
 
-interface Assembly {
-  readonly devices: DeviceTable;
-  readonly clients: ClientTable;
-  readonly watchQueue: WatchQueueSource;
+/** What is different about a made-up node. */
+interface NodeKind {
+  readonly name: 'watch_queue' | 'simulator';
+  readonly makeDevices: (handlers: { onAdded: DeviceHandler; onRemoved: DeviceHandler }) => DeviceTable;
+  readonly readState: (device: XeDevice) => DeviceState;
+  readonly memory: Pick<MemoryMonitorOptions, 'reader' | 'intervalMs' | 'clientMemory' | 'topConsumers'>;
+}
+
+interface Assembly extends Pick<NodeWatch, 'devices' | 'clients' | 'watchQueue' | 'memory'> {
   /** Registers one more who wants to know of new devices. */
   readonly onAdded: (handler: DeviceHandler) => void;
 }
@@ -150,8 +183,7 @@ interface Assembly {
 /** The parts both kinds of node share, wired left to right. */
 function assemble(
   { config, native, features, metrics, listeners, onDeviceAdded, onDeviceRemoved }: NodeWatchOptions,
-  name: 'watch_queue' | 'simulator',
-  makeDevices: (handlers: { onAdded: DeviceHandler; onRemoved: DeviceHandler }) => DeviceTable,
+  { name, makeDevices, readState, memory: memoryOptions }: NodeKind,
 ): Assembly {
   const clients = new ClientTable(config.maxClients);
   for (const listener of listeners ?? []) clients.subscribe(listener);
@@ -160,7 +192,6 @@ function assemble(
   });
   const simulated = name === 'simulator';
   const watchIoctl = config.mode === 'fallback' ? 'off' : config.xeWatchIoctl;
-  const readState = simulated ? () => AWAKE : ({ pciBdf }: XeDevice) => readDeviceState(config.sysRoot, pciBdf);
   const watchQueue = new WatchQueueSource({
     name,
     backend: simulated ? 'fake' : 'linux',
@@ -188,11 +219,21 @@ function assemble(
     onAdded: (device) => addedHandlers.forEach((added) => added(device)),
     onRemoved: (device) => {
       onDeviceRemoved?.(device);
+      memory.deviceRemoved(device);
       metrics.devices.deviceRemoved(device);
       watchQueue.deviceRemoved(device);
     },
   });
-  return { devices, clients, watchQueue, onAdded: (handler) => addedHandlers.push(handler) };
+  const memory = new MemoryMonitor({
+    ...memoryOptions,
+    devices,
+    clients,
+    readState,
+    metrics: metrics.devices,
+    features,
+    includeProcess: config.includeProcess,
+  });
+  return { devices, clients, watchQueue, memory, onAdded: (handler) => addedHandlers.push(handler) };
 }
 
 function superviseMessageSources(

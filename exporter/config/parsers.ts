@@ -50,6 +50,16 @@ export function parseDuration(least: string, most: string): Parser<number> {
   return scaled(MILLISECONDS, least, most, 'a duration with its unit (ms, s or m)');
 }
 
+/** A duration as {@link parseDuration} takes it, or `off`, which is 0. */
+export function parseInterval(least: string, most: string): Parser<number> {
+  const parse = parseDuration(least, most);
+  return (text) => {
+    if (text === 'off') return { value: 0 };
+    const parsed = parse(text);
+    return 'problem' in parsed ? { problem: `${parsed.problem}, or off` } : parsed;
+  };
+}
+
 const BYTES = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
 /** A size with its unit (`512KiB`, `4MiB`), in bytes. Bounds are given in the same form. */

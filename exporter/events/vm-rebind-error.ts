@@ -1,7 +1,8 @@
 import { ATTRIBUTE, EVENT } from '../telemetry/names.js';
 import { HEADER_BYTES, VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../wire/watch-notification.js';
-import type { EventDefinition } from './device-event.js';
+import type { DeviceEvent, EventDefinition } from './device-event.js';
 import { errnoName, rebindErrorClass, type RebindErrorClass } from './errno.js';
+import { memoryClause } from './memory-attributes.js';
 import { lostVm, vmId } from './victim.js';
 
 const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
@@ -39,6 +40,12 @@ export const vmRebindError: EventDefinition = {
   severity: () => 17,
   isFinal: () => false,
   errorType: (event) => errnoName(event.code),
-  body: (event) => `${lostVm(event)}: ${ADVICE[rebindErrorClass(event.code)]}.`,
+  body: (event) => `${lostVm(event)}: ${seen(event)}${ADVICE[rebindErrorClass(event.code)]}.`,
   attributes: (event) => ({ ...vmId(event), [ATTRIBUTE.vmErrno]: event.code }),
 };
+
+/** How full the GPU was, for the errors that are about that. */
+function seen({ code, memory }: DeviceEvent): string {
+  const clause = memory && rebindErrorClass(code) === 'memory' ? memoryClause(memory) : '';
+  return clause === '' ? '' : `${clause}; `;
+}

@@ -44,6 +44,7 @@ export function unboundXeDevice(pciBdf: string): XeDevice {
     renderMinor: undefined,
     vendorId: '',
     deviceId: '',
+  model: '',
     driverVersion: '',
     numaNode: -1,
     binding: undefined,

@@ -3,7 +3,8 @@ import type { XeDevice } from './device.js';
 /** One memory region of a device, e.g. `vram0`. */
 export interface RegionMemory {
   readonly region: string;
-  readonly usedBytes: number;
+  /** undefined where the kernel does not tell: the query of older kernels needs CAP_PERFMON for it. */
+  readonly usedBytes: number | undefined;
   readonly sizeBytes: number;
 }
 
@@ -18,6 +19,8 @@ export interface ClientRegionMemory {
 
 export interface ClientMemory {
   readonly drmClientId: number;
+  /** Who that is, for people: `namespace/pod/container`, a unit, a job or a process; as little as the log may say. */
+  readonly owner: string;
   readonly regions: readonly ClientRegionMemory[];
 }
 
@@ -29,5 +32,8 @@ export interface MemorySnapshot {
   /** How old it was when it was put to an event, in milliseconds; 0 for one that was taken for it. */
   readonly ageMs: number;
   readonly regions: readonly RegionMemory[];
+  /** The victim, and all others that have the device open where `everyClient` says so; as far as they could be read. */
   readonly clients: readonly ClientMemory[];
+  /** True when the log may name the others. */
+  readonly everyClient: boolean;
 }

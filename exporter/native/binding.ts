@@ -319,6 +319,8 @@ export interface NativeAddon {
   readonly DirectoryWatch: new (options: DirectoryWatchOptions) => NativeDirectoryWatch;
   /** Smallest buffer {@link NativeReader.drain} accepts: one full read plus its header. */
   readonly minDrainBytes: number;
+  /** Bytes of a page of memory on this kernel. */
+  readonly pageSize: number;
   /**
    * Tries one ioctl number on our own fresh open of a render node, with a pipe of its own; both are closed before the promise
    * resolves. Off the JavaScript thread; at most about a second.

@@ -1,5 +1,6 @@
 import type { XeClient } from '../clients/client.js';
 import type { AttributeValue, DeviceEvent, Severity } from '../events/device-event.js';
+import { memoryAttributes } from '../events/memory-attributes.js';
 import { INTEL_VENDOR_ID, type XeDevice } from '../host/device.js';
 import { ATTRIBUTE } from '../telemetry/names.js';
 
@@ -44,6 +45,7 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
     attributes[ATTRIBUTE.victimInferred] = true;
     attributes[ATTRIBUTE.victimEvidence] = event.inferred.evidence;
   }
+  if (event.memory) Object.assign(attributes, memoryAttributes(event.memory, event.client?.drmClientId));
   return {
     eventName: definition.name,
     severityNumber: definition.severity(event),

@@ -81,8 +81,7 @@ export class ClientSeries implements Family {
 
   /** Holds the series of a client's container, at 0 if they are new. */
   acquire(pciBdf: string, workload: MeteredWorkload | undefined): ClientLease {
-    const values = this.#labels.map(([, value]) => wellFormed((workload && value(workload)) ?? ''));
-    const labelValues = [pciBdf, ...values] as const;
+    const labelValues = this.#labelValues(pciBdf, workload);
     const key = JSON.stringify(labelValues);
     const series = this.#containers.get(key) ?? this.#admit(key, labelValues);
     return series ? this.#hold(series) : this.#refuse(key, pciBdf);
@@ -96,10 +95,29 @@ export class ClientSeries implements Family {
     return this.#cells([pciBdf, ...this.#labels.map(() => UNATTRIBUTED_SERIES)]);
   }
 
+  /** The labels of a container, in the order of the values that {@link ownerLabels} gives. */
+  get ownerLabelNames(): readonly string[] {
+    return this.#labels.map(([label]) => label);
+  }
+
+  /**
+   * Under which labels a client's container counts: its own, or those of `_other` when it found no room. Whoever keeps other
+   * series of containers is bounded by this, too.
+   */
+  ownerLabels(pciBdf: string, workload: MeteredWorkload | undefined): readonly string[] {
+    const [, ...values] = this.#labelValues(pciBdf, workload);
+    const key = JSON.stringify([pciBdf, ...values]);
+    return this.#containers.has(key) ? values : this.#labels.map(() => OTHER_SERIES);
+  }
+
   /** Without the series whose time is up. */
   async get(): Promise<FamilySnapshot> {
     this.#expire();
     return this.#family.get();
+  }
+
+  #labelValues(pciBdf: string, workload: MeteredWorkload | undefined): ContainerSeries['labelValues'] {
+    return [pciBdf, ...this.#labels.map(([, value]) => wellFormed((workload && value(workload)) ?? ''))];
   }
 
   #admit(key: string, labelValues: ContainerSeries['labelValues']): ContainerSeries | undefined {

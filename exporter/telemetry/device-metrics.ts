@@ -1,5 +1,6 @@
 import { ClientSeries, type ErrnoCounters } from './client-series.js';
 import { DeviceCounters } from './device-counters.js';
+import { MemoryMetrics, type MeteredClientMemory, type MeteredRegion, type MeteredState } from './memory-metrics.js';
 import { CounterFamily, GaugeFamily, type Counter, type Gauge } from './metric-families.js';
 import { ERRNO_LABELS, LABEL, METRIC, OUTCOMES, type Outcome, type WorkloadLabels } from './names.js';
 import type { ExpositionRegistry } from './registry.js';
@@ -17,12 +18,6 @@ export interface MeteredDevice {
   readonly model: string;
   readonly driverVersion: string;
   readonly numaNode: number;
-}
-
-/** What of a device's state is shown: a `DeviceState` fits. */
-export interface MeteredState {
-  readonly inSurvivability: boolean;
-  readonly suspended: boolean;
 }
 
 /** Pairs of container and device that get series of their own. */
@@ -54,8 +49,7 @@ export class DeviceMetrics {
   readonly #rebindErrorLastTimestamp: GaugeFamily;
   readonly #clients: GaugeFamily;
   readonly #clientsWatched: GaugeFamily;
-  readonly #survivabilityMode: GaugeFamily;
-  readonly #runtimeSuspended: GaugeFamily;
+  readonly #memory: MemoryMetrics;
   readonly #info: GaugeFamily;
   /** Devices that are present, by PCI address, with the label values of their identity series. */
   readonly #present = new Map<string, { readonly device: MeteredDevice; readonly identity: readonly string[] }>();
@@ -112,20 +106,7 @@ export class DeviceMetrics {
         labels: [pciBdf],
       }),
     );
-    this.#survivabilityMode = registry.register(
-      new GaugeFamily({
-        name: METRIC.deviceSurvivabilityMode,
-        help: 'Whether the device is in survivability mode and does no work, 1 or 0.',
-        labels: [pciBdf],
-      }),
-    );
-    this.#runtimeSuspended = registry.register(
-      new GaugeFamily({
-        name: METRIC.deviceRuntimeSuspended,
-        help: 'Whether runtime power management has put the device to sleep, 1 or 0.',
-        labels: [pciBdf],
-      }),
-    );
+    this.#memory = new MemoryMetrics(registry, this.clientRebindErrors);
     this.#info = registry.register(
       new GaugeFamily({
         name: METRIC.deviceInfo,
@@ -169,15 +150,21 @@ export class DeviceMetrics {
     this.counters.deviceUnbound(pciBdf);
     this.#clients.remove(pciBdf);
     this.#clientsWatched.remove(pciBdf);
-    this.#survivabilityMode.remove(pciBdf);
-    this.#runtimeSuspended.remove(pciBdf);
+    this.#memory.forget(pciBdf);
   }
 
   /** Sets the state of a device; without effect for one that is gone or was bound anew in the meantime. */
-  deviceState(device: MeteredDevice, { inSurvivability, suspended }: MeteredState): void {
-    if (!this.#isPresent(device)) return;
-    this.#survivabilityMode.cell(device.pciBdf).set(inSurvivability ? 1 : 0);
-    this.#runtimeSuspended.cell(device.pciBdf).set(suspended ? 1 : 0);
+  deviceState(device: MeteredDevice, state: MeteredState): void {
+    if (this.#isPresent(device)) this.#memory.setState(device.pciBdf, state);
+  }
+
+  /** Sets the memory of a device and of its clients; what is not among it has no series any more. */
+  deviceMemory(
+    device: MeteredDevice,
+    regions: readonly MeteredRegion[],
+    clients: readonly MeteredClientMemory[],
+  ): void {
+    if (this.#isPresent(device)) this.#memory.setMemory(device.pciBdf, regions, clients);
   }
 
   /** Sets the watch coverage of a device; without effect for one that is gone or was bound anew in the meantime. */

@@ -18,7 +18,6 @@ import {
   type SourceName,
   type WorkloadLabels,
 } from './names.js';
-import { MemoryMetrics } from './memory-metrics.js';
 import { registerProcessMetrics } from './process-metrics.js';
 import { ExpositionRegistry } from './registry.js';
 
@@ -69,7 +68,6 @@ export class ExporterMetrics {
   readonly registry = new ExpositionRegistry();
   /** The device and client families. */
   readonly devices: DeviceMetrics;
-  readonly memory = new MemoryMetrics(this.registry);
 
   readonly seriesOverflow = this.#counter(
     METRIC.seriesOverflow,

@@ -34,8 +34,6 @@ export const METRIC = {
   clientMemoryPurgeable: 'xe_client_memory_purgeable_bytes',
   clientAttachFailures: 'xe_client_attach_failures_total',
   deviceInfo: 'xe_device_info',
-  deviceSurvivabilityMode: 'xe_device_survivability_mode',
-  deviceRuntimeSuspended: 'xe_device_runtime_suspended',
   buildInfo: 'xe_exporter_build_info',
   featureInfo: 'xe_exporter_feature_info',
   sourceUp: 'xe_exporter_source_up',
@@ -269,6 +267,13 @@ export const ATTRIBUTE = {
   victimInferred: 'xe.victim.inferred',
   topConsumers: 'xe.top_consumers',
   memorySnapshotAge: 'xe.memory.snapshot_age',
+} as const;
+
+/** Attributes of the memory of one region, such as `vram0`, in bytes. */
+export const REGION_ATTRIBUTE = {
+  used: (region: string) => `xe.memory.${region}.used`,
+  size: (region: string) => `xe.memory.${region}.size`,
+  clientResident: (region: string) => `xe.client.memory.${region}.resident`,
 } as const;
 
 /** HTTP paths. */

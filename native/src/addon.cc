@@ -1,4 +1,5 @@
 #include <napi.h>
+#include <unistd.h>
 
 #include <climits>
 #include <limits>
@@ -199,6 +200,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("MessageReader", MessageReaderObject::Define(env));
   exports.Set("DirectoryWatch", DirectoryWatchObject::Define(env));
   exports.Set("minDrainBytes", static_cast<double>(kMinDrainBytes));
+  exports.Set("pageSize", static_cast<double>(sysconf(_SC_PAGESIZE)));
   exports.Set("probe", Napi::Function::New<OnProbe>(env, "probe"));
   exports.Set("probePipe", Napi::Function::New<OnProbePipe>(env, "probePipe"));
   exports.Set("canBorrow", Napi::Function::New<OnCanBorrow>(env, "canBorrow"));

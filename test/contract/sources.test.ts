@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { XeClient } from '../../exporter/clients/client.js';
 import { ClientTable } from '../../exporter/clients/client-table.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
+import { SimulatedMemory } from '../../exporter/sources/simulator/simulated-memory.js';
 import { SIMULATED_DEVICES, SimulatedNode } from '../../exporter/sources/simulator/simulated-node.js';
 import type { WatchBatch } from '../../exporter/sources/source.js';
 import { WatchQueueSource } from '../../exporter/sources/xe-watch-queue/source.js';
@@ -49,6 +50,7 @@ function watchQueue(name: 'watch_queue' | 'simulator'): Subject {
     },
   });
   const simulated = new SimulatedNode({
+    memory: new SimulatedMemory(),
     clients,
     post: (entry, record) => source.post(entry, record),
     rate: 500,

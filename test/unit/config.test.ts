@@ -217,6 +217,28 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', '15', '0s', '1441m', '1d'],
   },
+  memoryInterval: {
+    good: [
+      ['15s', 15_000],
+      ['60m', 3_600_000],
+      ['off', 0],
+    ],
+    bad: ['0', '0s', '14s', '61m', '30', 'OFF', '', 'never'],
+  },
+  clientMemory: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['yes', '1', ''],
+  },
+  topConsumers: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['yes', '1', ''],
+  },
   demoRate: {
     good: [
       ['0.01', 0.01],

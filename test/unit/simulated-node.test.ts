@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { ClientTable, type ClientEntry } from '../../exporter/clients/client-table.js';
+import { SimulatedMemory } from '../../exporter/sources/simulator/simulated-memory.js';
 import { SimulatedNode } from '../../exporter/sources/simulator/simulated-node.js';
 
 function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => void) {
@@ -8,6 +9,7 @@ function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => 
   const clients = new ClientTable(1000);
   clients.subscribe({ added: (entry) => queueMicrotask(() => clients.setWatched(entry, true)) });
   const node = new SimulatedNode({
+    memory: new SimulatedMemory(),
     clients,
     post: (entry, record) => {
       if (!entry.watched) return false;

@@ -1,6 +1,7 @@
 import type { Workload, XeClient } from '../../clients/client.js';
 import type { ClientEntry, ClientTable } from '../../clients/client-table.js';
 import type { XeDevice } from '../../host/device.js';
+import type { SimulatedMemory } from './simulated-memory.js';
 import { encodeRemoval, encodeVmError } from '../../wire/watch-notification.js';
 
 /** -12 as often as in the field; -28, -62 and -16 so that every class is seen. */
@@ -16,15 +17,33 @@ const REPEATS_PER_RATE = 0.1;
 interface Job {
   readonly workload: Omit<Workload, 'containerId' | 'podUid'>;
   readonly nature: Nature;
+  /** What it holds of the memory of its GPU when it begins. */
+  readonly gibibytes: number;
 }
 
 const JOBS: readonly Job[] = [
-  { workload: { namespace: 'team-llm', pod: 'llama-finetune-0', container: 'trainer' }, nature: 'repeats' },
-  { workload: { namespace: 'team-llm', pod: 'llama-finetune-1', container: 'trainer' }, nature: 'repeats' },
-  { workload: { namespace: 'team-vision', pod: 'segmentation-batch', container: 'worker' }, nature: 'leaves' },
-  { workload: { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' }, nature: 'survives' },
-  { workload: { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' }, nature: 'survives' },
-  { workload: { namespace: 'research', pod: 'md-simulation', container: 'gromacs' }, nature: 'repeats' },
+  {
+    workload: { namespace: 'team-llm', pod: 'llama-finetune-0', container: 'trainer' },
+    nature: 'repeats',
+    gibibytes: 5,
+  },
+  {
+    workload: { namespace: 'team-llm', pod: 'llama-finetune-1', container: 'trainer' },
+    nature: 'repeats',
+    gibibytes: 4.5,
+  },
+  {
+    workload: { namespace: 'team-vision', pod: 'segmentation-batch', container: 'worker' },
+    nature: 'leaves',
+    gibibytes: 2.5,
+  },
+  {
+    workload: { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' },
+    nature: 'survives',
+    gibibytes: 1.5,
+  },
+  { workload: { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' }, nature: 'survives', gibibytes: 1 },
+  { workload: { namespace: 'research', pod: 'md-simulation', container: 'gromacs' }, nature: 'repeats', gibibytes: 3 },
 ];
 
 /** The two GPUs of the simulated node. */
@@ -37,6 +56,8 @@ export interface SimulatedNodeOptions {
   readonly clients: ClientTable;
   /** Posts a record for a client's watch into its pipe; false while the client is not watched yet. */
   readonly post: (entry: ClientEntry, record: (watchId: number) => Uint8Array) => boolean;
+  /** Told what the jobs hold of it. */
+  readonly memory: SimulatedMemory;
   /** VM rebind errors a second, over all clients. */
   readonly rate: number;
   /** A job that gets over its errors is quiet for longer than this after each, so that it is seen to survive. */
@@ -81,6 +102,7 @@ export class SimulatedNode {
 
   #tick(): void {
     if (++this.#ticks % TICKS_PER_LOOK === 0) this.#look();
+    this.#options.memory.grow(TICK_MS);
     this.#owed += (this.#options.rate * TICK_MS) / 1000;
     for (; this.#owed >= 1; this.#owed--) this.#fail(this.#turn++);
   }
@@ -92,6 +114,7 @@ export class SimulatedNode {
     if (entry === undefined) return;
     const vmId = (this.#eventsOf.get(entry) ?? 0) + 1;
     const code = ERROR_CODES[turn % ERROR_CODES.length]!;
+    if (code === -12 || code === -28) this.#options.memory.runOut(entry.client);
     if (!this.#options.post(entry, (watchId) => encodeVmError(watchId, vmId, code))) return;
     this.#eventsOf.set(entry, vmId);
     const { nature } = JOBS[jobOf(entry)]!;
@@ -117,6 +140,7 @@ export class SimulatedNode {
   /** A job ends as the kernel would say it; its successor has the same pod name and a new client. */
   #leave(entry: ClientEntry): void {
     this.#eventsOf.delete(entry);
+    this.#options.memory.leave(entry.client);
     this.#options.post(entry, encodeRemoval);
     this.#arrive(jobOf(entry));
   }
@@ -137,7 +161,9 @@ export class SimulatedNode {
     };
     const fd = { pid: 1000 + id, fd: 3, minor: device.renderMinor!, startTime: BigInt(id), comm: 'python3' };
     const entry = this.#options.clients.add(client, [fd]);
-    if (entry) this.#eventsOf.set(entry, 0);
+    if (entry === undefined) return;
+    this.#eventsOf.set(entry, 0);
+    this.#options.memory.arrive(client, JOBS[job]!.gibibytes * 1024 ** 3);
   }
 }
 

@@ -1,0 +1,196 @@
+import type { ClientEntry, ClientTable } from '../clients/client-table.js';
+import type { XeClient } from '../clients/client.js';
+import { Repeated } from '../clients/repeated.js';
+import { before, LATE } from '../deadline.js';
+import type { XeDevice } from '../host/device.js';
+import type { DeviceState } from '../host/device-state.js';
+import type { DeviceTable } from '../host/device-table.js';
+import type { ClientRegionMemory, MemorySnapshot, RegionMemory } from '../host/memory.js';
+import type { DeviceMetrics } from '../telemetry/device-metrics.js';
+import type { FeatureBoard } from '../telemetry/features.js';
+import { DeviceMemory, SHARED_FOR_MS } from './device-memory.js';
+import { memoryFeature } from './memory-feature.js';
+import type { MemoryReader } from './memory-reader.js';
+import { makeSnapshot } from './snapshot.js';
+
+/** State is looked at although memory is not sampled: power state and survivability cost nothing. */
+const STATE_INTERVAL_MS = 30_000;
+const SAMPLE_DEADLINE_MS = 5_000;
+/** Clients read at a sample: far more than share a GPU. */
+const MOST_SAMPLED = 1_024;
+
+/** Clients read for a snapshot besides the victim. */
+const MOST_IN_SNAPSHOT = 64;
+const SNAPSHOT_DEADLINE_MS = 500;
+
+export interface MemoryMonitorOptions {
+  readonly devices: DeviceTable;
+  readonly clients: ClientTable;
+  readonly reader: MemoryReader;
+  readonly readState: (device: XeDevice) => DeviceState;
+  readonly metrics: DeviceMetrics;
+  readonly features: FeatureBoard;
+  /** Milliseconds between samples; 0 switches memory off, snapshots included. */
+  readonly intervalMs: number;
+  /** Clients are sampled, too, and have series. */
+  readonly clientMemory: boolean;
+  /** Snapshots are of all clients instead of the victim alone. */
+  readonly topConsumers: boolean;
+  /** False leaves process names out of who holds memory. */
+  readonly includeProcess: boolean;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+  readonly snapshotDeadlineMs?: number;
+  readonly sampleDeadlineMs?: number;
+}
+
+/**
+ * The state and the memory of the devices: sampled now and then for /metrics, and read at once when a client has run out of it.
+ * A sleeping device is never woken, and one that does not answer is left alone. JavaScript thread only; what can hang is read
+ * elsewhere.
+ */
+export class MemoryMonitor {
+  readonly #options: MemoryMonitorOptions;
+  readonly #now: () => number;
+  readonly #memories = new Map<XeDevice, DeviceMemory>();
+  readonly #sampledAt = new Map<XeDevice, number>();
+  readonly #ticking: Repeated;
+  readonly #stopping = new AbortController();
+
+  constructor(options: MemoryMonitorOptions) {
+    const { intervalMs, features, clients, now = () => performance.now() } = options;
+    this.#options = options;
+    this.#now = now;
+    this.#ticking = new Repeated(() => this.#tick(), intervalMs || STATE_INTERVAL_MS);
+    clients.subscribe({ removed: (entry) => this.#memories.get(entry.client.device)?.forget(entry) });
+    if (intervalMs === 0) features.report('memory', 'disabled', 'switched off by --memory-interval');
+  }
+
+  /** Resolves after the first sample. */
+  start(): Promise<void> {
+    return this.#ticking.start();
+  }
+
+  /** Waits for nothing that is read. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const memory of this.#memories.values()) memory.giveUp();
+    await this.#ticking.stop();
+  }
+
+  deviceRemoved(device: XeDevice): void {
+    this.#memories.get(device)?.giveUp();
+    this.#memories.delete(device);
+    this.#sampledAt.delete(device);
+  }
+
+  /**
+   * Who holds the memory of a device now: its regions, the victim, and with `topConsumers` the others. Reading begins in this turn,
+   * the victim first, because it may be about to die. What is not there in time is taken from the last sample; the snapshot says
+   * how old that is.
+   *
+   * @returns undefined when nothing is known
+   */
+  async take(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
+    const {
+      clients,
+      intervalMs,
+      topConsumers,
+      includeProcess,
+      snapshotDeadlineMs = SNAPSHOT_DEADLINE_MS,
+    } = this.#options;
+    if (intervalMs === 0 || this.#stopping.signal.aborted) return undefined;
+    const memory = this.#of(device);
+    const since = this.#now();
+    const entry = victim && clients.get(victim.drmClientId);
+    const others = topConsumers ? this.#largest(device, memory, MOST_IN_SNAPSHOT) : [];
+    // The victim may leave the table meanwhile, and with it what was known of it.
+    const known = entry && memory.get(entry);
+    const reading = Promise.all([
+      memory.read(entry ? [entry, 'regions'] : ['regions'], { urgent: true }),
+      memory.read(others.filter((other) => other !== entry)),
+    ]);
+    if ((await before(snapshotDeadlineMs, reading, this.#stopping.signal)) === LATE) memory.giveUp();
+
+    const held = [...new Set([...(entry ? [entry] : []), ...others])].flatMap((one) => {
+      const found = memory.get(one) ?? (one === entry ? known : undefined);
+      return found ? [{ client: one.client, reading: found }] : [];
+    });
+    const oldest = this.#now() - 2 * intervalMs;
+    return makeSnapshot(device, {
+      regions: memory.get('regions'),
+      held,
+      everyClient: topConsumers,
+      since,
+      oldest,
+      includeProcess,
+    });
+  }
+
+  async #tick(): Promise<void> {
+    const { devices, intervalMs, features } = this.#options;
+    await Promise.all(devices.devices.map((device) => this.#look(device)));
+    if (intervalMs === 0 || this.#stopping.signal.aborted) return;
+    const memories = devices.devices.flatMap((device) => this.#memories.get(device) ?? []);
+    const { state, reason, fix } = memoryFeature(memories, this.#options.clientMemory);
+    features.report('memory', state, reason, fix);
+  }
+
+  async #look(device: XeDevice): Promise<void> {
+    const { readState, metrics, intervalMs } = this.#options;
+    const state = readState(device);
+    metrics.deviceState(device, state);
+    if (intervalMs === 0) return;
+    const memory = this.#of(device);
+    if (state.suspended || state.inSurvivability) {
+      memory.forgetAll();
+      metrics.deviceMemory(device, [], []);
+      return;
+    }
+    // Reading can keep an idle device awake for its autosuspend delay once more; seldom enough, it falls asleep before the next.
+    const since = this.#now() - (this.#sampledAt.get(device) ?? -Infinity);
+    if (since >= 2 * state.autosuspendDelayMs) await this.#sample(device, memory);
+  }
+
+  async #sample(device: XeDevice, memory: DeviceMemory): Promise<void> {
+    const { metrics, clients, clientMemory, topConsumers, sampleDeadlineMs = SAMPLE_DEADLINE_MS } = this.#options;
+    const wanted = clientMemory || topConsumers;
+    memory.retain(new Set(clients.entries()));
+    const entries = wanted ? this.#largest(device, memory, MOST_SAMPLED) : [];
+    const started = this.#now();
+    this.#sampledAt.set(device, started);
+    const reading = memory.read(['regions', ...entries]);
+    if ((await before(sampleDeadlineMs, reading, this.#stopping.signal)) === LATE) memory.giveUp();
+    if (this.#stopping.signal.aborted) return;
+
+    const fresh = <Value>(item: 'regions' | ClientEntry): Value | undefined => {
+      const found = memory.get(item);
+      return found && found.at >= started - SHARED_FOR_MS ? (found.value as Value) : undefined;
+    };
+    const held = entries.flatMap((entry) => {
+      const regions = clientMemory ? fresh<readonly ClientRegionMemory[]>(entry) : undefined;
+      return regions ? [{ workload: entry.client.workload, regions }] : [];
+    });
+    metrics.deviceMemory(device, fresh<readonly RegionMemory[]>('regions') ?? [], held);
+  }
+
+  #of(device: XeDevice): DeviceMemory {
+    const known = this.#memories.get(device) ?? new DeviceMemory(device, this.#options.reader, this.#now);
+    this.#memories.set(device, known);
+    return known;
+  }
+
+  /** The clients of a device, those that held most at the last look first. */
+  #largest(device: XeDevice, memory: DeviceMemory, most: number): ClientEntry[] {
+    const held = (entry: ClientEntry): number => {
+      const regions = (memory.get(entry)?.value ?? []) as readonly ClientRegionMemory[];
+      return regions.reduce((sum, { residentBytes }) => sum + residentBytes, 0);
+    };
+    return [...this.#options.clients.entries()]
+      .filter(({ client, holders }) => client.device === device && holders.length > 0)
+      .map((entry) => [entry, held(entry)] as const)
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, most)
+      .map(([entry]) => entry);
+  }
+}

@@ -1,0 +1,48 @@
+import type { XeClient } from '../clients/client.js';
+import type { XeDevice } from '../host/device.js';
+import type { ClientRegionMemory, MemorySnapshot, RegionMemory } from '../host/memory.js';
+import type { Reading } from './device-memory.js';
+
+export interface SnapshotParts {
+  readonly regions: Reading | undefined;
+  readonly held: readonly { readonly client: XeClient; readonly reading: Reading }[];
+  readonly everyClient: boolean;
+  /** When it was asked for; what was read since is not old. */
+  readonly since: number;
+  /** What was read before says nothing any more. */
+  readonly oldest: number;
+  readonly includeProcess: boolean;
+}
+
+/** Puts readings together; undefined without one that is worth telling. Pure. */
+export function makeSnapshot(device: XeDevice, parts: SnapshotParts): MemorySnapshot | undefined {
+  const isWorth = (reading: Reading | undefined): reading is Reading =>
+    reading !== undefined && reading.at >= parts.oldest;
+  const regions = isWorth(parts.regions) ? parts.regions : undefined;
+  const held = parts.held.filter(({ reading }) => isWorth(reading));
+  const readings = [...(regions ? [regions] : []), ...held.map(({ reading }) => reading)];
+  const [first, ...more] = readings;
+  if (first === undefined) return undefined;
+  const oldest = more.reduce((a, b) => (b.at < a.at ? b : a), first);
+  return {
+    device,
+    realtimeNs: oldest.realtimeNs,
+    ageMs: Math.max(0, Math.round(parts.since - oldest.at)),
+    regions: (regions?.value ?? []) as readonly RegionMemory[],
+    clients: held.map(({ client, reading }) => ({
+      drmClientId: client.drmClientId,
+      owner: ownerOf(client, parts.includeProcess),
+      regions: reading.value as readonly ClientRegionMemory[],
+    })),
+    everyClient: parts.everyClient,
+  };
+}
+
+/** The name a person knows a client by. */
+export function ownerOf({ workload, process }: XeClient, includeProcess: boolean): string {
+  if (workload?.pod) return [workload.namespace, workload.pod, workload.container].filter(Boolean).join('/');
+  if (workload?.slurmJobId) return `Slurm job ${workload.slurmJobId}`;
+  if (workload?.systemdUnit) return workload.systemdUnit;
+  if (workload?.containerId) return `container ${workload.containerId.slice(0, 12)}`;
+  return includeProcess ? `${process.executable} (pid ${process.pid})` : 'a process';
+}
