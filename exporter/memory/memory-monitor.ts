@@ -32,7 +32,7 @@ export interface MemoryMonitorOptions {
   readonly features: FeatureBoard;
   /** Milliseconds between samples; 0 switches memory off, snapshots included. */
   readonly intervalMs: number;
-  /** Clients are sampled, too, and have series. */
+  /** What clients hold has series, by container. */
   readonly clientMemory: boolean;
   /** Snapshots are of all clients instead of the victim alone. */
   readonly topConsumers: boolean;
@@ -153,10 +153,10 @@ export class MemoryMonitor {
   }
 
   async #sample(device: XeDevice, memory: DeviceMemory): Promise<void> {
-    const { metrics, clients, clientMemory, topConsumers, sampleDeadlineMs = SAMPLE_DEADLINE_MS } = this.#options;
-    const wanted = clientMemory || topConsumers;
+    const { metrics, clients, clientMemory, sampleDeadlineMs = SAMPLE_DEADLINE_MS } = this.#options;
     memory.retain(new Set(clients.entries()));
-    const entries = wanted ? this.#largest(device, memory, MOST_SAMPLED) : [];
+    // Also without series of clients: the next victim may be gone before it can be asked.
+    const entries = this.#largest(device, memory, MOST_SAMPLED);
     const started = this.#now();
     this.#sampledAt.set(device, started);
     const reading = memory.read(['regions', ...entries]);

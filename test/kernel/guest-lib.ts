@@ -63,6 +63,11 @@ export function setVram(of: { client: number } | { device: string }, bytes: numb
   control(`memory ${'client' in of ? `client=${of.client}` : `device=${of.device}`} vram=${bytes}`);
 }
 
+/** While it is on, whoever reads the fdinfo of a client of the device waits, and not even SIGKILL ends that. */
+export function hangFdinfo(device: string, on: boolean): void {
+  control(`hang_fdinfo device=${device} on=${Number(on)}`);
+}
+
 export function unbindDriver(device: string): void {
   writeFileSync(`${DRIVER}/unbind`, device);
 }

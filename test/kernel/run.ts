@@ -47,6 +47,7 @@ function withoutAnnouncements(scenario: Scenario): Scenario {
 
 const scenarios: Scenario[] = [
   // The longest first, so that the last guest does not run alone for long.
+  nodeTest('memory', []),
   nodeTest('pods', []),
   nodeTest('discovery', []),
   withoutAnnouncements(nodeTest('clients', [])),
@@ -62,6 +63,8 @@ const scenarios: Scenario[] = [
     command: [join(programs, 'self-test'), '--no-watch-queue'],
   },
   nodeTest('guest', []),
+  nodeTest('memory-snapshot', []),
+  nodeTest('memory-hang', []),
   nodeTest('first-light', ['xestub.watch_nr=0x0f']),
   nodeTest('first-light', ['xestub.watch_nr=0x10']),
   nodeTest('first-light', ['xestub.watch_nr=0x11']),

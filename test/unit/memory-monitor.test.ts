@@ -97,11 +97,11 @@ async function started(node: ReturnType<typeof start>): Promise<void> {
   await starting;
 }
 
-test('regions are sampled, clients only when asked for', async (t) => {
+test('regions and clients are sampled; clients have series only when asked for', async (t) => {
   const node = start(t);
   node.arrive(1, 'a', GIB);
   await started(node);
-  assert.deepEqual(node.reader.begun, ['regions']);
+  assert.deepEqual(node.reader.begun, ['regions', '1']);
   const series = await node.series();
   assert.equal(series.get(USED), 6 * GIB);
   assert.equal(series.get(SIZE), 12 * GIB);

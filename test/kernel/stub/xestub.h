@@ -11,6 +11,7 @@
 
 #include <linux/atomic.h>
 #include <linux/mutex.h>
+#include <linux/wait.h>
 #include <drm/drm_device.h>
 #include <drm/drm_file.h>
 
@@ -30,6 +31,10 @@ struct xestub_device {
 	u64 vram_size;
 	/** @vram_used: bytes in use besides what the clients hold */
 	u64 vram_used;
+	/** @fdinfo_hangs: readers of fdinfo wait, where nothing but the driver ends it */
+	bool fdinfo_hangs;
+	/** @fdinfo_wait: where they wait */
+	wait_queue_head_t fdinfo_wait;
 	/** @wakes: how often the device left runtime suspend */
 	atomic_t wakes;
 	/** @ioctls: driver ioctls other than the watch ioctl and the query */
@@ -53,6 +58,9 @@ extern struct mutex xestub_devices_lock;
 extern unsigned int xestub_watch_nr;
 extern unsigned int xestub_device_count;
 
+/* Bytes of VRAM in use: what the clients hold plus what was set by hand. */
+u64 xestub_vram_used(struct xestub_device *xe);
+
 static inline struct xestub_device *to_xestub(struct drm_device *drm)
 {
 	return container_of(drm, struct xestub_device, drm);
@@ -63,6 +71,7 @@ int xestub_add_bridges(void);
 
 /* xestub_control.c */
 void xestub_control_init(void);
+void xestub_device_debugfs_init(struct xestub_device *xe);
 
 /* xestub_watch.c */
 #ifdef CONFIG_WATCH_QUEUE

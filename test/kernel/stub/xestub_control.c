@@ -5,9 +5,13 @@
  * the lines before that one have taken effect.
  *
  * debugfs xestub/state: devices and clients as the driver sees them.
+ *
+ * debugfs dri/<address>/tile0/vram_mm, gtt_mm: what of TTM's text is the same
+ * on every device.
  */
 #include <linux/debugfs.h>
 #include <linux/devcoredump.h>
+#include <linux/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string_helpers.h>
@@ -45,6 +49,7 @@ struct xestub_command {
 	u32 len;
 	u32 subtype;
 	u32 level;
+	u32 on;
 	int error;
 	int log;
 };
@@ -79,6 +84,8 @@ static int xestub_set_key(struct xestub_command *cmd, const char *key, char *val
 		return kstrtou32(value, 0, &cmd->len);
 	else if (!strcmp(key, "subtype"))
 		return kstrtou32(value, 0, &cmd->subtype);
+	else if (!strcmp(key, "on"))
+		return kstrtou32(value, 0, &cmd->on);
 	else if (!strcmp(key, "level"))
 		return kstrtou32(value, 0, &cmd->level);
 	else if (!strcmp(key, "errno"))
@@ -293,6 +300,18 @@ static int xestub_cmd_memory(const struct xestub_command *cmd)
 	return 0;
 }
 
+/* Readers of a client's fdinfo wait from now on, or no longer. */
+static int xestub_cmd_hang(const struct xestub_command *cmd)
+{
+	struct xestub_device *xe = xestub_find_device(cmd->device);
+
+	if (!xe)
+		return -ENOENT;
+	WRITE_ONCE(xe->fdinfo_hangs, cmd->on);
+	wake_up_all(&xe->fdinfo_wait);
+	return 0;
+}
+
 static const struct {
 	const char *verb;
 	int (*run)(const struct xestub_command *cmd);
@@ -302,6 +321,7 @@ static const struct {
 	{ "coredump", xestub_cmd_coredump },
 	{ "log", xestub_cmd_log },
 	{ "memory", xestub_cmd_memory },
+	{ "hang_fdinfo", xestub_cmd_hang },
 };
 
 static int xestub_run_line(char *line)
@@ -384,6 +404,36 @@ static int xestub_state_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(xestub_state);
+
+static int xestub_vram_mm_show(struct seq_file *m, void *unused)
+{
+	struct xestub_device *xe = m->private;
+
+	seq_printf(m, "  use_type: 1\n  use_tt: 0\n  size: %llu\n  usage: %llu\n",
+		   xe->vram_size, xestub_vram_used(xe));
+	seq_printf(m, "man size:%llu\n", xe->vram_size);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(xestub_vram_mm);
+
+/* Its size is in pages. */
+static int xestub_gtt_mm_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "  use_type: 1\n  use_tt: 1\n  size: %lu\n  usage: 0\n",
+		   totalram_pages());
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(xestub_gtt_mm);
+
+/* DRM removes the folder when the device is unplugged. */
+void xestub_device_debugfs_init(struct xestub_device *xe)
+{
+	struct dentry *dir = xe->drm.debugfs_root;
+
+	debugfs_create_file("gtt_mm", 0444, dir, xe, &xestub_gtt_mm_fops);
+	dir = debugfs_create_dir("tile0", dir);
+	debugfs_create_file("vram_mm", 0444, dir, xe, &xestub_vram_mm_fops);
+}
 
 void xestub_control_init(void)
 {

@@ -52,8 +52,7 @@ struct xestub_vm_restart {
 	__u64 reserved;
 };
 
-/* Bytes of VRAM in use: what the clients hold plus what was set by hand. */
-static u64 xestub_vram_used(struct xestub_device *xe)
+u64 xestub_vram_used(struct xestub_device *xe)
 {
 	struct drm_file *file;
 	u64 used = READ_ONCE(xe->vram_used);
@@ -273,6 +272,8 @@ static void xestub_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 
 	atomic_inc(&xe->fdinfo_reads);
 	xestub_resume(xe);
+	/* xe waits like this for queues that are being removed. */
+	wait_event(xe->fdinfo_wait, !READ_ONCE(xe->fdinfo_hangs));
 	drm_print_memory_stats(p, &none, DRM_GEM_OBJECT_RESIDENT |
 			       DRM_GEM_OBJECT_PURGEABLE, "system");
 	drm_print_memory_stats(p, &none, DRM_GEM_OBJECT_RESIDENT, "gtt");
@@ -326,12 +327,14 @@ static int xestub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(xe);
 
 	xe->vram_size = 12ull * SZ_1G;
+	init_waitqueue_head(&xe->fdinfo_wait);
 	pci_set_drvdata(pdev, xe);
 
 	ret = drm_dev_register(&xe->drm, 0);
 	if (ret)
 		return ret;
 
+	xestub_device_debugfs_init(xe);
 	mutex_lock(&xestub_devices_lock);
 	list_add_tail(&xe->link, &xestub_devices);
 	mutex_unlock(&xestub_devices_lock);

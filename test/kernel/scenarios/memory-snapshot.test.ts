@@ -1,0 +1,171 @@
+// Who held the memory at an out-of-memory error: the exporter's stages in this process, on the real driver interfaces.
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { parseArguments } from '../../../exporter/config/argv.js';
+import { loadConfig } from '../../../exporter/config/load.js';
+import type { MemorySnapshot } from '../../../exporter/host/memory.js';
+import { loadNative } from '../../../exporter/native/load.js';
+import { watchThisNode, type NodeWatch } from '../../../exporter/node-watch.js';
+import { Pipeline } from '../../../exporter/pipeline.js';
+import { toLogRecord } from '../../../exporter/sinks/log-record.js';
+import { ExporterMetrics } from '../../../exporter/telemetry/exporter-metrics.js';
+import { FeatureBoard } from '../../../exporter/telemetry/features.js';
+import { createLogger } from '../../../exporter/telemetry/logger.js';
+import type { DeviceEvent } from '../../../exporter/events/device-event.js';
+import {
+  driverState,
+  GPU0,
+  hangFdinfo,
+  postVmError,
+  setVram,
+  startClient,
+  type ClientOptions,
+  type GuestClient,
+  waitFor,
+} from '../guest-lib.js';
+
+const GIB = 1024 ** 3;
+const SIZE = 12 * GIB;
+
+async function start(t: TestContext, vram: number, options: ClientOptions = {}): Promise<GuestClient> {
+  const client = await startClient(options);
+  t.after(() => client.kill());
+  setVram({ client: client.id }, vram);
+  return client;
+}
+
+const device = (bdf: string) => driverState().devices.find(({ id }) => id === bdf)!;
+
+/** The exporter's stages in this process, to ask for snapshots as it does. */
+async function watch(t: TestContext, ...args: string[]) {
+  const config = await loadConfig(
+    'serve',
+    parseArguments(['serve', '--scan-interval=250ms', '--kubernetes=off', '--mode=watch_queue', ...args]),
+    {},
+  );
+  const metrics = new ExporterMetrics({
+    sources: ['watch_queue'],
+    sinks: [],
+    version: '',
+    revision: '',
+    nodeVersion: '',
+  });
+  const snapshots: (readonly [event: DeviceEvent, snapshot: Promise<MemorySnapshot | undefined>, askedAt: number])[] =
+    [];
+  const node: NodeWatch = await watchThisNode({
+    config,
+    env: {},
+    native: loadNative(),
+    features: new FeatureBoard(),
+    metrics,
+    logger: createLogger({ level: 'error', format: 'json', stream: process.stderr }),
+  });
+  const pipeline = new Pipeline(metrics, [
+    {
+      name: 'terminal',
+      accept(event) {
+        if (event.device) snapshots.push([event, node.memory.take(event.device, event.client), performance.now()]);
+        return undefined;
+      },
+      close: () => Promise.resolve(),
+    },
+  ]);
+  await node.start(pipeline.handle);
+  t.after(() => node.stop());
+  return {
+    node,
+    watched: (count: number) =>
+      waitFor(`${count} watched`, () => [...node.clients.entries()].filter((entry) => entry.watched).length === count),
+    /** The log record of the next error. */
+    async record() {
+      const [event, taking, askedAt] = await waitFor('an event', () => {
+        const index = snapshots.findIndex(([{ code }]) => code === -12);
+        return index < 0 ? undefined : snapshots.splice(0, index + 1).at(-1);
+      });
+      const memory = await taking;
+      const ms = performance.now() - askedAt;
+      return { ms, ...toLogRecord({ ...event, memory }, { instanceId: 'test', includeProcess: true }) };
+    },
+  };
+}
+
+test('an out-of-memory error says how full the GPU is and who holds it', async (t) => {
+  setVram({ device: GPU0 }, 0);
+  const victim = await start(t, 2 * GIB, { comm: 'victim' });
+  const hog = await start(t, 9 * GIB, { uid: 1000, comm: 'hog' });
+  const { watched, record } = await watch(t, '--top-consumers');
+  await watched(2);
+  await hog.send('version 0');
+  postVmError({ client: victim.id });
+  const { attributes, body } = await record();
+  assert.equal(attributes['xe.memory.vram0.used'], 11 * GIB);
+  assert.equal(attributes['xe.memory.vram0.size'], SIZE);
+  assert.equal(attributes['xe.client.memory.vram0.resident'], 2 * GIB);
+  assert.ok(Number(attributes['xe.memory.snapshot_age'] ?? 0) < 0.25);
+  assert.match(
+    String(attributes['xe.top_consumers']),
+    new RegExp(`^client \\(pid ${hog.pid}\\) 9\\.0 GiB \\(75 %\\); client`),
+  );
+  assert.match(body, /vram0 11\.0 of 12\.0 GiB used, most by client \(pid \d+\) \(9\.0 GiB\)/);
+});
+
+test('a victim that dies right after its error has what the last sample said, and how old that is', async (t) => {
+  const victim = await start(t, 5 * GIB);
+  const { watched, node, record } = await watch(t);
+  await watched(1);
+  await waitFor('a sample of it', async () => {
+    await victim.send('version 0');
+    const snapshot = await node.memory.take(node.devices.devices[0]!, [...node.clients.entries()][0]?.client);
+    return snapshot?.clients.length === 1;
+  });
+  setVram({ client: victim.id }, 6 * GIB);
+  postVmError({ client: victim.id });
+  await victim.kill();
+  const { attributes } = await record();
+  assert.equal(attributes['xe.memory.vram0.size'], SIZE);
+  assert.equal(attributes['xe.client.memory.vram0.resident'], 5 * GIB);
+  assert.ok(Number(attributes['xe.memory.snapshot_age']) > 0);
+});
+
+test('a victim that nobody has ever seen the memory of is honestly without', async (t) => {
+  const { node, watched, record } = await watch(t);
+  const victim = await start(t, GIB);
+  await watched(1);
+  await victim.send('version 0');
+  postVmError({ client: victim.id });
+  // Before this process can hear of the error: it is the exporter, too.
+  await victim.kill();
+  const { attributes } = await record();
+  assert.equal(attributes['xe.memory.vram0.size'], SIZE);
+  assert.equal(attributes['xe.client.memory.vram0.resident'], undefined);
+  await waitFor('the victim to leave', () => [...node.clients.entries()].length === 0);
+});
+
+test('a driver that does not answer costs a snapshot its deadline, once, and nothing else', async (t) => {
+  const victim = await start(t, GIB);
+  const { node, watched, record } = await watch(t);
+  await watched(1);
+  await victim.send('version 0');
+  hangFdinfo(GPU0, true);
+  t.after(() => hangFdinfo(GPU0, false));
+  // The first may share what was read before.
+  const late = await waitFor('a late one', async () => {
+    postVmError({ client: victim.id });
+    const answer = await record();
+    return answer.ms >= 450 && answer;
+  });
+  assert.ok(late.ms < 5_000, `${late.ms} ms`);
+  assert.ok(Number(late.attributes['xe.memory.snapshot_age']) > 0);
+  const { fdinfo_reads: reads } = device(GPU0);
+  postVmError({ client: victim.id, vm: 2 });
+  const refused = await record();
+  assert.ok(refused.ms < 400, `${refused.ms} ms`);
+  assert.equal(device(GPU0).fdinfo_reads, reads, 'no second read of a device that hangs');
+  hangFdinfo(GPU0, false);
+  await waitFor('a snapshot again', async () => {
+    await victim.send('version 0');
+    postVmError({ client: victim.id, vm: 3 });
+    return (await record()).attributes['xe.client.memory.vram0.resident'] === GIB;
+  });
+  await node.stop();
+});
