@@ -44,7 +44,7 @@ export function unboundXeDevice(pciBdf: string): XeDevice {
     renderMinor: undefined,
     vendorId: '',
     deviceId: '',
-  model: '',
+    model: '',
     driverVersion: '',
     numaNode: -1,
     binding: undefined,

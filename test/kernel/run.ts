@@ -97,7 +97,8 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
       XE_TEST_MESSAGE_WRITER: join(programs, 'message-writer'),
       XE_TEST_NO_WATCH_QUEUE: scenario.kernel === 'no-watch-queue' ? '1' : '0',
     },
-    timeoutMs: 120_000,
+    // Far more than any needs: the machine may be busy with something else.
+    timeoutMs: 300_000,
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const ok = result.exitCode === 0;

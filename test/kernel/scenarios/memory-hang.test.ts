@@ -36,11 +36,11 @@ test('a hung read stops neither events nor scrapes nor the shutdown', async (t) 
   );
   postVmError({ client: client.id });
   const errors = `xe_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM"}`;
-  await waitFor('the error to be counted', async () => (await exporter.metric(errors)) === 1, 2_000);
+  await waitFor('the error to be counted', async () => (await exporter.metric(errors)) === 1, 20_000);
   await waitFor('the values to be dropped', async () => (await resident()) === undefined, 20_000);
   assert.equal(driverState().devices[0]!.fdinfo_reads, before + 1);
   exporter.child.kill('SIGTERM');
-  await waitFor('it to stop', () => exporter.log.some(({ msg }) => msg === 'xe-exporter has stopped'), 5_000);
+  await waitFor('it to stop', () => exporter.log.some(({ msg }) => msg === 'xe-exporter has stopped'), 20_000);
   // What is left of the process is the thread in the kernel.
   hangFdinfo(GPU0, false);
   assert.equal(await exporter.exited, 0);
