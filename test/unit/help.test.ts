@@ -46,10 +46,10 @@ describe('the option table', () => {
   });
 
   it('goes between its markers and leaves the rest alone', () => {
-    const readme = 'before\n<!-- options -->\nold\n<!-- /options -->\nafter\n';
+    const readme = 'before\n<!-- options -->\n| of yesterday |\n<!-- /options -->\nafter\n';
     const updated = withSection(readme, 'options', optionTable()) ?? '';
     assert.ok(updated.startsWith('before\n<!-- options -->\n') && updated.endsWith('<!-- /options -->\nafter\n'));
-    assert.ok(updated.includes(optionTable()) && !updated.includes('old'));
+    assert.ok(updated.includes(optionTable()) && !updated.includes('of yesterday'));
     assert.equal(withSection(updated, 'options', optionTable()), updated);
   });
 
