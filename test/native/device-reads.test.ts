@@ -36,15 +36,22 @@ class Reads {
 
 const file = (path: string): DeviceRead => ({ kind: 'file', path });
 
-/** Opening it hangs until somebody writes. */
+/** Opening it hangs until somebody else does, too. */
 function fifo(t: TestContext): string {
   const path = join(new FixtureTree(t).root, 'fifo');
   execFileSync('mkfifo', [path]);
   return path;
 }
 
-function release(path: string): void {
-  closeSync(openSync(path, 'w'));
+/** Lets whoever hangs there go on, or who comes to it later, until that has shown. */
+function release(path: string, what: string, done: () => boolean): Promise<unknown> {
+  return waitFor(
+    () => {
+      closeSync(openSync(path, 'r+'));
+      return done();
+    },
+    { what },
+  );
 }
 
 /** An open character device of this process: /dev/null. */
@@ -136,7 +143,7 @@ test('a read that hangs keeps nobody waiting, and the rest can be called off', a
   const pool = await Promise.all(Array.from({ length: 8 }, () => addon.scanDrmFds('/proc', 226, new Uint32Array([1]))));
   assert.equal(pool.length, 8);
   reads.cancel();
-  release(path);
+  await release(path, 'all results', () => reads.results.length === 3);
   const all = await reads.all();
   assert.deepEqual(all.slice(1), ['', { operation: 'cancelled', errno: 125 }]);
   reads.cancel();
@@ -158,8 +165,7 @@ test('a worker ends while its read hangs, and the read may end later', async (t)
   const worker = new Worker(fileURLToPath(new URL('children/hanging-read.js', import.meta.url)), { workerData: path });
   await once(worker, 'message');
   await worker.terminate();
-  release(path);
-  await waitFor(() => !taskNames().includes('xe-read'), { what: 'the end of the thread' });
+  await release(path, 'the end of the thread', () => !taskNames().includes('xe-read'));
 });
 
 test('a process ends while its read hangs, by itself and by process.exit', async (t) => {
