@@ -84,7 +84,10 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     ? new StreamSink({ instanceId, includeProcess: config.includeProcess, ringSize: config.eventsRingSize })
     : undefined;
   if (stream) addLogSink(stream);
-  const pipeline = new Pipeline(metrics, sinks, { outcomeWindowMs: config.outcomeWindow });
+  const pipeline = new Pipeline(metrics, sinks, {
+    outcomeWindowMs: config.outcomeWindow,
+    snapshot: (device, victim) => node.memory.take(device, victim),
+  });
 
   const watchNode = simulated ? watchSimulatedNode : watchThisNode;
   const node = await watchNode({

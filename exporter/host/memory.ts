@@ -32,8 +32,8 @@ export interface MemorySnapshot {
   /** How old it was when it was put to an event, in milliseconds; 0 for one that was taken for it. */
   readonly ageMs: number;
   readonly regions: readonly RegionMemory[];
-  /** The victim, and all others that have the device open where `everyClient` says so; as far as they could be read. */
+  /** The victim or, where it was not known, all it can be, or all because they were asked for; as far as they could be read. */
   readonly clients: readonly ClientMemory[];
-  /** True when the log may name the others. */
+  /** Whether clients are all that have the device open, and the log may name them. */
   readonly everyClient: boolean;
 }

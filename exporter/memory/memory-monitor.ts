@@ -21,7 +21,14 @@ const MOST_SAMPLED = 1_024;
 
 /** Clients read for a snapshot besides the victim. */
 const MOST_IN_SNAPSHOT = 64;
-const SNAPSHOT_DEADLINE_MS = 500;
+/** Shorter than a log event waits. */
+const SNAPSHOT_DEADLINE_MS = 400;
+
+/** The snapshots of one device since a moment, by drm-client-id of the victim. */
+interface Window {
+  readonly since: number;
+  readonly taken: Map<number | undefined, Promise<MemorySnapshot | undefined>>;
+}
 
 export interface MemoryMonitorOptions {
   readonly devices: DeviceTable;
@@ -54,6 +61,7 @@ export class MemoryMonitor {
   readonly #now: () => number;
   readonly #memories = new Map<XeDevice, DeviceMemory>();
   readonly #sampledAt = new Map<XeDevice, number>();
+  readonly #windows = new Map<XeDevice, Window>();
   readonly #ticking: Repeated;
   readonly #stopping = new AbortController();
 
@@ -82,16 +90,31 @@ export class MemoryMonitor {
     this.#memories.get(device)?.giveUp();
     this.#memories.delete(device);
     this.#sampledAt.delete(device);
+    this.#windows.delete(device);
   }
 
   /**
    * Who holds the memory of a device now: its regions, the victim, and with `topConsumers` the others. Reading begins in this turn,
    * the victim first, because it may be about to die. What is not there in time is taken from the last sample; the snapshot says
-   * how old that is.
+   * how old that is. Errors of one victim in one moment share a snapshot.
    *
+   * @param victim undefined where it is not known yet: any of the clients can turn out to be it
    * @returns undefined when nothing is known
    */
-  async take(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
+  take(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
+    if (this.#options.intervalMs === 0 || this.#stopping.signal.aborted) return Promise.resolve(undefined);
+    const now = this.#now();
+    let window = this.#windows.get(device);
+    if (window === undefined || now - window.since >= SHARED_FOR_MS) {
+      window = { since: now, taken: new Map() };
+      this.#windows.set(device, window);
+    }
+    const taking = window.taken.get(victim?.drmClientId) ?? this.#take(device, victim);
+    window.taken.set(victim?.drmClientId, taking);
+    return taking;
+  }
+
+  async #take(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
     const {
       clients,
       intervalMs,
@@ -99,11 +122,10 @@ export class MemoryMonitor {
       includeProcess,
       snapshotDeadlineMs = SNAPSHOT_DEADLINE_MS,
     } = this.#options;
-    if (intervalMs === 0 || this.#stopping.signal.aborted) return undefined;
     const memory = this.#of(device);
     const since = this.#now();
     const entry = victim && clients.get(victim.drmClientId);
-    const others = topConsumers ? this.#largest(device, memory, MOST_IN_SNAPSHOT) : [];
+    const others = topConsumers || victim === undefined ? this.#largest(device, memory, MOST_IN_SNAPSHOT) : [];
     // The victim may leave the table meanwhile, and with it what was known of it.
     const known = entry && memory.get(entry);
     const reading = Promise.all([

@@ -45,7 +45,7 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
     attributes[ATTRIBUTE.victimInferred] = true;
     attributes[ATTRIBUTE.victimEvidence] = event.inferred.evidence;
   }
-  if (event.memory) Object.assign(attributes, memoryAttributes(event.memory, event.client?.drmClientId));
+  if (event.memory) Object.assign(attributes, memoryAttributes(event.memory, victim?.drmClientId));
   return {
     eventName: definition.name,
     severityNumber: definition.severity(event),

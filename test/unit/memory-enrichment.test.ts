@@ -28,7 +28,14 @@ function start(t: TestContext, given: Partial<MemoryEnrichmentOptions> = {}) {
   return { enrichment, begun, take, advance };
 }
 
-const memory: MemorySnapshot = { device: aDevice(), realtimeNs: 0n, ageMs: 0, regions: [], clients: [] };
+const memory: MemorySnapshot = {
+  device: aDevice(),
+  realtimeNs: 0n,
+  ageMs: 0,
+  regions: [],
+  clients: [],
+  everyClient: false,
+};
 
 test('without snapshots everything passes at once', (t) => {
   const { enrichment, take } = start(t, { snapshot: undefined });

@@ -168,7 +168,14 @@ for (const rebind of ['uevent', 'device table'] as const) {
 }
 
 test('the memory is read in the turn of the line, and is in its log event', async (t) => {
-  const memory: MemorySnapshot = { device: aDevice(), realtimeNs: 0n, ageMs: 0, regions: [], clients: [] };
+  const memory: MemorySnapshot = {
+    device: aDevice(),
+    realtimeNs: 0n,
+    ageMs: 0,
+    regions: [],
+    clients: [],
+    everyClient: false,
+  };
   const asked: string[] = [];
   const snapshot = async ({ pciBdf }: { pciBdf: string }) => {
     asked.push(pciBdf);
