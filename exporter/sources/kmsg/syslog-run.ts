@@ -13,9 +13,6 @@ const TAIL_BYTES = 64 << 10;
 /** A ring is larger as text, with its time stamps, than in the kernel; readKernelRing takes no more. */
 const MAX_BYTES = 64 << 20;
 
-/** Of the xe driver or TTM; every line has its priority, and mostly its time, in front. */
-const WANTED = /^<\d+>(?:\[[ \d.]+\] ?)?(?:\[[ \w]+\] )?(?:xe |\[TTM\] )/;
-
 export interface SyslogRunOptions {
   readonly native: Pick<NativeAddon, 'readKernelRing'>;
   readonly devices: Pick<DeviceTable, 'at' | 'heardOf'>;
@@ -67,8 +64,9 @@ export class SyslogRun implements SourceRun {
     const { tail, devices, handler } = this.#options;
     const { text, lost } = tail.next(ring);
     if (lost) handler({ kind: 'loss', source: 'kmsg', ...now(), messages: 1 });
-    for (const line of text.toString('utf8').split('\n')) {
-      if (WANTED.test(line)) deliverLine(parseSyslogLine(line), now(), devices, handler);
+    for (const entry of text.toString('utf8').split('\n')) {
+      const line = parseSyslogLine(entry);
+      if (line?.fromXe || line?.message.startsWith('[TTM] ')) deliverLine(line, now(), devices, handler);
     }
   }
 }

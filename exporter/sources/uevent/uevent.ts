@@ -16,8 +16,8 @@ import { deviceOf } from './device-of.js';
 const KEEP = ['drm', 'devcoredump', 'pci'].map((subsystem) => `\0SUBSYSTEM=${subsystem}\0`);
 /** Some thousand events while nobody reads; memory is only taken for what waits. */
 const RECEIVE_BYTES = 8 << 20;
-/** The event of a coredump waits so long for the head of the dump. */
-const COREDUMP_MS = 2_000;
+/** The event of a coredump waits so long for the head of the dump, which the driver may still be capturing. */
+const COREDUMP_MS = 10_000;
 
 /** The kernel's uevents: wedged devices, coredumps, and the driver bound and unbound. */
 export const uevent: MessageSource = { name: 'uevent', feature: 'uevent', open: openUevent };
@@ -66,6 +66,7 @@ class Delivery {
   readonly #context: MessageSourceContext;
   readonly #handler: BatchHandler;
   readonly #reading = new Set<Promise<void>>();
+  readonly #stopping = new AbortController();
   /** Addresses that another driver was bound to: the unbind that follows is no business of xe. */
   readonly #ofOthers = new Set<string>();
 
@@ -85,7 +86,8 @@ class Delivery {
       return this.#handler(batch);
     }
     const head = readDevcoredump(join(config.sysRoot, uevent.devpath));
-    const reading = Promise.race([head, delay(COREDUMP_MS, {}, { ref: false })]).then((details) => {
+    const waited = delay(COREDUMP_MS, {}, { ref: false, signal: this.#stopping.signal }).catch(() => ({}));
+    const reading = Promise.race([head, waited]).then((details) => {
       this.#reading.delete(reading);
       this.#handler({ ...batch, details });
     });
@@ -101,11 +103,12 @@ class Delivery {
     return isOfOther;
   }
 
-  /** The run, whose stop also waits for the coredumps being read. */
+  /** The run, whose stop also hands on the coredumps whose head is still being read, without it. */
   endingWith(run: SourceRun): SourceRun {
     return {
       stop: async () => {
         await run.stop();
+        this.#stopping.abort();
         await Promise.all(this.#reading);
       },
     };
