@@ -10,6 +10,7 @@ import { waitFor } from '../helpers/wait-for.js';
 import { get, pem, PKI, WebConfigFolder } from '../helpers/web-config.js';
 import { startDemo, type RunningExporter } from './demo-exporter.js';
 import { startPrometheus, type PrometheusServer } from './prometheus-server.js';
+import { tool } from './tool.js';
 
 /** Prometheus 2.42 knows no scrape_protocols: it always prefers OpenMetrics. */
 const SCRAPES: readonly [version: '2' | '3', title: string, options: string][] = [
@@ -153,10 +154,4 @@ function asText(openMetrics: string): string {
   return openMetrics
     .replace(/^# EOF\n/m, '')
     .replace(/^# HELP (\S+) (.*)\n# TYPE \1 counter$/gm, '# HELP $1_total $2\n# TYPE $1_total counter');
-}
-
-function tool(name: 'PROMETHEUS' | 'PROMTOOL', version: '2' | '3'): string {
-  const path = process.env[`XE_EXPORTER_TEST_${name}_${version}`];
-  assert.ok(path, `XE_EXPORTER_TEST_${name}_${version} is not set: run this through test/system/run.sh`);
-  return path;
 }

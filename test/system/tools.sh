@@ -68,10 +68,17 @@ fi
 prometheus2=$(unpack bookworm prometheus)
 prometheus3=$(unpack sid prometheus)
 promtool3=$(unpack sid promtool)
+alertmanager2=$(unpack bookworm prometheus-alertmanager)
+alertmanager3=$(unpack sid prometheus-alertmanager)
 otlp=$(unpack sid opentelemetry-proto)
 tell CHROMIUM "$chromium"
 tell PROMETHEUS_2 "$prometheus2/usr/bin/prometheus"
 tell PROMTOOL_2 "$prometheus2/usr/bin/promtool"
 tell PROMETHEUS_3 "$prometheus3/usr/bin/prometheus"
 tell PROMTOOL_3 "$promtool3/usr/bin/promtool"
+# Beside the Prometheus of the same suite: 0.25 with 2.42, the newest with 3.
+tell ALERTMANAGER_2 "$alertmanager2/usr/bin/prometheus-alertmanager"
+tell ALERTMANAGER_3 "$alertmanager3/usr/bin/prometheus-alertmanager"
+tell AMTOOL_2 "$alertmanager2/usr/bin/amtool"
+tell AMTOOL_3 "$alertmanager3/usr/bin/amtool"
 printf 'export OTLP_PROTO_DIR=%q\n' "$otlp/usr/include"
