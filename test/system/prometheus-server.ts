@@ -1,11 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { waitFor } from '../helpers/wait-for.js';
+import { startServer, type ServerProcess } from './server-process.js';
 
 /** One element of an instant vector. */
 export interface VectorSample {
@@ -18,13 +12,12 @@ export interface Target {
   readonly lastError: string;
 }
 
-/** A real Prometheus with its data in a folder of its own, on 127.0.0.1. */
-export interface PrometheusServer {
+/** A real Prometheus. */
+export interface PrometheusServer extends ServerProcess {
   query(expression: string): Promise<readonly VectorSample[]>;
   targets(): Promise<readonly Target[]>;
   /** What its log holds against the scrapes: lines of the scrape manager with level warn or error. */
   complaints(): readonly string[];
-  stop(): Promise<void>;
 }
 
 /**
@@ -32,66 +25,39 @@ export interface PrometheusServer {
  * @param binary path of the program
  * @param scrapeOptions further lines of the scrape configuration, e.g. `scrape_protocols: [PrometheusText0.0.4]`
  */
-export async function startPrometheus(binary: string, target: string, scrapeOptions = ''): Promise<PrometheusServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'xe-exporter-prometheus-'));
-  const config = join(folder, 'prometheus.yml');
+export function startPrometheus(binary: string, target: string, scrapeOptions = ''): Promise<PrometheusServer> {
   const job = `scrape_configs:\n  - job_name: xe\n    scrape_interval: 500ms\n    scrape_timeout: 500ms\n    static_configs: [{targets: ['${target}']}]\n`;
-  await writeFile(config, scrapeOptions === '' ? job : `${job}    ${scrapeOptions}\n`);
-  const port = await freePort();
-  const child = spawn(
-    binary,
-    [
-      `--config.file=${config}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  let log = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (log += text));
-  const ended = once(child, 'exit');
+  return startPrometheusWith(binary, {
+    'prometheus.yml': scrapeOptions === '' ? job : `${job}    ${scrapeOptions}\n`,
+  });
+}
 
-  const get = async (path: string) => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+/**
+ * Starts Prometheus with a configuration of the caller's.
+ * @param files prometheus.yml and what it refers to, by name
+ */
+export async function startPrometheusWith(
+  binary: string,
+  files: Readonly<Record<'prometheus.yml' | string, string>>,
+): Promise<PrometheusServer> {
+  const server = await startServer(files, (address) => ({
+    program: binary,
+    args: ['--config.file=prometheus.yml', '--storage.tsdb.path=data', `--web.listen-address=${address}`],
+  }));
+  const api = async (path: string) => {
+    const response = await fetch(`${server.url}/api/v1/${path}`);
     assert.equal(response.status, 200, path);
-    return response;
+    return ((await response.json()) as { data: Record<string, unknown> }).data;
   };
-  const api = async (path: string) =>
-    ((await (await get(`/api/v1/${path}`)).json()) as { data: Record<string, unknown> }).data;
-  const server: PrometheusServer = {
+  return {
+    ...server,
     query: async (expression) =>
       (await api(`query?query=${encodeURIComponent(expression)}`))['result'] as VectorSample[],
     targets: async () => (await api('targets'))['activeTargets'] as Target[],
-    complaints: () => log.split('\n').filter((line) => /\blevel=(?:warn|error)\b.*scrape/i.test(line)),
-    stop: async () => {
-      child.kill('SIGTERM');
-      await ended;
-      await rm(folder, { recursive: true, force: true });
-    },
+    complaints: () =>
+      server
+        .log()
+        .split('\n')
+        .filter((line) => /\blevel=(?:warn|error)\b.*scrape/i.test(line)),
   };
-  const isReady = async () => {
-    if (child.exitCode !== null) throw new Error(`Prometheus ended with ${child.exitCode}:\n${log}`);
-    return get('/-/ready').then(
-      () => true,
-      () => false,
-    );
-  };
-  try {
-    await waitFor(isReady, { deadlineMs: 30_000, what: 'Prometheus to be ready' });
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
-  return server;
-}
-
-/** A port that was free a moment ago: Prometheus does not tell which one it got for 0. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }
