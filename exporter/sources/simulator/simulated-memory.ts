@@ -22,6 +22,7 @@ const KEPT_FOR_MS = 1_000;
 
 interface Holding {
   readonly device: XeDevice;
+  /** What it began with, or wants at least. */
   readonly first: number;
   bytes: number;
   /** When it falls back to what it began with, or is forgotten: of the clock of {@link SimulatedMemory}. */
@@ -35,8 +36,8 @@ export class SimulatedMemory implements MemoryReader {
   #now = 0;
 
   arrive({ drmClientId, device }: XeClient, bytes: number): void {
-    const first = Math.min(bytes, this.#free(device));
-    this.#holdings.set(drmClientId, { device, first, bytes: first, releasedAt: Infinity, left: false });
+    const now = Math.min(bytes, this.#free(device));
+    this.#holdings.set(drmClientId, { device, first: bytes, bytes: now, releasedAt: Infinity, left: false });
   }
 
   /** It keeps what it had for a moment, as a process does that is torn down. */
@@ -51,9 +52,11 @@ export class SimulatedMemory implements MemoryReader {
     for (const [id, holding] of this.#holdings) {
       if (this.#now >= holding.releasedAt) {
         if (holding.left) this.#holdings.delete(id);
-        Object.assign(holding, { bytes: holding.first, releasedAt: Infinity });
+        Object.assign(holding, { bytes: Math.min(holding.first, holding.bytes), releasedAt: Infinity });
       } else if (holding.releasedAt === Infinity) {
-        holding.bytes += Math.min((holding.first * GROWTH_PER_SECOND * ms) / 1000, this.#free(holding.device));
+        // One that came when there was little room makes up for it.
+        const wanted = Math.max(holding.first - holding.bytes, (holding.first * GROWTH_PER_SECOND * ms) / 1000);
+        holding.bytes += Math.min(wanted, this.#free(holding.device));
       }
     }
   }
