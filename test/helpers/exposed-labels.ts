@@ -20,10 +20,10 @@ export async function exposedLabels(): Promise<ReadonlyMap<string, ReadonlySet<s
     metrics.devices.deviceDiscovered(device);
     metrics.devices.clientRebindErrors.acquire(device.pciBdf, undefined);
     metrics.featureChanged({ feature: 'watch_queue', state: 'active', reason: '', fix: '' });
-    const { deviceSize, deviceUsed, survivabilityMode } = metrics.memory;
-    for (const family of metrics.memory.clients) family.cell(device.pciBdf, 'vram0', '', '', '').set(1);
-    survivabilityMode.cell(device.pciBdf).set(0);
-    for (const family of [deviceSize, deviceUsed]) family.cell(device.pciBdf, 'vram0').set(1);
+    metrics.devices.deviceState(device, { inSurvivability: false, suspended: false });
+    const memory = { residentBytes: 1, totalBytes: 1, sharedBytes: 1, purgeableBytes: 1 };
+    const regions = [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }];
+    metrics.devices.deviceMemory(device, regions, [{ workload: undefined, regions: [{ region: 'vram0', ...memory }] }]);
     for (const key of parseExposition(await metrics.registry.render('text')).keys()) {
       const [, name = '', labels = ''] = /^([^{]+)(?:\{(.*)\})?$/s.exec(key) ?? [];
       const known = found.get(name) ?? new Set();
