@@ -1,0 +1,69 @@
+# The image of xe-exporter: Node.js, the program, and the libraries both are linked to. No shell, no package manager.
+#
+#   docker build --build-arg XE_EXPORTER_REVISION="$(git rev-parse HEAD)" -t xe-exporter .
+#
+# The same for amd64 and arm64 (--platform). What is fetched: the base image, Debian packages of the build stage, and
+# from npm what package-lock.json names, by hash. To pin the base as well, give it with its digest:
+# --build-arg NODE_IMAGE=docker.io/library/node:24-trixie-slim@sha256:...
+ARG NODE_IMAGE=docker.io/library/node:24-trixie-slim
+
+FROM ${NODE_IMAGE} AS build
+# pci.ids has the names of the GPU models. The bookworm image would do but for this: its list ends before Battlemage.
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends g++ make python3 pci.ids \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+# No script of a dependency runs: the addon is built and the program compiled by our own. Then what only building needed goes.
+RUN npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
+ && npm run --silent build \
+ && npm prune --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier
+
+# /image/base changes with Node.js and Debian, /image/app with the program: a layer each.
+RUN set -eu; \
+    mkdir -p /image/base /image/app/app/native/build/Release /image/app/app/dist; \
+    strip --strip-unneeded -o /image/app/app/native/build/Release/xe_exporter.node native/build/Release/xe_exporter.node; \
+    cp -r package.json LICENSE node_modules /image/app/app/; \
+    cp -r dist/exporter /image/app/app/dist/; \
+    cd /image/app/app; \
+    # Node.js loads neither typings, source maps, the ES module builds for bundlers, nor tests.
+    find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.ts' -o -name '*.md' \) -delete; \
+    find node_modules -type d \( -path '*/build/esm' -o -path '*/build/esnext' -o -name test -o -name tests -o -name benchmarks \) -prune -exec rm -rf {} +; \
+    find . -type d -empty -delete; \
+    cd /image/base; \
+    # Whatever the linker says is needed, where it looks for it: the same command on every architecture.
+    ldd /usr/local/bin/node /src/native/build/Release/xe_exporter.node | grep -o '/[^ :]*\.so[^ :]*' | sort -u >/tmp/libraries; \
+    cp --parents --dereference /usr/local/bin/node /etc/nsswitch.conf /etc/os-release /usr/share/misc/pci.ids $(cat /tmp/libraries) .; \
+    # Scanners read from here which Debian packages, and which versions of them, the files are of.
+    mkdir -p var/lib/dpkg/status.d usr/share/doc/nodejs; \
+    cp /usr/local/LICENSE usr/share/doc/nodejs/copyright; \
+    for package in base-files libc6 libgcc-s1 libstdc++6 pci.ids; do \
+      dpkg-query --status "$package" >"var/lib/dpkg/status.d/$package"; \
+      cp --parents --dereference "/usr/share/doc/$package/copyright" .; \
+    done; \
+    # Neither the umask nor the times of a checkout make a difference.
+    chmod -R u=rwX,go=rX /image; \
+    find /image -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH:-0}" {} +
+
+FROM scratch
+COPY --from=build /image/base /
+COPY --from=build /image/app /
+
+ARG VERSION=0.1.0
+ARG XE_EXPORTER_REVISION=
+LABEL org.opencontainers.image.title="xe-exporter" \
+      org.opencontainers.image.description="Prometheus metrics and OpenTelemetry events for Intel xe GPU device events" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${XE_EXPORTER_REVISION}"
+ENV NODE_ENV=production \
+    XE_EXPORTER_REVISION=${XE_EXPORTER_REVISION}
+# Watching the clients of others takes uid 0 and two capabilities: INSTALL.md says which and why. Nothing else does, so
+# whoever runs the image has to ask for uid 0.
+USER 65532:65532
+EXPOSE 9464
+# The exporter drains on it within --shutdown-timeout.
+STOPSIGNAL SIGTERM
+# No HEALTHCHECK: Kubernetes and OCI images have none, and each check would start a second Node.js. GET /readyz tells.
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/dist/exporter/main.js"]
+CMD ["serve"]
