@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { pid as ownPid } from 'node:process';
 import { getSystemErrorName } from 'node:util';
 import type { DeviceTable } from '../host/device-table.js';
@@ -124,7 +124,7 @@ export class DebugfsDiscovery {
   }
 
   #open(): boolean {
-    if (!existsSync(this.#directory.path)) return this.#reportMissing();
+    if (!this.#directory.exists()) return this.#reportMissing();
     const watch = new this.#options.native.DirectoryWatch({
       path: this.#directory.path,
       onReady: () => this.#drain(),
@@ -263,7 +263,7 @@ export class DebugfsDiscovery {
   /** Either not all of the directory is there yet, or the client is gone, which will be said, or debugfs is. */
   #lookAgain(drmClientId: number, attempt: number): void {
     const wait = UNREADABLE_WAITS_MS[attempt];
-    if (!existsSync(this.#directory.path)) return this.#close();
+    if (!this.#directory.exists()) return this.#close();
     if (wait === undefined) return;
     this.#after(wait, () => {
       this.#arrivals.set(drmClientId, attempt + 1);

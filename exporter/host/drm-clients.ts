@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 /** The process the kernel has on record for a client: the one that opened it, or the last that sent an ioctl. */
@@ -19,6 +19,15 @@ export class DrmClientDirectory {
   /** @param debugfsRoot where debugfs is mounted, normally `/sys/kernel/debug` */
   constructor(debugfsRoot: string) {
     this.path = join(debugfsRoot, 'dri');
+  }
+
+  /** Whether there is such a directory. Not by access(2), which ignores the capabilities of users other than root. */
+  exists(): boolean {
+    try {
+      return statSync(this.path).isDirectory();
+    } catch {
+      return false;
+    }
   }
 
   /** Ids of all clients there are. @throws the file system's error */
