@@ -1,3 +1,5 @@
+import { explainPrivileges } from '../config/privilege-docs.js';
+import { PRIVILEGES } from '../config/privilege-table.js';
 import { COMMANDS } from '../config/schema.js';
 import { EXIT } from '../errors.js';
 import type { Command, CommandContext } from './command.js';
@@ -9,6 +11,10 @@ export const command: Command = {
   name: 'doctor',
   summary: COMMANDS.doctor,
   run: async (context) => {
+    if (context.config.explainPrivileges) {
+      context.stdout.write(context.config.json ? `${JSON.stringify(PRIVILEGES, null, 2)}\n` : explainPrivileges());
+      return EXIT.ok;
+    }
     const report = makeReport(await gatherFacts(context), context.version);
     const text = context.config.json
       ? `${JSON.stringify(report, null, 2)}\n`

@@ -386,6 +386,15 @@ export const OPTIONS = {
     help: 'Print JSON for programs instead of text for people.',
     parse: parseSwitch,
   },
+  explainPrivileges: {
+    flag: 'explain-privileges',
+    kind: 'switch',
+    commands: ['doctor'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Print what each feature needs, why, and what is lost without; look at nothing.',
+    parse: parseSwitch,
+  },
   shutdownTimeout: {
     flag: 'shutdown-timeout',
     kind: 'value',

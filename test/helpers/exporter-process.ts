@@ -15,6 +15,8 @@ export interface ExporterProcessOptions {
   readonly launcher?: readonly string[];
   /** Options of Node itself. */
   readonly execArgv?: readonly string[];
+  /** What is run, such as a container, in place of this Node and the built program. */
+  readonly program?: readonly string[];
 }
 
 /** A line of the exporter's JSON log. */
@@ -53,13 +55,19 @@ export class ExporterProcess {
     );
   }
 
-  /** Runs any command; resolves when `started` recognises a line of its log or, in `raw`, of its standard error. */
+  /** Runs any command; resolves when `started` recognises a line of its log or, in `raw`, any other line of its output. */
   static async run(
     args: readonly string[],
-    { env = {}, uid, launcher = [], execArgv = [] }: Omit<ExporterProcessOptions, 'args'>,
+    {
+      env = {},
+      uid,
+      launcher = [],
+      execArgv = [],
+      program: command = [process.execPath, ...execArgv, MAIN],
+    }: Omit<ExporterProcessOptions, 'args'>,
     started: (line: LogLine) => string | undefined,
   ): Promise<ExporterProcess> {
-    const [program = process.execPath, ...rest] = [...launcher, process.execPath, ...execArgv, MAIN, ...args];
+    const [program = '', ...rest] = [...launcher, ...command, ...args];
     const child = spawn(program, [...rest, '--log-format=json'], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -68,13 +76,19 @@ export class ExporterProcess {
     const exited = once(child, 'exit').then(([code]) => code as number | null);
     const log: LogLine[] = [];
     const stdout: string[] = [];
-    createInterface({ input: child.stdout }).on('line', (line) => stdout.push(line));
     const url = await new Promise<string>((resolve, reject) => {
+      const look = (line: LogLine): void => {
+        const found = started(line);
+        if (found !== undefined) resolve(found);
+      };
+      createInterface({ input: child.stdout }).on('line', (text) => {
+        stdout.push(text);
+        look({ raw: text });
+      });
       createInterface({ input: child.stderr }).on('line', (text) => {
         const line = parseLine(text);
         log.push(line);
-        const found = started(line);
-        if (found !== undefined) resolve(found);
+        look(line);
       });
       void exited.then((code) => reject(new Error(`the exporter ended with ${code}: ${JSON.stringify(log)}`)));
     });

@@ -131,6 +131,8 @@ export interface ClientOptions {
   /** Its own watch ioctl number and pipe size, for the command "watch". */
   watchNr?: number;
   slots?: number;
+  /** In pid, mount, IPC and UTS namespaces of its own. The pid it tells is the one it has in there. */
+  container?: boolean;
   /** As a set-user-id program: only CAP_SYS_PTRACE may look into it. */
   undumpable?: boolean;
 }
@@ -212,7 +214,12 @@ export class GuestClient {
 export async function startClient(options: ClientOptions = {}): Promise<GuestClient> {
   const program = process.env.XE_TEST_CLIENT;
   if (program === undefined) throw new Error('XE_TEST_CLIENT is not set: run this through test/kernel/run.sh');
-  const [command = program, ...args] = [...enterCgroup(options), program, ...clientArgs(options)];
+  const [command = program, ...args] = [
+    ...enterCgroup(options),
+    ...enterNamespaces(options),
+    program,
+    ...clientArgs(options),
+  ];
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = new Promise<number | null>((resolve, reject) => {
     child.on('exit', resolve);
@@ -228,6 +235,12 @@ export async function startClient(options: ClientOptions = {}): Promise<GuestCli
 
 function enterCgroup({ cgroup }: ClientOptions): string[] {
   return cgroup === undefined ? [] : ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', cgroup];
+}
+
+function enterNamespaces({ container }: ClientOptions): string[] {
+  return container === true
+    ? ['unshare', '--mount-proc', '--pid', '--fork', '--kill-child', '--ipc', '--uts', '--']
+    : [];
 }
 
 function clientArgs({ files = [RENDER0], uid, comm, watchNr, slots, undumpable }: ClientOptions): string[] {

@@ -278,6 +278,13 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['0', '1000000001', 'all'],
   },
+  explainPrivileges: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['json'],
+  },
   json: {
     good: [
       ['true', true],

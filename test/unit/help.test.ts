@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { commandHelp, optionTable, programHelp } from '../../exporter/config/help.js';
-import { withSection } from '../../exporter/config/markdown.js';
 import { COMMANDS, environmentName, OPTION_LIST, type CommandName } from '../../exporter/config/schema.js';
 
 const commands = Object.keys(COMMANDS) as CommandName[];
@@ -43,23 +41,5 @@ describe('the option table', () => {
       assert.ok(rows[index]?.includes(`--${flag}`) && rows[index]?.includes(environmentName(flag)), flag);
       assert.equal(rows[index]?.replaceAll('\\|', '').split('|').length, 8, 'six cells');
     }
-  });
-
-  it('goes between its markers and leaves the rest alone', () => {
-    const readme = 'before\n<!-- options -->\n| of yesterday |\n<!-- /options -->\nafter\n';
-    const updated = withSection(readme, 'options', optionTable()) ?? '';
-    assert.ok(updated.startsWith('before\n<!-- options -->\n') && updated.endsWith('<!-- /options -->\nafter\n'));
-    assert.ok(updated.includes(optionTable()) && !updated.includes('of yesterday'));
-    assert.equal(withSection(updated, 'options', optionTable()), updated);
-  });
-
-  it('is not put into a text without markers', () => {
-    for (const text of ['', '<!-- options -->', '<!-- /options --><!-- options -->'])
-      assert.equal(withSection(text, 'options', optionTable()), undefined);
-  });
-
-  it('in the README is up to date (npm run docs)', { skip: !existsSync('README.md') }, () => {
-    const readme = readFileSync('README.md', 'utf8');
-    assert.equal(withSection(readme, 'options', optionTable()), readme);
   });
 });

@@ -1,0 +1,47 @@
+import { markdownTable } from './markdown.js';
+import { PRIVILEGES, type FeaturePrivileges } from './privilege-table.js';
+
+/** The table of INSTALL.md, in Markdown. */
+export function privilegeTable(rows: readonly FeaturePrivileges[] = PRIVILEGES): string {
+  const cells = rows.map((row) => [
+    `\`${row.feature}\``,
+    row.does,
+    needs(row).join('; ') || 'nothing',
+    row.why,
+    row.without,
+  ]);
+  return markdownTable([['Feature', 'So that it can', 'Needs', 'Why', 'Without'], ...cells]);
+}
+
+/** The same for a terminal: what `doctor --explain-privileges` prints. */
+export function explainPrivileges(rows: readonly FeaturePrivileges[] = PRIVILEGES): string {
+  return rows
+    .map((row) =>
+      [
+        `${row.feature}: to ${row.does}`,
+        `  needs    ${needs(row).join('; ') || 'nothing'}`,
+        `  why      ${row.why}`,
+        `  without  ${row.without}`,
+        '',
+      ].join('\n'),
+    )
+    .join('\n')
+    .replaceAll('`', '');
+}
+
+function needs({ capabilities, hostPid, devices, mounts, rbac }: FeaturePrivileges): string[] {
+  const paths = (optional: boolean): string =>
+    mounts
+      .filter((mount) => (mount.optional ?? false) === optional)
+      .map(({ path }) => path)
+      .join(' and ');
+  const readOnly = (list: string): string[] => (list === '' ? [] : [`${list} read-only`]);
+  const account = rbac === null ? '' : `a service account that may ${rbac.verbs.join(' and ')} ${rbac.resource}`;
+  return [
+    ...capabilities.map((name) => `CAP_${name}`),
+    ...(hostPid ? ["the host's pid namespace"] : []),
+    ...devices.map((path) => `access to ${path}`),
+    ...readOnly(paths(false)),
+    [...(account === '' ? [] : [account]), ...readOnly(paths(true))].join(', or '),
+  ].filter((need) => need !== '');
+}
