@@ -21,6 +21,7 @@ interface Scenario {
 const here = dirname(fileURLToPath(import.meta.url));
 const root = process.env.XE_TEST_ROOT ?? process.cwd();
 const programs = required('XE_TEST_PROGRAMS');
+const containerRoot = process.env.XE_TEST_CONTAINER_ROOT;
 
 function required(name: string): string {
   const value = process.env[name];
@@ -80,6 +81,9 @@ const scenarios: Scenario[] = [
   nodeTest('degraded', []),
   nodeTest('degraded', ['xestub.watch_nr=0']),
   nodeTest('degraded', [], 'no-watch-queue'),
+  nodeTest('systemd', []),
+  // The root folder of the image: test/image/run.sh unpacks it.
+  ...(containerRoot === undefined ? [] : [nodeTest('image', [])]),
 ];
 
 async function runScenario(scenario: Scenario): Promise<boolean> {
@@ -90,9 +94,10 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
     command: scenario.command,
     kernelArgs: scenario.kernelArgs,
     cwd: root,
-    readable: [root, programs],
+    readable: [root, programs, ...(containerRoot === undefined ? [] : [containerRoot])],
     env: {
       ...scenario.env,
+      ...(containerRoot !== undefined && { XE_TEST_CONTAINER_ROOT: containerRoot }),
       XE_TEST_CLIENT: join(programs, 'client'),
       XE_TEST_MESSAGE_WRITER: join(programs, 'message-writer'),
       XE_TEST_NO_WATCH_QUEUE: scenario.kernel === 'no-watch-queue' ? '1' : '0',

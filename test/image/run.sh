@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Builds the image of the Dockerfile, twice, and tests it: with podman on this machine, and its root folder in the test kernel,
+# which has something to watch. The last line says how many tests passed and failed.
+#
+# Needs root on Debian amd64, and installs what is missing. Images lie in the cache folder, not in the machine's own storage.
+#
+#   test/image/run.sh --reuse   tests the image of the last run
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+cache=${XE_EXPORTER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xe-exporter}/image
+image=localhost/xe-exporter:test
+die() { printf 'image: %s\n0 passed, 1 failed\n' "$*" >&2; exit 1; }
+
+[ "$(id -u)" = 0 ] || die 'containers with capabilities of the host need root.'
+missing=()
+for pair in buildah:buildah podman:podman runc:runc debootstrap:debootstrap capsh:libcap2-bin systemd-analyze:systemd; do
+  command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}" >/dev/null ||
+    die "apt-get install ${missing[*]} failed; run apt-get update?"
+fi
+
+mkdir -p "$cache"
+# crun wants cgroup v2, and neither podman's usual limits nor a network of its own work everywhere.
+export CONTAINERS_CONF=$cache/containers.conf CONTAINERS_STORAGE_CONF=$cache/storage.conf
+cat >"$CONTAINERS_CONF" <<'END'
+[containers]
+default_ulimits = []
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+END
+storage() { printf '[storage]\ndriver = "%s"\ngraphroot = "%s"\nrunroot = "/run/xe-exporter-test"\n' "$1" "$cache/storage-$1" >"$CONTAINERS_STORAGE_CONF"; }
+storage overlay
+podman info >/dev/null 2>&1 || storage vfs
+
+# Both builds have the time of the commit.
+epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0)
+build() { # <context> <tag> <options>
+  local context=$1 tag=$2
+  shift 2
+  buildah build --quiet --pull-never --isolation chroot --timestamp "$epoch" \
+    --build-arg XE_EXPORTER_REVISION=0123456789abcdef --tag "$tag" "$@" "$context" >/dev/null || die 'the build failed'
+}
+
+if [ "${1:-}" != --reuse ]; then
+  bash test/image/base.sh "$(sed -n 's/^ARG NODE_IMAGE=//p' Dockerfile)" || die 'there is no base image.'
+  build . "$image" --no-cache
+  # Reproducible means: from another folder, with other times and another umask.
+  again=$(mktemp -d)
+  trap 'rm -rf "$again"' EXIT
+  (umask 077 && tar -c --exclude=node_modules --exclude=build Dockerfile .dockerignore package.json package-lock.json tsconfig.json LICENSE exporter native | tar -x --touch --no-same-permissions -C "$again")
+  build "$again" "$image-again" --no-cache
+  podman image prune --force >/dev/null
+fi
+
+rm -rf "$cache/root"
+mkdir -p "$cache/root"
+container=$(podman create "$image")
+podman export "$container" | tar -x -C "$cache/root"
+podman rm "$container" >/dev/null
+# A container runtime makes these where it mounts.
+mkdir -p "$cache"/root/{proc,sys,dev}
+export XE_TEST_CONTAINER_IMAGE=$image XE_TEST_CONTAINER_ROOT=$cache/root
+
+log=$(mktemp)
+trap 'rm -rf "$log" "${again:-}"' EXIT
+status=0
+node --test --test-timeout=180000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" dist/test/image/*.test.js || status=$?
+bash test/kernel/run.sh image && guest=1 || guest=0
+
+count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
+passed=$(($(count pass) + guest)) failed=$(($(count fail) + $(count cancelled) + $(count skipped) + $(count todo) + 1 - guest))
+[ "$passed" -gt 1 ] && [ "$failed" -eq 0 ] || status=1
+echo "$passed passed, $failed failed"
+exit "$status"
