@@ -1,0 +1,26 @@
+{{- /* Combinations of values that the schema cannot refuse. Each message says what to change. */}}
+{{- define "xe-exporter.check" -}}
+{{- $values := .Values }}
+{{- $longest := include "xe-exporter.longestScrapeInterval" . | int }}
+{{- range $name := list "serviceMonitor" "podMonitor" }}
+{{- $monitor := get $values $name }}
+{{- if and $monitor.enabled (gt (include "xe-exporter.seconds" $monitor.interval | int) $longest) }}
+{{- fail (printf "%s.interval is %s: the windows of the alert rules need four scrapes, so at most %ds." $name $monitor.interval $longest) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- fail "serviceMonitor and podMonitor are both enabled, which scrapes every exporter twice: disable one." }}
+{{- end }}
+{{- if and .Values.sources.simulator.enabled (eq .Values.posture "device-only") }}
+{{- fail "sources.simulator.enabled goes with posture full only: the simulator needs no privileges in any posture." }}
+{{- end }}
+{{- if and (eq .Values.posture "device-only") (or (ne .Values.deviceAccess.method "none") (eq .Values.mode "watch_queue")) }}
+{{- fail "posture device-only watches no clients: leave mode at auto and deviceAccess.method at none, or set posture to full." }}
+{{- end }}
+{{- if and .Values.web.existingSecret (eq .Values.web.healthPort .Values.metrics.port) }}
+{{- fail "web.healthPort and metrics.port are the same: probes need a port without authentication of their own." }}
+{{- end }}
+{{- if and (eq .Values.deviceAccess.method "dra") (semverCompare "<1.34.0-0" .Capabilities.KubeVersion.Version) }}
+{{- fail (printf "deviceAccess.method dra needs resource.k8s.io/v1, which Kubernetes %s does not have: 1.34 or newer, or method plugin." .Capabilities.KubeVersion.Version) }}
+{{- end }}
+{{- end }}

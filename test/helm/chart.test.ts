@@ -1,0 +1,330 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parse as parseYaml } from 'yaml';
+import { loadConfig } from '../../exporter/config/load.js';
+import { capabilitiesOf, containerUid, privilegesOf, UNPRIVILEGED_UID } from '../../exporter/config/privilege-table.js';
+import type { FeatureName } from '../../exporter/telemetry/names.js';
+import { CHART, containerOf, NAMESPACE, only, podOf, refusal, render, template, type Manifest } from './chart.js';
+
+const ALL: readonly FeatureName[] = ['watch_queue', 'kmsg', 'uevent', 'discovery_proc', 'discovery_debugfs', 'memory'];
+const without = (...names: readonly FeatureName[]): FeatureName[] => ALL.filter((name) => !names.includes(name));
+/** Written without quotes, as people do: Helm reads false. */
+const OFF = { memoryInterval: 'off' };
+
+const postures: readonly { name: string; values: object; features: readonly FeatureName[] }[] = [
+  { name: 'nothing is set', values: {}, features: ALL },
+  { name: 'the kernel log is off', values: { sources: { kmsg: { enabled: 'off' } } }, features: without('kmsg') },
+  { name: 'only the watch queue is wanted', values: { mode: 'watch_queue' }, features: without('kmsg', 'uevent') },
+  {
+    name: 'debugfs is not wanted',
+    values: { discovery: { method: 'proc' }, metrics: OFF },
+    features: without('discovery_debugfs', 'memory'),
+  },
+  { name: 'the posture is device-only', values: { posture: 'device-only' }, features: ['uevent'] },
+  { name: 'events are simulated', values: { sources: { simulator: { enabled: true } } }, features: [] },
+];
+
+for (const { name, values, features } of postures) {
+  test(`the pod has what the privilege table says, and no more, when ${name}`, () => {
+    const rows = privilegesOf(features);
+    const capabilities = capabilitiesOf(rows);
+    const manifests = render(values);
+    const pod = podOf(manifests);
+    const { securityContext } = containerOf(manifests);
+    assert.deepEqual(securityContext.capabilities.add ?? [], capabilities);
+    assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
+    assert.equal(securityContext.runAsUser, containerUid(capabilities));
+    assert.equal(securityContext.runAsNonRoot, capabilities.length === 0);
+    assert.equal(
+      pod.hostPID ?? false,
+      rows.some(({ hostPid }) => hostPid),
+    );
+    const mounts = new Set(
+      rows.flatMap((row) => row.mounts.filter(({ optional }) => !optional).map(({ path }) => path)),
+    );
+    assert.deepEqual(hostPaths(pod), [...mounts]);
+  });
+}
+
+test('no values make the container privileged, writable or able to gain privileges', () => {
+  for (const { values } of postures) {
+    const { securityContext } = containerOf(render(values));
+    assert.equal(securityContext.privileged, undefined);
+    assert.equal(securityContext.allowPrivilegeEscalation, false);
+    assert.equal(securityContext.readOnlyRootFilesystem, true);
+    assert.deepEqual(podOf(render(values)).securityContext.seccompProfile, { type: 'RuntimeDefault' });
+  }
+  assert.match(refusal({ securityContext: { privileged: true } }), /securityContext/);
+  assert.match(refusal({ securityContext: { capabilities: { add: ['SYS_ADMIN'] } } }), /capabilities/);
+});
+
+test('every mount is read-only', () => {
+  for (const values of [{}, { attribution: { kubernetes: 'node' } }, { web: { existingSecret: 'web' } }]) {
+    for (const mount of containerOf(render(values)).volumeMounts) assert.equal(mount.readOnly, true, mount.mountPath);
+  }
+});
+
+test('AppArmor is unconfined only where other processes are looked into', () => {
+  assert.deepEqual(containerOf(render({})).securityContext.appArmorProfile, { type: 'Unconfined' });
+  assert.equal(containerOf(render({ posture: 'device-only' })).securityContext.appArmorProfile, undefined);
+  const localhost = { type: 'Localhost', localhostProfile: 'xe-exporter' };
+  assert.deepEqual(
+    containerOf(render({ securityContext: { appArmorProfile: localhost } })).securityContext.appArmorProfile,
+    localhost,
+  );
+});
+
+test('the API server is asked for pods only when it is where names come from', () => {
+  const asked = render({});
+  assert.deepEqual(only(asked, 'ClusterRole').rules, [
+    { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  ]);
+  assert.equal(podOf(asked).automountServiceAccountToken, true);
+  for (const values of [{ attribution: { kubernetes: 'node' } }, { attribution: { kubernetes: 'off' } }]) {
+    const manifests = render(values);
+    assert.equal(
+      manifests.some(({ kind }) => kind === 'ClusterRole'),
+      false,
+    );
+    assert.equal(podOf(manifests).automountServiceAccountToken, false);
+  }
+  assert.deepEqual(hostPaths(podOf(render({ attribution: { kubernetes: 'node' } }))).slice(1), [
+    '/var/log/pods',
+    '/var/log/containers',
+  ]);
+});
+
+test('two releases in different namespaces do not share cluster-wide names', () => {
+  const names = ['a', 'b'].map(
+    (namespace) => only(render({}, { args: ['--namespace', namespace] }), 'ClusterRole').metadata.name,
+  );
+  assert.notEqual(names[0], names[1]);
+});
+
+test('the exporter takes the configuration of every case, with the same result as its own defaults', async () => {
+  const given = await configOf(render({}));
+  const own = await loadConfig('serve', { values: new Map(), problems: [] } as never, {});
+  for (const [key, value] of Object.entries(own)) {
+    if (key === 'configFile') continue;
+    assert.deepEqual(given[key as keyof typeof given], value, key);
+  }
+});
+
+test('the device-only posture listens to uevents and to nothing else', async () => {
+  const config = await configOf(render({ posture: 'device-only' }));
+  assert.deepEqual(
+    [config.mode, config.kmsg, config.uevent, config.kubernetes, config.memoryInterval],
+    ['fallback', 'off', 'auto', 'off', 0],
+  );
+});
+
+test('big numbers reach the configuration as digits', async () => {
+  const config = await configOf(render({ events: { rateLimitPerMinute: 1_000_000 }, otlp: { queueSize: 65_536 } }));
+  assert.equal(config.eventRateLimitPerMinute, 1_000_000);
+  assert.equal(config.otlpQueueSize, 65_536);
+});
+
+test('a render node comes from the device plugin or from a claim, never from a hostPath', () => {
+  const plugin = containerOf(render({ deviceAccess: { method: 'plugin' } })).resources;
+  assert.equal(plugin.limits['gpu.intel.com/xe_monitoring'], '1');
+  assert.equal(plugin.limits.memory, '256Mi');
+  const manifests = render({ deviceAccess: { method: 'dra' } });
+  assert.deepEqual(containerOf(manifests).resources.claims, [{ name: 'gpus' }]);
+  assert.equal(podOf(manifests).resourceClaims[0].resourceClaimTemplateName, 'xe-exporter');
+  assert.equal(only(manifests, 'ResourceClaimTemplate').spec.spec.devices.requests[0].exactly.adminAccess, true);
+  assert.match(refusal({ deviceAccess: { method: 'hostPath' } }), /deviceAccess[./]method/);
+  const old = refusal({ deviceAccess: { method: 'dra' } }, { args: ['--kube-version', '1.33.0'] });
+  assert.match(old, /resource\.k8s\.io\/v1.*1\.34 or newer, or method plugin/);
+});
+
+test('probes ask a port without authentication when the metrics port has one', async () => {
+  const open = containerOf(render({}));
+  assert.equal(open.livenessProbe.httpGet.port, 'metrics');
+  const manifests = render({ web: { existingSecret: 'web' } });
+  const closed = containerOf(manifests);
+  assert.equal(closed.livenessProbe.httpGet.port, 'health');
+  assert.equal(closed.readinessProbe.httpGet.port, 'health');
+  const config = await configOf(manifests);
+  assert.equal(config.webConfigFile, '/etc/xe-exporter/web/web-config.yaml');
+  assert.deepEqual(config.healthAddress, { host: '', port: 9465 });
+  assert.match(refusal({ web: { existingSecret: 'web', healthPort: 9464 } }), /a port without authentication/);
+});
+
+test('OTLP headers come from a Secret and stand in no ConfigMap', () => {
+  const manifests = render({ otlp: { endpoint: 'http://collector:4318', headersSecret: { name: 'collector' } } });
+  const headers = containerOf(manifests).env.find(({ name }: Manifest) => name === 'OTEL_EXPORTER_OTLP_HEADERS');
+  assert.deepEqual(headers.valueFrom, { secretKeyRef: { name: 'collector', key: 'headers' } });
+  assert.doesNotMatch(only(manifests, 'ConfigMap').data['config.yaml'], /headers/i);
+});
+
+test('the pod has longer to stop than the exporter', () => {
+  assert.equal(podOf(render({})).terminationGracePeriodSeconds, 10);
+  assert.equal(podOf(render({ shutdownTimeout: '2m' })).terminationGracePeriodSeconds, 125);
+  assert.equal(podOf(render({ shutdownTimeout: '250ms' })).terminationGracePeriodSeconds, 6);
+});
+
+test('a change of the configuration restarts the pods, a change of anything else does not', () => {
+  const checksum = (values: object): string =>
+    only(render(values), 'DaemonSet').spec.template.metadata.annotations['checksum/config'];
+  assert.notEqual(checksum({}), checksum({ log: { level: 'debug' } }));
+  assert.equal(checksum({}), checksum({ networkPolicy: { enabled: true } }));
+});
+
+test('exporters run where a label says that there is an Intel GPU, and simulators everywhere', () => {
+  const terms = podOf(render({})).affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    .nodeSelectorTerms;
+  assert.equal(terms.length, 3, 'each label is enough');
+  assert.equal(podOf(render({ gpuNodesOnly: false })).affinity, undefined);
+  assert.equal(podOf(render({ sources: { simulator: { enabled: true } } })).affinity, undefined);
+});
+
+for (const kind of ['ServiceMonitor', 'PodMonitor'] as const) {
+  const key = kind === 'ServiceMonitor' ? 'serviceMonitor' : 'podMonitor';
+  const endpointOf = (manifests: Manifest[]): Manifest => {
+    const { spec } = only(manifests, kind);
+    return (spec.endpoints ?? spec.podMetricsEndpoints)[0];
+  };
+
+  test(`a ${kind} names node and job, and leaves the labels of the exporter alone`, () => {
+    const endpoint = endpointOf(render({ [key]: { enabled: true } }, { release: 'anything' }));
+    assert.equal(endpoint.honorLabels, false);
+    assert.deepEqual(endpoint.relabelings, [
+      { sourceLabels: ['__meta_kubernetes_pod_node_name'], targetLabel: 'node' },
+      { targetLabel: 'job', replacement: 'xe-exporter' },
+    ]);
+  });
+
+  test(`a ${kind} may scrape every 75 s at most, a quarter of the shortest window of the rules`, () => {
+    assert.equal(endpointOf(render({ [key]: { enabled: true, interval: '75s' } })).interval, '75s');
+    assert.match(
+      refusal({ [key]: { enabled: true, interval: '76s' } }),
+      new RegExp(`${key}\\.interval is 76s: .* at most 75s`),
+    );
+    assert.match(refusal({ [key]: { enabled: true, interval: '2m' } }), /at most 75s/);
+  });
+}
+
+test('what contradicts itself is refused with what to change', () => {
+  const both = { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } };
+  assert.match(refusal(both), /scrapes every exporter twice: disable one/);
+  assert.match(refusal({ posture: 'device-only', deviceAccess: { method: 'plugin' } }), /set posture to full/);
+  assert.match(refusal({ posture: 'device-only', mode: 'watch_queue' }), /set posture to full/);
+});
+
+test('alerts can be left out and relabelled by name', () => {
+  const rules = (values: object): Manifest[] =>
+    only(render({ prometheusRule: { enabled: true, rules: values } }), 'PrometheusRule').spec.groups.flatMap(
+      (group: Manifest) => group.rules,
+    );
+  const all = rules({});
+  const changed = rules({
+    XeDeviceWedged: { labels: { severity: 'page', team: 'gpu' } },
+    XeVMRebindOOM: { enabled: false },
+  });
+  assert.equal(changed.length, all.length - 1);
+  assert.deepEqual(changed.find(({ alert }) => alert === 'XeDeviceWedged').labels, { severity: 'page', team: 'gpu' });
+  const untouched = all.find(({ alert }) => alert === 'XeVMRebindTimeout');
+  assert.match(
+    untouched.annotations.summary,
+    /\{\{ \$labels\.pci_bdf \}\}/,
+    'templates of Prometheus survive those of Helm',
+  );
+  assert.match(refusal({ prometheusRule: { rules: { XeVMRebindOom: { enabled: false } } } }), /XeVMRebindOom/);
+});
+
+test('a typo in any block is refused with its path', () => {
+  for (const [values, path] of [
+    [{ discovery: { scanIntervall: '1s' } }, /discovery.*scanIntervall/s],
+    [{ sources: { kmsg: { enabled: 'on' } } }, /sources[./]kmsg[./]enabled/],
+    [{ events: { ringSize: 0 } }, /events[./]ringSize/],
+    [{ metrics: { port: 70_000 } }, /metrics[./]port/],
+    [{ serviceMonitor: { intervall: '30s' } }, /serviceMonitor.*intervall/s],
+    [{ shutdownTimeout: '5' }, /shutdownTimeout/],
+    [{ image: { digest: 'sha256:1' } }, /image[./]digest/],
+    [{ tollerations: [] }, /tollerations/],
+    [{ commonLabels: { 'app.kubernetes.io/name': 'other' } }, /commonLabels/],
+    [{ image: { repository: '' } }, /image[./]repository/],
+  ] as const) {
+    for (const helm of ['Helm 3', 'Helm 4'] as const) assert.match(refusal(values, { helm }), path);
+  }
+});
+
+test('dashboards are handed to the sidecar and to the Grafana operator as they are', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-chart-'));
+  try {
+    cpSync(CHART, folder, { recursive: true });
+    rmSync(join(folder, 'files/dashboards'), { recursive: true, force: true });
+    const dashboards = { sidecar: { enabled: true }, grafanaOperator: { enabled: true } };
+    const kinds = (manifests: Manifest[]): string[] => manifests.map(({ kind }) => kind);
+    assert.equal(kinds(render({ dashboards }, { chart: folder })).includes('GrafanaDashboard'), false);
+
+    mkdirSync(join(folder, 'files/dashboards'));
+    const json = '{"title":"Node {{node}} <b>", "legend": "{{pci_bdf}}"}\n';
+    writeFileSync(join(folder, 'files/dashboards/xe-node.json'), json);
+    const manifests = render({ dashboards }, { chart: folder });
+    assert.equal(only(manifests, 'GrafanaDashboard').spec.json, json);
+    const map = manifests.find(({ metadata }) => metadata.labels?.grafana_dashboard === '1');
+    assert.deepEqual(map.data, { 'xe-node.json': json });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the network policy lets scrapes and health checks in', () => {
+  const from = [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }];
+  const manifests = render({ networkPolicy: { enabled: true, from }, web: { existingSecret: 'web' } });
+  const { ingress } = only(manifests, 'NetworkPolicy').spec;
+  assert.deepEqual(ingress[0].ports, [{ port: 'metrics' }]);
+  assert.deepEqual(ingress[0].from[0], from[0]);
+  assert.deepEqual(ingress[1], { ports: [{ port: 'health' }] });
+});
+
+test('the test pod is not taken for an exporter', () => {
+  const manifests = render({});
+  const selector = only(manifests, 'Service').spec.selector;
+  const labels = only(manifests, 'Pod').metadata.labels;
+  assert.equal(
+    Object.entries(selector).every(([key, value]) => labels[key] === value),
+    false,
+  );
+  assert.equal(only(manifests, 'Pod').spec.containers[0].securityContext.runAsUser, UNPRIVILEGED_UID);
+});
+
+test('extra manifests are templates, and simulated nodes run the demo', () => {
+  const extra = { apiVersion: 'v1', kind: 'Secret', metadata: { name: '{{ .Release.Name }}-extra' } };
+  assert.equal(only(render({ extraManifests: [extra] }), 'Secret').metadata.name, 'xe-exporter-extra');
+  assert.equal(containerOf(render({ sources: { simulator: { enabled: true } } })).args[0], 'demo');
+});
+
+test('the notes tell the next step of this installation', () => {
+  const notes = (values: object): string =>
+    template({
+      ...values,
+      extraManifests: ['note: |\n  {{- include (print $.Template.BasePath "/NOTES.txt") . | nindent 2 }}'],
+    });
+  assert.match(notes({}), /Nobody scrapes it yet/);
+  assert.match(notes({}), /pod-security.kubernetes.io\/enforce=privileged/);
+  assert.match(notes({}), /watch queue is going to be `denied`/);
+  assert.doesNotMatch(notes({ deviceAccess: { method: 'plugin' } }), /watch queue is going to be/);
+  assert.doesNotMatch(notes({ posture: 'device-only' }), /pod-security/);
+  assert.match(notes({ serviceMonitor: { enabled: true } }), /Nobody is told yet/);
+  assert.match(notes({ sources: { simulator: { enabled: true } } }), new RegExp(`-n ${NAMESPACE} port-forward`));
+});
+
+function hostPaths(pod: Manifest): string[] {
+  return pod.volumes.filter((volume: Manifest) => volume.hostPath).map((volume: Manifest) => volume.hostPath.path);
+}
+
+/** What the exporter makes of the ConfigMap. */
+function configOf(manifests: readonly Manifest[]) {
+  const text: string = only(
+    manifests.filter(({ metadata }) => metadata.name === 'xe-exporter'),
+    'ConfigMap',
+  ).data['config.yaml'];
+  assert.ok(parseYaml(text));
+  const values = new Map([['configFile', ['config.yaml']]]);
+  return loadConfig('serve', { values, problems: [] } as never, {}, () => text);
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import ts from 'typescript';
+import { ciValues, HELMS, lint, parse, template, tool, type HelmName, type Manifest } from './chart.js';
+
+/**
+ * Where the type of each kind comes from. The TypeScript compiler checks the manifests against them as literals: types of values,
+ * missing fields, and fields that the API does not have.
+ */
+const OPERATOR = '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+const TYPES: Readonly<Record<string, { readonly module: string; readonly type: string }>> = {
+  ...Object.fromEntries(
+    [
+      ['v1', 'ConfigMap'],
+      ['v1', 'Pod'],
+      ['v1', 'Service'],
+      ['v1', 'ServiceAccount'],
+      ['apps/v1', 'DaemonSet'],
+      ['networking.k8s.io/v1', 'NetworkPolicy'],
+      ['rbac.authorization.k8s.io/v1', 'ClusterRole'],
+      ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding'],
+      ['resource.k8s.io/v1', 'ResourceClaimTemplate'],
+    ].map(([version, kind]) => [`${version}/${kind}`, { module: '@kubernetes/client-node', type: `V1${kind}` }]),
+  ),
+  ...Object.fromEntries(
+    ['PodMonitor', 'PrometheusRule', 'ServiceMonitor'].map((kind) => [
+      `monitoring.coreos.com/v1/${kind}`,
+      { module: `${OPERATOR}/${kind}`, type: `I${kind}` },
+    ]),
+  ),
+};
+
+/** The client's types call what is a word of TypeScript otherwise. */
+const RENAMED: Readonly<Record<string, string>> = { from: '_from' };
+
+function literal(manifest: Manifest): string {
+  return JSON.stringify(manifest, (_key, value: unknown) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [RENAMED[key] ?? key, inner]));
+  });
+}
+
+/** What the compiler says to these manifests; empty when they are right. */
+function faults(manifests: readonly Manifest[]): string[] {
+  const folder = mkdtempSync(join(tool('KUBERNETES_TYPES'), 'check-'));
+  try {
+    const file = join(folder, 'manifests.ts');
+    const lines = manifests.map((manifest, index) => {
+      const known = TYPES[`${manifest.apiVersion}/${manifest.kind}`];
+      assert.ok(known, `there is no type for ${manifest.apiVersion}/${manifest.kind}`);
+      const alias = `T${index}`;
+      return `import type { ${known.type} as ${alias} } from '${known.module}';\nexport const m${index}: ${alias} = ${literal(manifest)};`;
+    });
+    writeFileSync(file, lines.join('\n'));
+    const program = ts.createProgram([file], {
+      noEmit: true,
+      strict: true,
+      skipLibCheck: true,
+      types: [],
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+    });
+    return ts
+      .getPreEmitDiagnostics(program)
+      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test('every ci/*-values.yaml is linted and rendered by Helm 3 and Helm 4, alike, into objects the API knows', () => {
+  const all: Manifest[] = [];
+  for (const [name, path] of ciValues()) {
+    const rendered = (Object.keys(HELMS) as HelmName[]).map((helm) => {
+      const { status, said } = lint(path, { helm });
+      assert.equal(status, 0, `${name} with ${helm}: ${said}`);
+      return template(path, { helm });
+    });
+    assert.equal(rendered[0], rendered[1], `${name}: Helm 3 and Helm 4 differ`);
+    all.push(...parse(rendered[0] ?? ''));
+  }
+  assert.deepEqual(faults(all), []);
+  const seen = new Set(all.map(({ apiVersion, kind }) => `${apiVersion}/${kind}`));
+  assert.deepEqual([...seen].sort(), Object.keys(TYPES).sort(), 'the matrix renders every kind');
+});
+
+test('the check of manifests finds unknown fields, wrong types and missing fields', () => {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'x' } };
+  assert.deepEqual(faults([service]), []);
+  assert.match(faults([{ ...service, spec: { clusterIp: 'None' } }]).join(), /'"?clusterIp"?' does not exist in type/);
+  assert.match(
+    faults([{ ...service, spec: { ports: [{ port: '9464' }] } }]).join(),
+    /'string' is not assignable to type 'number'/,
+  );
+  const monitor = { apiVersion: 'monitoring.coreos.com/v1', kind: 'ServiceMonitor', metadata: { name: 'x' } };
+  assert.match(
+    faults([{ ...monitor, spec: { endpoints: [{ port: 'metrics' }] } }]).join(),
+    /'"?selector"?' is missing/,
+  );
+  assert.match(
+    faults([{ ...monitor, spec: { selector: {}, endpoints: [{ honourLabels: false }] } }]).join(),
+    /'"?honourLabels"?' does not exist in type/,
+  );
+});
