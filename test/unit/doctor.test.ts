@@ -63,6 +63,7 @@ const GOOD: Facts = {
   pipe: undefined,
   watches: [{ device, support: { request: 0x4010644f, state: 'active', reason: 'ioctl 0x0f', fix: '', retry: false } }],
   clients,
+  messages: [{ source: 'kmsg', opened: { run: { stop: async () => undefined } } }],
   otlp: { wanted: true, reason: 'OTEL_EXPORTER_OTLP_ENDPOINT is set', warning: undefined },
   webConfig: protection('everything.good.yml'),
 };
@@ -222,6 +223,27 @@ describe('checks', () => {
     ],
     ['otlp', { otlp: { wanted: false, reason: 'not valid', warning: 'no URL' } }, 'fail', /not valid: no URL/, /OTEL_/],
     ['otlp', { otlp: { wanted: true, reason: 'set', warning: 'odd' } }, 'warn', /set; odd/, /OTEL_/],
+    [
+      'kernel_messages',
+      { messages: [{ source: 'kmsg', opened: { run: { stop: async () => undefined }, note: 'read by syslog(2)' } }] },
+      'ok',
+      /kmsg: read by syslog/,
+      /^$/,
+    ],
+    [
+      'kernel_messages',
+      {
+        messages: [
+          {
+            source: 'kmsg',
+            opened: { refused: { state: 'denied', reason: 'open failed with EPERM', fix: 'Give CAP_SYSLOG.' } },
+          },
+        ],
+      },
+      'warn',
+      /kmsg: open failed with EPERM/,
+      /CAP_SYSLOG/,
+    ],
     ['web_config', { webConfig: undefined }, 'off', /plain HTTP/, /--web-config-file/],
     ['web_config', { webConfig: protection('other-key.bad.yml') }, 'fail', /is not the key/, /README/],
     ['web_config', { webConfig: protection('missing-files.bad.yml') }, 'fail', /no\.pem": ENOENT/, /may read them/],
@@ -371,6 +393,7 @@ describe('gathering the facts', () => {
       { operation: 'identity', errno: ESRCH },
     ];
     const native = {
+      ...loadNative(),
       probePipe: () => undefined,
       probe: () => Promise.resolve({ attachErrno: EINVAL, repeatErrno: 0, removalSeen: false }),
       scanDrmFds: () => Promise.resolve({ fds: answers.map((_, pid) => ({ ...fd, pid })), processes: 9, denied: 0 }),
@@ -382,6 +405,10 @@ describe('gathering the facts', () => {
       { scan: undefined, tried: 4, borrowed: 1, gone: 2, refusal: answers[2] },
     );
     assert.equal(facts.watches[0]?.support.request, undefined);
+    assert.deepEqual(
+      facts.messages.map(({ source }) => source),
+      ['kmsg', 'uevent'],
+    );
     assert.equal(makeReport(facts, '0.0.0').status, 'degraded');
   });
 });

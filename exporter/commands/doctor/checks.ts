@@ -15,6 +15,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'clients_announced', title: 'xe clients announced', forWatching: true, run: clientsAnnounced },
   { id: 'clients_visible', title: 'xe clients visible', forWatching: true, run: clientsVisible },
   { id: 'clients_borrowable', title: 'xe clients borrowable', forWatching: true, run: clientsBorrowable },
+  { id: 'kernel_messages', title: 'kernel messages', forWatching: false, run: kernelMessages },
   ...PRIVILEGE_CHECKS,
   { id: 'pod_names', title: 'pod names', forWatching: true, run: podNames },
   { id: 'otlp', title: 'OTLP log events', forWatching: false, run: otlp },
@@ -95,6 +96,16 @@ function clientsAnnounced({ announced, devices: found, scanIntervalMs }: Facts):
         `${path} cannot be read: ${cost}`,
         "Mount the node's debugfs read-only, or name its place with --path-debugfs.",
       );
+}
+
+/** Without the watch queue the kernel log tells of rebind errors; with it, of everything else. */
+function kernelMessages({ messages, devices: found }: Facts): readonly Finding[] {
+  return messages.map(({ source, opened }) => {
+    if ('run' in opened) return ok(opened.note ? `${source}: ${opened.note}` : `${source}: can be read`);
+    const { state, reason, fix } = opened.refused;
+    const seen = `${source}: ${reason}`;
+    return found.length === 0 || state === 'disabled' ? off(seen) : warn(seen, fix);
+  });
 }
 
 function podNames({ podNames: { state, reason, fix } }: Facts): Finding {

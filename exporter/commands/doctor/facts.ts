@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { CodedError, codedError } from '../../errors.js';
 import { DRM_MAJOR, drmMinors, type XeDevice } from '../../host/device.js';
 import { readDeviceState } from '../../host/device-state.js';
+import { DeviceTable } from '../../host/device-table.js';
 import { listXeDevices } from '../../host/devices.js';
 import { DrmClientDirectory } from '../../host/drm-clients.js';
 import { readPrivileges } from '../../host/privileges.js';
@@ -10,6 +11,7 @@ import { openPodDirectory } from '../../kubernetes/open.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
 import { otlpWanted } from '../../sinks/otlp/wanted.js';
+import { messageSources } from '../../sources/index.js';
 import { probeWatchIoctl } from '../../sources/xe-watch-queue/probe.js';
 import { FeatureBoard } from '../../telemetry/features.js';
 import type { CommandContext } from '../command.js';
@@ -53,10 +55,28 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     addonError: native instanceof CodedError ? native : undefined,
     pipe,
     watches: canProbe ? await probeEach(addon, devices, context) : [],
+    messages: addon ? await openMessages(addon, devices, config) : [],
     clients: addon && (await findClients(addon, config.procRoot, devices)),
     otlp: otlpWanted(env, config.otlpEndpoint ?? ''),
     webConfig: config.webConfigFile === undefined ? undefined : loadProtection(config.webConfigFile).outcome,
   };
+}
+
+/** Opens each source as the exporter would, and closes it. */
+async function openMessages(
+  native: NativeAddon,
+  found: readonly XeDevice[],
+  config: CommandContext['config'],
+): Promise<Facts['messages']> {
+  const ignore = (): void => undefined;
+  const devices = new DeviceTable({ list: () => found, onAdded: ignore, onRemoved: ignore });
+  const messages: Facts['messages'][number][] = [];
+  for (const { name, open } of messageSources) {
+    const opened = await open({ config, native, devices, onDropped: ignore })(ignore, ignore);
+    if ('run' in opened) await opened.run.stop();
+    messages.push({ source: name, opened });
+  }
+  return messages;
 }
 
 function listAnnounced(debugfsRoot: string): Facts['announced'] {

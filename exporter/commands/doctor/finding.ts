@@ -4,7 +4,9 @@ import type { Privileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
 import type { OtlpDecision } from '../../sinks/otlp/wanted.js';
+import type { Opened } from '../../sources/supervised-source.js';
 import type { FeatureReport } from '../../telemetry/features.js';
+import type { SourceName } from '../../telemetry/names.js';
 import type { WatchSupport } from '../../sources/xe-watch-queue/probe.js';
 
 /**
@@ -45,8 +47,16 @@ export interface Facts {
   readonly watches: readonly { readonly device: XeDevice; readonly support: WatchSupport }[];
   readonly clients: ClientFacts | undefined;
   readonly otlp: OtlpDecision;
+  /** What became of opening the kernel log and the uevents, as the exporter would. */
+  readonly messages: readonly MessageFacts[];
   /** What the web configuration asks for, or why it cannot be used; undefined = none is given. */
   readonly webConfig: Protection | CodedError | undefined;
+}
+
+/** One source of kernel messages: open, with what is missing of it, or refused. */
+export interface MessageFacts {
+  readonly source: SourceName;
+  readonly opened: Opened;
 }
 
 /** The open drm files found, and what became of trying to borrow them. */
