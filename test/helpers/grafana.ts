@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+
+const FOLDER = 'dashboards/out/grafana/dashboards';
+
+/** What the tests look at in a dashboard of Grafana's. */
+export interface GrafanaDashboard {
+  readonly uid: string;
+  readonly title: string;
+  readonly templating: { readonly list: readonly GrafanaVariable[] };
+  readonly annotations: { readonly list?: readonly { readonly name: string; readonly expr: string }[] };
+  readonly panels: readonly GrafanaPanel[];
+}
+
+export interface GrafanaVariable {
+  readonly name: string;
+  readonly type: string;
+  readonly query: string;
+  readonly allValue?: string;
+}
+
+export interface GrafanaPanel {
+  readonly type: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly targets: readonly { readonly refId: string; readonly expr: string }[];
+  readonly fieldConfig: { readonly defaults: { readonly noValue?: string } };
+}
+
+/** The generated dashboards by their file's name, without the ending. */
+export function grafanaDashboards(): ReadonlyMap<string, GrafanaDashboard> {
+  const files = readdirSync(FOLDER);
+  assert.ok(files.length > 0);
+  return new Map(
+    files.map((file) => [
+      file.replace(/\.json$/, ''),
+      JSON.parse(readFileSync(`${FOLDER}/${file}`, 'utf8')) as GrafanaDashboard,
+    ]),
+  );
+}
+
+/** Series and label of `label_values(series, label)`. */
+export function labelValues({ name, query }: GrafanaVariable): { readonly series: string; readonly label: string } {
+  const [, series, label] = /^label_values\((.+), (\w+)\)$/.exec(query) ?? [];
+  assert.ok(series && label, `${name}: ${query}`);
+  return { series, label };
+}
+
+/** An expression as Grafana sends it: with the values of all its variables. */
+export function interpolated(expression: string, values: Readonly<Record<string, string>>): string {
+  return expression.replace(/\$\{?(\w+)\}?/g, (_match, name: string) => {
+    const value = values[name];
+    assert.ok(value !== undefined, `nobody gives $${name} a value: ${expression}`);
+    return value;
+  });
+}
