@@ -110,9 +110,10 @@ export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatc
       if (limits.soft < config.maxClients + FD_MARGIN) {
         logger.warn(limits, 'the limit on open files may be too low for --max-clients: raise RLIMIT_NOFILE');
       }
-      // Before the first message: a source says which device it is about.
+      // It has to know whether there are pipes before it meets a device; the others say which device a message is about.
+      await watchQueue.start(handler);
       devices.refresh();
-      await Promise.all([watchQueue, ...messages].map((source) => source.start(handler)));
+      await Promise.all(messages.map((source) => source.start(handler)));
       await pods?.start();
       await discovery.start();
       // Not waited for: a device may not answer.

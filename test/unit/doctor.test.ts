@@ -14,6 +14,7 @@ import { CodedError, codedError } from '../../exporter/errors.js';
 import { loadProtection } from '../../exporter/http/web-config/protection.js';
 import type { DrmFd, NativeAddon } from '../../exporter/native/binding.js';
 
+import { loadNative } from '../../exporter/native/load.js';
 import { aDevice } from '../helpers/events.js';
 import { pem } from '../helpers/web-config.js';
 
