@@ -30,7 +30,24 @@ const TYPES: Readonly<Record<string, { readonly module: string; readonly type: s
       { module: `${OPERATOR}/${kind}`, type: `I${kind}` },
     ]),
   ),
+  'grafana.integreatly.org/v1beta1/GrafanaDashboard': { module: './grafana-dashboard', type: 'GrafanaDashboard' },
 };
+
+/** No package has the types of grafana-operator: what the chart uses of api/v1beta1, by its documentation. */
+const GRAFANA_DASHBOARD = `import type { V1ObjectMeta } from '@kubernetes/client-node';
+export interface GrafanaDashboard {
+  apiVersion: 'grafana.integreatly.org/v1beta1';
+  kind: 'GrafanaDashboard';
+  metadata: V1ObjectMeta;
+  spec: {
+    instanceSelector: { matchLabels?: Record<string, string> };
+    allowCrossNamespaceImport?: boolean;
+    folder?: string;
+    resyncPeriod?: string;
+    json?: string;
+    configMapRef?: { name: string; key: string };
+  };
+}`;
 
 /** The client's types call what is a word of TypeScript otherwise. */
 const RENAMED: Readonly<Record<string, string>> = { from: '_from' };
@@ -47,6 +64,7 @@ function faults(manifests: readonly Manifest[]): string[] {
   const folder = mkdtempSync(join(tool('KUBERNETES_TYPES'), 'check-'));
   try {
     const file = join(folder, 'manifests.ts');
+    writeFileSync(join(folder, 'grafana-dashboard.ts'), GRAFANA_DASHBOARD);
     const lines = manifests.map((manifest, index) => {
       const known = TYPES[`${manifest.apiVersion}/${manifest.kind}`];
       assert.ok(known, `there is no type for ${manifest.apiVersion}/${manifest.kind}`);
