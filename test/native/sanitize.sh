@@ -64,7 +64,8 @@ stress() {
   g++ -std=c++20 -g -O1 -fsanitize=thread -fno-exceptions -fno-rtti -pthread -iquote "$src" -o "$log/stress" \
     test/native/stress.cc "$src"/{batch_queue,kmsg_protocol,message_thread,native_thread,notification_source,pipe_poller,reader_thread}.cc \
     "$src"/fake/{fake_message_device,fake_pipe}.cc
-  if TSAN_OPTIONS=halt_on_error=1:exitcode=66 "$log/stress"; then
+  # Takes about ten seconds; threads that wait for each other are a failure, too.
+  if TSAN_OPTIONS=halt_on_error=1:exitcode=66 timeout --verbose 300 "$log/stress"; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))

@@ -187,7 +187,9 @@ bool MessageRound(bool fails) {
     }
   }
   if (fails) {
-    fake->PostError(ENODEV, 0);
+    while (!fake->PostError(ENODEV, 0)) {
+      std::this_thread::yield();
+    }
     while (!reader.Stats().failure) {
       std::this_thread::yield();
     }
