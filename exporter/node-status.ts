@@ -34,12 +34,12 @@ function deviceStatus(
   { clients }: NodeStatusOptions['node'],
   { devices }: ExporterMetrics,
 ): DeviceStatus {
-  const { pciBdf, vendorId, deviceId, driverVersion, card, render } = device;
+  const { pciBdf, vendorId, deviceId, model, driverVersion, card, render } = device;
   const { present, watched } = clients.counts(device);
   const rebindErrors = devices.rebindErrors(pciBdf);
   return {
     pciBdf,
-    model: '',
+    model,
     pciId: `${vendorId.replace(/^0x/, '')}:${deviceId.replace(/^0x/, '')}`,
     nodes: [card, render].filter((name) => name !== undefined),
     driverVersion,
@@ -48,7 +48,9 @@ function deviceStatus(
     wedged: devices.counters.isWedged(pciBdf),
     lastError: devices.rebindErrorLastTimestamp(pciBdf).value,
     rebindErrors: ERRNO_LABELS.map((errno, index) => [errno, rebindErrors[index]?.value ?? 0]),
-    otherErrors: devices.counters.all(pciBdf).map(([metric, count]): Count<string> => [spokenName(metric), count]),
+    otherErrors: devices.counters
+      .all(pciBdf)
+      .map(([metric, severity, count]): Count<string> => [`${severity} ${spokenName(metric)}`.trimStart(), count]),
   };
 }
 

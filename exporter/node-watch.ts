@@ -64,21 +64,29 @@ const SIMULATED_MEMORY_INTERVAL_MS = 1_000;
 /** Watches the node this process runs on. */
 export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatch> {
   const { config, env, native, features, logger } = options;
-  const { devices, clients, watchQueue, memory, onAdded } = assemble(options, {
-    name: 'watch_queue',
-    makeDevices: (handlers) =>
-      DeviceTable.overSysfs(config.sysRoot, {
-        ...handlers,
-        onOverflow: (found, kept) => logger.warn({ found, kept }, 'more xe devices than the exporter watches'),
-      }),
-    readState: ({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf),
-    memory: {
-      reader: new NativeMemoryReader({ native, ...config }),
-      intervalMs: config.memoryInterval,
-      clientMemory: config.clientMemory,
-      topConsumers: config.topConsumers,
+  const onDeviceAdded: DeviceHandler = (device) => {
+    options.onDeviceAdded?.(device);
+    // The probe of the watch ioctl opens a file next.
+    discovery.listen();
+  };
+  const { devices, clients, watchQueue, memory, onAdded } = assemble(
+    { ...options, onDeviceAdded },
+    {
+      name: 'watch_queue',
+      makeDevices: (handlers) =>
+        DeviceTable.overSysfs(config.sysRoot, {
+          ...handlers,
+          onOverflow: (found, kept) => logger.warn({ found, kept }, 'more xe devices than the exporter watches'),
+        }),
+      readState: ({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf),
+      memory: {
+        reader: new NativeMemoryReader({ native, ...config }),
+        intervalMs: config.memoryInterval,
+        clientMemory: config.clientMemory,
+        topConsumers: config.topConsumers,
+      },
     },
-  });
+  );
   const messages = config.mode === 'watch_queue' ? [] : superviseMessageSources(options, devices);
   // What was refused on a node without a device is news on one that has just got its first.
   onAdded(() => messages.forEach((source) => void source.retry()));

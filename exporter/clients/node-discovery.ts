@@ -51,6 +51,14 @@ export class NodeDiscovery {
     this.#ticking = new Repeated(() => this.#tick(), scanIntervalMs);
   }
 
+  /**
+   * Listens to announcements from now on, where there are any. Before the first file that the exporter opens itself: it proves
+   * that they are made, also on a node without a client.
+   */
+  listen(): void {
+    this.#debugfs?.list();
+  }
+
   /** Resolves when the node has been looked at once. */
   start(): Promise<void> {
     return this.#ticking.start();

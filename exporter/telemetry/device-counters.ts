@@ -66,9 +66,14 @@ export class DeviceCounters {
     return this.#wedged.cell(pciBdf).value === 1;
   }
 
-  /** Every counter of a device that is bound, by metric name. */
-  all(pciBdf: string): readonly (readonly [metric: string, count: number])[] {
-    return [...this.#counters].map(([metric, family]) => [metric, family.cell(pciBdf).value]);
+  /** Every count of a device that is bound, by the name of the metric and, of hardware errors, their severity. */
+  all(pciBdf: string): readonly (readonly [metric: string, severity: string, count: number])[] {
+    return [
+      ...Object.keys(DEVICE_COUNTERS).map((metric) => [metric, '', this.of(metric, pciBdf).value] as const),
+      ...HARDWARE_ERROR_SEVERITIES.map(
+        (severity) => [METRIC.hardwareErrors, severity, this.#hardwareErrors.cell(pciBdf, severity).value] as const,
+      ),
+    ];
   }
 
   /** Without a driver nobody can say. */

@@ -1,5 +1,5 @@
-// Reads the kernel log through the native reader until a line ends with "the end", then prints the figures as JSON. A process of its
-// own, so that it can be stopped while the ring runs over. Guest side.
+// Reads the kernel log through the native reader until a line ends with "the end", then prints the figures as JSON; says when it is
+// open and when it has the first line. A process of its own, so that it can be stopped while the ring runs over. Guest side.
 import { loadNative } from '../../exporter/native/load.js';
 import { forEachFrame } from '../../exporter/sources/batch-frames.js';
 
@@ -20,6 +20,7 @@ const reader = new native.MessageReader({
     for (let length = reader.drain(buffer); length > 0; length = reader.drain(buffer)) {
       forEachFrame(view, length, (_pipe, start, end) => {
         const record = buffer.toString('latin1', start, end);
+        if (sequences.length === 0) console.log('"begun"');
         sequences.push(Number(record.split(',', 2)[1]));
         ended ||= record.split('\n', 1)[0]?.endsWith('the end') === true;
       });

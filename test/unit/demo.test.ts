@@ -63,7 +63,10 @@ test('the demo counts, is ready, adds up and leaves on SIGTERM within its deadli
   assert.equal(errorsIn(series), received, 'every error has its pod');
   assert.equal(series.get(`${METRIC.sourceUp}{source="simulator"}`), 1);
   for (const [key, value] of series) if (key.startsWith(METRIC.eventsDropped)) assert.equal(value, 0, key);
-  assert.equal((await fetch(`${url}/readyz`)).status, 200);
+  for (const path of ['/readyz', '/healthz', '/events?format=json', '/']) {
+    assert.equal((await fetch(`${url}${path}`)).status, 200, path);
+  }
+  assert.match(await (await fetch(url)).text(), /0000:03:00\.0/, 'the status page names the devices');
 
   const stopped = performance.now();
   running.child.kill('SIGTERM');

@@ -22,9 +22,15 @@ const CLIENTS = `xe_clients{pci_bdf="${GPU0}"}`;
 
 type Exporter = ExporterProcess;
 
-/** Only what debugfs says counts: /proc is never looked at, and the next listing is an hour away. */
+/**
+ * Only what debugfs says counts: /proc is never looked at, the next listing is an hour away, and nobody but discovery reads
+ * fdinfo.
+ */
 function serveByAnnouncement(options: ExporterProcessOptions = {}): Promise<Exporter> {
-  return ExporterProcess.serve({ ...options, args: ['--discovery=debugfs', '--scan-interval=60m', '--events-stdout'] });
+  return ExporterProcess.serve({
+    ...options,
+    args: ['--discovery=debugfs', '--scan-interval=60m', '--memory-interval=off', '--events-stdout'],
+  });
 }
 
 const watchesOf = (id: number): number | undefined => driverState().clients.find((client) => client.id === id)?.watches;

@@ -1,5 +1,6 @@
 // What goes wrong on a busy node: limits, swallowed removals, a driver that leaves, an exporter that is killed.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test, type TestContext } from 'node:test';
 import { ExporterProcess, type ExporterProcessOptions } from '../../helpers/exporter-process.js';
 import {
@@ -42,7 +43,9 @@ const LIMIT = 'xe_client_attach_failures_total{reason="limit"}';
 
 test('the limit on watches is hit, counted, and recovered from', async (t) => {
   const limit = 64;
-  const exporter = await serve(t, { launcher: ['prlimit', `--nofile=${limit}:${limit}`] });
+  const exporter = await serve(t);
+  // Now, because starting takes more open files than that.
+  execFileSync('prlimit', [`--pid=${exporter.child.pid}`, `--nofile=${limit}:${limit}`]);
   const many = await start(t, { files: Array<string>(limit + 20).fill(RENDER0) });
   await watched(exporter, limit);
   await waitFor('the others to be refused', async () => ((await exporter.metric(LIMIT)) ?? 0) >= 20);

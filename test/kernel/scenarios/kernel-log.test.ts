@@ -33,6 +33,7 @@ async function readDuring(flood: (reader: { stop(): void; go(): void }) => Promi
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   assert.equal((await lines.next()).value, '"reading"');
   kernelLog(GPU0, 6, 'the start');
+  assert.equal((await lines.next()).value, '"begun"');
   await flood({ stop: () => child.kill('SIGSTOP'), go: () => child.kill('SIGCONT') });
   kernelLog(GPU0, 6, 'the end');
   return JSON.parse(String((await lines.next()).value)) as Figures;
