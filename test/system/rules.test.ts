@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { prometheusRules } from '../../dashboards/formats/prometheus.js';
 import { DEFAULT_RULES_CONFIG } from '../../dashboards/rules/config.js';
@@ -10,6 +10,7 @@ import { tool } from './tool.js';
 
 const TESTS = 'test/system/rules';
 const RULES = 'dashboards/out/prometheus/xe-exporter.rules.yaml';
+const ALERTMANAGER_CONFIG = 'dashboards/out/alertmanager/alertmanager.yaml';
 
 let folder: string;
 before(() => {
@@ -23,14 +24,21 @@ after(() => rmSync(folder, { recursive: true }));
 
 for (const version of ['2', '3'] as const) {
   describe(`promtool of Prometheus ${version}`, () => {
-    const promtool = (...args: string[]) => {
-      const { status, stdout, stderr } = spawnSync(tool('PROMTOOL', version), args, { cwd: folder, encoding: 'utf8' });
-      assert.equal(status, 0, stdout + stderr);
-    };
+    const promtool = (...args: string[]) => check(tool('PROMTOOL', version), ...args);
 
     for (const rules of ['xe-exporter.rules.yaml', 'everything.rules.yaml']) {
       it(`has nothing to say about ${rules}`, () => promtool('check', 'rules', '--lint=all', '--lint-fatal', rules));
     }
     for (const test of readdirSync(TESTS)) it(`passes ${test}`, () => promtool('test', 'rules', test));
   });
+
+  describe(`amtool of the Alertmanager beside Prometheus ${version}`, () => {
+    it('accepts the example', () => check(tool('AMTOOL', version), 'check-config', resolve(ALERTMANAGER_CONFIG)));
+  });
+}
+
+/** Runs a checker in the folder of the rules; it is to end well. */
+function check(program: string, ...args: readonly string[]): void {
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: folder, encoding: 'utf8' });
+  assert.equal(status, 0, stdout + stderr);
 }

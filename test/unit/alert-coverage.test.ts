@@ -87,6 +87,8 @@ describe('runbooks', () => {
         assert.ok(exposed.has(metric) || OF_PROMETHEUS.includes(metric), `nobody exposes ${metric}`);
         const known = [...(exposed.get(metric) ?? []), ...TARGET_LABELS];
         for (const label of labels) assert.ok(known.includes(label), `${metric} has no label ${label}`);
+        // Every Node.js process on the node has these: those of others would be shown beside the exporter's.
+        if (/^(?:process|nodejs)_/.test(metric)) assert.ok(labels.includes('job'), `${metric} of any job`);
       }
       for (const [, flag = ''] of text.matchAll(/`(--[a-z-]+)/g)) assert.ok(flags.includes(flag), `no option ${flag}`);
     });
