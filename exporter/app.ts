@@ -214,8 +214,9 @@ async function openOtlp(
 }
 
 function wantedSources(mode: Config['mode'], simulated: boolean): readonly SourceName[] {
-  if (simulated) return ['simulator'];
-  return mode === 'watch_queue' ? ['watch_queue'] : ['watch_queue', ...messageSources.map(({ name }) => name)];
+  const ofMessages = messageSources.map(({ name }) => name);
+  if (simulated) return ['simulator', ...ofMessages];
+  return mode === 'watch_queue' ? ['watch_queue'] : ['watch_queue', ...ofMessages];
 }
 
 function readiness({ devices, sources }: NodeWatch): Readiness {

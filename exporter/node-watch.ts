@@ -13,8 +13,11 @@ import { MemoryMonitor, type MemoryMonitorOptions } from './memory/memory-monito
 import { NativeMemoryReader } from './memory/native-memory-reader.js';
 import type { NativeAddon } from './native/binding.js';
 import { messageSources } from './sources/index.js';
+import { SimulatedDevices } from './sources/simulator/simulated-devices.js';
+import { SimulatedFaults } from './sources/simulator/simulated-faults.js';
+import { SimulatedKernel } from './sources/simulator/simulated-kernel.js';
 import { SimulatedMemory } from './sources/simulator/simulated-memory.js';
-import { SIMULATED_DEVICES, SimulatedNode } from './sources/simulator/simulated-node.js';
+import { SimulatedNode } from './sources/simulator/simulated-node.js';
 import type { BatchHandler, Source } from './sources/source.js';
 import { SupervisedSource } from './sources/supervised-source.js';
 import { probeWatchIoctl } from './sources/xe-watch-queue/probe.js';
@@ -137,39 +140,53 @@ export async function watchThisNode(options: NodeWatchOptions): Promise<NodeWatc
   };
 }
 
-/** Watches a made-up node with two GPUs, through the real reader thread over fake pipes. */
+/** Watches a made-up node with two GPUs, through the real reader threads over fake pipes and a fake kernel log. */
 export async function watchSimulatedNode(options: NodeWatchOptions): Promise<NodeWatch> {
+  const { config, native } = options;
   const held = new SimulatedMemory();
+  const bus = new SimulatedDevices();
+  const kernel = new SimulatedKernel(native);
   const { devices, clients, watchQueue, memory } = assemble(options, {
     name: 'simulator',
-    makeDevices: (handlers) => new DeviceTable({ list: () => SIMULATED_DEVICES, ...handlers }),
+    makeDevices: (handlers) => new DeviceTable({ list: () => bus.list(), ...handlers }),
     readState: () => AWAKE,
     // There is no GPU to be spared and nobody to be named.
     memory: { reader: held, intervalMs: SIMULATED_MEMORY_INTERVAL_MS, clientMemory: true, topConsumers: true },
   });
+  // It has no procfs and no sysfs: what those of this machine say is not about it.
+  const nowhere = { procRoot: '/nonexistent', sysRoot: '/nonexistent', kmsg: 'auto', uevent: 'auto' } as const;
+  const messages = superviseMessageSources(
+    { ...options, native: kernel.native, config: { ...config, ...nowhere } },
+    devices,
+  );
   const node = new SimulatedNode({
     clients,
+    devices: () => devices.devices,
     memory: held,
     post: (entry, record) => watchQueue.post(entry, record),
-    rate: options.config.demoRate,
-    outcomeWindowMs: options.config.outcomeWindow,
+    rate: config.demoRate,
+    outcomeWindowMs: config.outcomeWindow,
   });
+  const faults = new SimulatedFaults({ kernel, devices: bus, clients, wedgeEveryMs: config.demoWedgeEvery });
   return {
     devices,
     clients,
     watchQueue,
-    sources: [watchQueue],
+    sources: [watchQueue, ...messages],
     memory,
     async start(handler) {
       await watchQueue.start(handler);
       devices.refresh();
+      await Promise.all(messages.map((source) => source.start(handler)));
       node.start();
+      faults.start();
       await memory.start();
     },
     async stop() {
       await memory.stop();
       node.stop();
-      await watchQueue.stop();
+      faults.stop();
+      await Promise.all([watchQueue, ...messages].map((source) => source.stop()));
     },
   };
 }

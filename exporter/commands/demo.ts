@@ -12,7 +12,8 @@ export const command: Command = {
   summary: COMMANDS.demo,
   async run(context) {
     const exporter = await startExporter({ ...context, logger: quiet(context.logger) }, true);
-    if (!context.config.eventsStdout) context.stdout.write(introduction(exporter.url));
+    const { eventsStdout, demoWedgeEvery } = context.config;
+    if (!eventsStdout) context.stdout.write(introduction(exporter.url, demoWedgeEvery > 0));
     await untilAborted(context.signal);
     await exporter.stop();
     return EXIT.ok;
@@ -30,9 +31,12 @@ function quiet(logger: Logger): Logger {
   };
 }
 
-function introduction(url: string): string {
+function introduction(url: string, wedges: boolean): string {
   return [
     'A simulated GPU node is running: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error every second or so. Ctrl-C stops.',
+    wedges
+      ? 'Now and then a job hangs, and GPU 0000:04:00.0 is given up by its driver (wedged) until it is bound again.'
+      : 'Now and then a job hangs. With --demo-wedge-every=2m a GPU is also given up by its driver (wedged) and bound again.',
     `Status page: ${url}${PATH.landing}  (the same events in a terminal: curl -N ${url}${PATH.events})`,
     `Metrics: ${url}${PATH.metrics}  (try: curl -s ${url}${PATH.metrics} | grep ${METRIC.clientVmRebindErrors})`,
     '',

@@ -341,6 +341,15 @@ export const OPTIONS = {
     help: 'Simulated events per second, 0.01 to 1000000.',
     parse: parseNumber(0.01, 1_000_000),
   },
+  demoWedgeEvery: {
+    flag: 'demo-wedge-every',
+    kind: 'value',
+    commands: ['demo'],
+    default: 'off',
+    unit: 'duration|off',
+    help: 'How often one of the simulated GPUs is given up by its driver (wedged), for half of that time, and then bound again: 10s to 60m.',
+    parse: parseInterval('10s', '60m'),
+  },
   devices: {
     flag: 'device',
     kind: 'list',

@@ -14,6 +14,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'kmsgSinceBoot', value: 'sources.kmsg.sinceBoot' },
   { option: 'uevent', value: 'sources.uevent.enabled' },
   { option: 'demoRate', value: 'sources.simulator.rate' },
+  { option: 'demoWedgeEvery', value: 'sources.simulator.wedgeEvery' },
   { option: 'events', value: 'events.names' },
   { option: 'discovery', value: 'discovery.method' },
   { option: 'scanInterval', value: 'discovery.scanInterval' },

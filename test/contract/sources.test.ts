@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import type { XeClient } from '../../exporter/clients/client.js';
 import { ClientTable } from '../../exporter/clients/client-table.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
+import { SimulatedDevices } from '../../exporter/sources/simulator/simulated-devices.js';
 import { SimulatedMemory } from '../../exporter/sources/simulator/simulated-memory.js';
-import { SIMULATED_DEVICES, SimulatedNode } from '../../exporter/sources/simulator/simulated-node.js';
+import { SimulatedNode } from '../../exporter/sources/simulator/simulated-node.js';
 import type { WatchBatch } from '../../exporter/sources/source.js';
 import { WatchQueueSource } from '../../exporter/sources/xe-watch-queue/source.js';
 import { FeatureBoard } from '../../exporter/telemetry/features.js';
@@ -49,9 +50,11 @@ function watchQueue(name: 'watch_queue' | 'simulator'): Subject {
       upChanged: (up) => ups.push(up),
     },
   });
+  const devices = new SimulatedDevices().list();
   const simulated = new SimulatedNode({
     memory: new SimulatedMemory(),
     clients,
+    devices: () => devices,
     post: (entry, record) => source.post(entry, record),
     rate: 500,
     outcomeWindowMs: 60_000,
@@ -61,8 +64,8 @@ function watchQueue(name: 'watch_queue' | 'simulator'): Subject {
     source,
     ups,
     async ready() {
-      for (const device of SIMULATED_DEVICES) await source.deviceAdded(device);
-      const device = SIMULATED_DEVICES[0]!;
+      for (const device of devices) await source.deviceAdded(device);
+      const device = devices[0]!;
       if (name === 'simulator') simulated.start();
       else clients.add(aClient({ device }), [{ pid: 1, fd: 3, minor: 128, startTime: 1n, comm: 'app' }]);
       await waitFor(() => watched().length > 0, { what: 'a watched client' });

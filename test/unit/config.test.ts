@@ -247,6 +247,14 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['0', '0.001', '1000001', '1e3', 'NaN', '-1', '.5'],
   },
+  demoWedgeEvery: {
+    good: [
+      ['off', 0],
+      ['10s', 10_000],
+      ['60m', 3_600_000],
+    ],
+    bad: ['0', '9s', '61m', '30', 'never', ''],
+  },
   devices: {
     good: [
       ['0000:03:00.0', ['0000:03:00.0']],

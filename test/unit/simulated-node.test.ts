@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { ClientTable, type ClientEntry } from '../../exporter/clients/client-table.js';
+import { SimulatedDevices } from '../../exporter/sources/simulator/simulated-devices.js';
 import { SimulatedMemory } from '../../exporter/sources/simulator/simulated-memory.js';
 import { SimulatedNode } from '../../exporter/sources/simulator/simulated-node.js';
 
@@ -8,9 +9,12 @@ function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => 
   t.mock.timers.enable({ apis: ['setInterval'] });
   const clients = new ClientTable(1000);
   clients.subscribe({ added: (entry) => queueMicrotask(() => clients.setWatched(entry, true)) });
+  const bus = new SimulatedDevices();
+  let bound = bus.list();
   const node = new SimulatedNode({
     memory: new SimulatedMemory(),
     clients,
+    devices: () => bound,
     post: (entry, record) => {
       if (!entry.watched) return false;
       post(entry, record(0));
@@ -27,7 +31,11 @@ function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => 
       await Promise.resolve();
     }
   };
-  return { clients, seconds };
+  const rebind = (action: 'unbind' | 'bind') => {
+    bus[action]('0000:04:00.0');
+    bound = bus.list();
+  };
+  return { clients, seconds, rebind };
 }
 
 test('six jobs on two GPUs, errors at the rate asked for', async (t) => {
@@ -79,4 +87,29 @@ test('some jobs repeat, some leave after their first error, some survive', async
   assert.deepEqual([...pods.survived].sort(), ['notebook-mara', 'video-analytics']);
   assert.deepEqual([...pods.repeated].sort(), ['llama-finetune-0', 'llama-finetune-1', 'md-simulation']);
   assert.ok(quiet >= 4, `${quiet} errors of survivors`);
+});
+
+test('the jobs of a GPU leave when it is unbound, and come back to the one that is bound', async (t) => {
+  const onUnbound: string[] = [];
+  let isBound = true;
+  const { clients, seconds, rebind } = start(t, (entry, bytes) => {
+    if (bytes.length !== 16) return clients.remove(entry);
+    if (!isBound && entry.client.device.pciBdf === '0000:04:00.0') onUnbound.push(entry.client.workload?.pod ?? '');
+  });
+  const gpus = () => [...clients.entries()].map(({ client }) => client.device);
+  await Promise.resolve();
+  await seconds(2);
+  const before = gpus().find(({ pciBdf }) => pciBdf === '0000:04:00.0');
+
+  rebind('unbind');
+  isBound = false;
+  await seconds(2);
+  assert.deepEqual([...new Set(gpus().map(({ pciBdf }) => pciBdf))], ['0000:03:00.0']);
+  assert.deepEqual(onUnbound, []);
+
+  rebind('bind');
+  await seconds(2);
+  const after = gpus().filter(({ pciBdf }) => pciBdf === '0000:04:00.0');
+  assert.equal(after.length, 3);
+  assert.ok(!after.includes(before!));
 });

@@ -1,6 +1,7 @@
 import type { Workload, XeClient } from '../../clients/client.js';
 import type { ClientEntry, ClientTable } from '../../clients/client-table.js';
 import type { XeDevice } from '../../host/device.js';
+import { SIMULATED_GPUS } from './simulated-devices.js';
 import type { SimulatedMemory } from './simulated-memory.js';
 import { encodeRemoval, encodeVmError } from '../../wire/watch-notification.js';
 
@@ -46,14 +47,10 @@ const JOBS: readonly Job[] = [
   { workload: { namespace: 'research', pod: 'md-simulation', container: 'gromacs' }, nature: 'repeats', gibibytes: 3 },
 ];
 
-/** The two GPUs of the simulated node. */
-export const SIMULATED_DEVICES: readonly XeDevice[] = [
-  simulatedDevice('0000:03:00.0', 0),
-  simulatedDevice('0000:04:00.0', 1),
-];
-
 export interface SimulatedNodeOptions {
   readonly clients: ClientTable;
+  /** The devices that the exporter knows of now: no job is on any other. */
+  readonly devices: () => readonly XeDevice[];
   /** Posts a record for a client's watch into its pipe; false while the client is not watched yet. */
   readonly post: (entry: ClientEntry, record: (watchId: number) => Uint8Array) => boolean;
   /** Told what the jobs hold of it. */
@@ -109,7 +106,9 @@ export class SimulatedNode {
 
   /** One rebind error of the client whose turn it is. */
   #fail(turn: number): void {
-    const entries = [...this.#eventsOf.keys()].filter((entry) => entry.watched && !this.#isQuiet(entry));
+    const entries = [...this.#eventsOf.keys()].filter(
+      (entry) => entry.watched && !this.#isQuiet(entry) && this.#isBound(entry),
+    );
     const entry = entries[turn % entries.length];
     if (entry === undefined) return;
     const vmId = (this.#eventsOf.get(entry) ?? 0) + 1;
@@ -130,7 +129,12 @@ export class SimulatedNode {
     return (this.#quietUntil.get(entry) ?? 0) > this.#ticks;
   }
 
+  #isBound({ client }: ClientEntry): boolean {
+    return this.#options.devices().includes(client.device);
+  }
+
   #look(): void {
+    for (const entry of this.#eventsOf.keys()) if (!this.#isBound(entry)) this.#leave(entry);
     const present = [...this.#eventsOf.keys()];
     this.#options.clients.reconcile(new Map(present.map(({ client, holders }) => [client.drmClientId, holders])));
     const running = new Set(present.map(jobOf));
@@ -146,8 +150,10 @@ export class SimulatedNode {
   }
 
   #arrive(job: number): void {
+    const address = SIMULATED_GPUS[job % SIMULATED_GPUS.length]!;
+    const device = this.#options.devices().find(({ pciBdf }) => pciBdf === address);
+    if (device === undefined) return;
     const id = this.#nextClientId++;
-    const device = SIMULATED_DEVICES[job % SIMULATED_DEVICES.length]!;
     const client: XeClient = {
       drmClientId: id,
       device,
@@ -169,20 +175,4 @@ export class SimulatedNode {
 
 function jobOf({ client }: ClientEntry): number {
   return JOBS.findIndex(({ workload }) => workload.pod === client.workload?.pod);
-}
-
-function simulatedDevice(pciBdf: string, index: number): XeDevice {
-  return Object.freeze({
-    pciBdf,
-    card: `card${index}`,
-    render: `renderD${128 + index}`,
-    cardMinor: index,
-    renderMinor: 128 + index,
-    vendorId: '0x8086',
-    deviceId: '0xe20b',
-    model: 'Battlemage G21 [Arc B580]',
-    driverVersion: '',
-    numaNode: 0,
-    binding: undefined,
-  });
 }

@@ -6,6 +6,7 @@ kmsg: {{ toJson .sources.kmsg.enabled }}
 kmsgSinceBoot: {{ toJson .sources.kmsg.sinceBoot }}
 uevent: {{ toJson .sources.uevent.enabled }}
 demoRate: {{ toJson .sources.simulator.rate }}
+demoWedgeEvery: {{ toJson .sources.simulator.wedgeEvery }}
 {{- with .events.names }}
 events: {{ toJson . }}
 {{- end }}
@@ -40,6 +41,7 @@ shutdownTimeout: {{ toJson .shutdownTimeout }}
 {{- if eq (toString .sources.watchQueue.ioctl) "false" }}{{ $_ := set .sources.watchQueue "ioctl" "off" }}{{ end }}
 {{- if eq (toString .sources.kmsg.enabled) "false" }}{{ $_ := set .sources.kmsg "enabled" "off" }}{{ end }}
 {{- if eq (toString .sources.uevent.enabled) "false" }}{{ $_ := set .sources.uevent "enabled" "off" }}{{ end }}
+{{- if eq (toString .sources.simulator.wedgeEvery) "false" }}{{ $_ := set .sources.simulator "wedgeEvery" "off" }}{{ end }}
 {{- if eq (toString .attribution.kubernetes) "false" }}{{ $_ := set .attribution "kubernetes" "off" }}{{ end }}
 {{- if eq (toString .metrics.memoryInterval) "false" }}{{ $_ := set .metrics "memoryInterval" "off" }}{{ end }}
 {{- end }}
