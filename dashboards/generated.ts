@@ -2,6 +2,7 @@ import type { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard
 import { alertmanagerConfig } from './formats/alertmanager.js';
 import { exporterHealthDashboard } from './dashboards/exporter-health.js';
 import { fleetDashboard } from './dashboards/fleet.js';
+import { withLogEvents } from './dashboards/log-events.js';
 import { nodeDashboard } from './dashboards/node.js';
 import { withAlertTable } from './formats/alert-table.js';
 import { grafanaAlerting } from './formats/grafana.js';
@@ -20,6 +21,7 @@ const FILES: Readonly<Record<string, string>> = {
   'dashboards/out/grafana/alerting/xe-exporter.yaml': grafanaAlerting(DEFAULT_RULES_CONFIG),
   'dashboards/out/grafana/dashboards/xe-fleet.json': json(fleetDashboard()),
   'dashboards/out/grafana/dashboards/xe-node.json': json(nodeDashboard()),
+  'dashboards/out/grafana/with-loki/xe-node.json': json(withLogEvents(nodeDashboard())),
   'dashboards/out/grafana/dashboards/xe-exporter-health.json': json(exporterHealthDashboard()),
   'dashboards/out/alertmanager/alertmanager.yaml': alertmanagerConfig(DEFAULT_RULES_CONFIG),
 };

@@ -1,7 +1,7 @@
 import { AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
-import { newsOf, ofClients, ofGpus, OOM, WORKLOAD } from './queries.js';
+import { newsOverTime, ofClients, ofGpus, OOM, WORKLOAD } from './queries.js';
 import { DATASOURCE } from './variables.js';
 
 /** A mark on every graph where a GPU ran out of memory, with the name of whom it hit. */
@@ -11,7 +11,7 @@ export function outOfMemory(): AnnotationQueryBuilder {
     .datasource(DATASOURCE)
     .enable(true)
     .iconColor('red')
-    .expr(newsOf(ofClients(METRIC.clientVmRebindErrors, OOM), [LABEL.pciBdf, LABEL.errno, ...WORKLOAD]))
+    .expr(newsOverTime(ofClients(METRIC.clientVmRebindErrors, OOM), [LABEL.pciBdf, LABEL.errno, ...WORKLOAD]))
     .step(DEFAULT_RULES_CONFIG.scrapeInterval)
     .titleFormat('Out of GPU memory')
     .textFormat(`${WORKLOAD_LEGEND} on {{${LABEL.pciBdf}}} ({{${LABEL.errno}}})`)
@@ -25,7 +25,7 @@ export function wedged(): AnnotationQueryBuilder {
     .datasource(DATASOURCE)
     .enable(true)
     .iconColor('purple')
-    .expr(newsOf(ofGpus(METRIC.deviceWedgedEvents), [LABEL.pciBdf]))
+    .expr(newsOverTime(ofGpus(METRIC.deviceWedgedEvents), [LABEL.pciBdf]))
     .step(DEFAULT_RULES_CONFIG.scrapeInterval)
     .titleFormat('GPU wedged')
     .textFormat(`{{${LABEL.pciBdf}}}`)

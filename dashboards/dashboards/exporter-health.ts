@@ -1,8 +1,9 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
 import { TAG, toTheOthers } from './links.js';
-import { stat, stateTimeline, table, thresholds, timeseries } from './panels.js';
-import { countOverTime, ofExporters, ofNodes, orZero, perNode, PLACE } from './queries.js';
+import { stat, stateTimeline, thresholds, timeseries } from './panels.js';
+import { newsOverTime, ofExporters, ofNodes, orZero, perNode, PLACE } from './queries.js';
+import { table } from './table.js';
 import { datasource, places } from './variables.js';
 
 const NODE = PLACE.at(-1)!;
@@ -71,38 +72,71 @@ export function exporterHealthDashboard(): DashboardBuilder {
     )
     .withPanel(
       table({
-        title: 'Features',
-        description: 'What each exporter can do on its node.',
-        empty: NOT_SCRAPED,
+        title: 'Features that are not active',
+        description: 'What an exporter cannot do on its node, or was told not to; "doctor" on the node says why.',
+        empty: 'Every feature is active, or no exporter is scraped.',
         width: 12,
-        queries: [`${perNode([LABEL.feature, LABEL.state], ofNodes(METRIC.featureInfo))} > 0`],
+        sortedBy: 'State',
+        queries: [
+          `${perNode([LABEL.feature, LABEL.state], ofNodes(METRIC.featureInfo, `${LABEL.state}!="active"`))} > 0`,
+        ],
         columns: [
           { field: NODE, title: 'Node' },
           { field: LABEL.feature, title: 'Feature' },
-          { field: LABEL.state, title: 'State' },
+          {
+            field: LABEL.state,
+            title: 'State',
+            words: {
+              denied: { text: 'denied', color: 'red' },
+              unsupported: { text: 'unsupported', color: 'orange' },
+              disabled: { text: 'disabled', color: 'text' },
+            },
+          },
         ],
       }),
     )
-    .withPanel(bars('Events received', 'By source and name.', METRIC.eventsReceived, LABEL.source, LABEL.event))
     .withPanel(
       timeseries({
-        title: 'Event latency',
-        description: 'From the kernel to the sinks: nineteen of twenty events took less.',
-        empty: NOT_SCRAPED,
+        title: 'Events received',
+        description: 'By source and name, over all chosen nodes.',
+        empty: 'None in this range.',
         width: 12,
-        unit: 's',
+        style: 'bars',
         lines: {
-          [`{{${LABEL.source}}}`]: `histogram_quantile(0.95, sum by (le, ${LABEL.source}) (rate(${ofNodes(`${METRIC.eventLatency}_bucket`)}[$__rate_interval])))`,
+          [`{{${LABEL.source}}} {{${LABEL.event}}}`]: `sum by (${LABEL.source}, ${LABEL.event}) (${newsOverTime(ofNodes(METRIC.eventsReceived), [LABEL.source, LABEL.event])})`,
         },
       }),
     )
     .withPanel(
-      bars('Events dropped', 'By stage, sink and reason.', METRIC.eventsDropped, LABEL.stage, LABEL.sink, LABEL.reason),
+      timeseries({
+        title: 'Event latency',
+        description: 'From the kernel to the sinks: nineteen of twenty events took less.',
+        empty: 'No event in this range.',
+        width: 12,
+        unit: 's',
+        style: 'points',
+        lines: {
+          // Without an event there is no quantile: NaN is not >= 0.
+          [`{{${LABEL.source}}}`]: `histogram_quantile(0.95, sum by (le, ${LABEL.source}) (rate(${ofNodes(`${METRIC.eventLatency}_bucket`)}[$__rate_interval]))) >= 0`,
+        },
+      }),
     )
-    .withPanel(bars('Events lost', 'By source.', METRIC.eventsLost, LABEL.source))
-    .withPanel(bars('Events without a victim', 'By reason.', METRIC.eventsUnattributed, LABEL.reason))
-    .withPanel(bars('Clients that could not be watched', 'By reason.', METRIC.clientAttachFailures, LABEL.reason))
-    .withPanel(bars('Restarts of sources', 'By source.', METRIC.sourceRestarts, LABEL.source))
+    .withPanel(
+      bars(
+        'Events dropped',
+        'By node, stage, sink and reason.',
+        METRIC.eventsDropped,
+        LABEL.stage,
+        LABEL.sink,
+        LABEL.reason,
+      ),
+    )
+    .withPanel(bars('Events lost', 'By node and source.', METRIC.eventsLost, LABEL.source))
+    .withPanel(bars('Events without a victim', 'By node and reason.', METRIC.eventsUnattributed, LABEL.reason))
+    .withPanel(
+      bars('Clients that could not be watched', 'By node and reason.', METRIC.clientAttachFailures, LABEL.reason),
+    )
+    .withPanel(bars('Restarts of sources', 'By node and source.', METRIC.sourceRestarts, LABEL.source))
     .withPanel(
       bars(
         'Series turned away',
@@ -112,20 +146,24 @@ export function exporterHealthDashboard(): DashboardBuilder {
       ),
     )
     .withPanel(
-      bars('OTLP records', 'By result; 0 where OTLP is off (--otlp-endpoint).', METRIC.otlpRecords, LABEL.result),
+      bars(
+        'OTLP records',
+        'By node and result; none where OTLP is off (--otlp-endpoint).',
+        METRIC.otlpRecords,
+        LABEL.result,
+      ),
     )
     .withPanel(
       timeseries({
         title: 'OTLP queue',
-        description: 'Used share of the queue; 0 where OTLP is off (--otlp-endpoint).',
-        empty: NOT_SCRAPED,
+        description: 'Used share of the queue.',
+        empty: 'OTLP is off on these nodes: --otlp-endpoint switches it on.',
         width: 12,
+        height: 6,
         unit: 'percentunit',
         max: 1,
         lines: {
-          [`{{${NODE}}}`]: orZero(
-            `${perNode([], ofNodes(METRIC.otlpQueueLength))} / ${perNode([], ofNodes(METRIC.otlpQueueCapacity))}`,
-          ),
+          [`{{${NODE}}}`]: `${perNode([], ofNodes(METRIC.otlpQueueLength))} / ${perNode([], ofNodes(METRIC.otlpQueueCapacity))}`,
         },
       }),
     )
@@ -142,9 +180,10 @@ export function exporterHealthDashboard(): DashboardBuilder {
     .withPanel(
       timeseries({
         title: 'Processor time of the exporter',
-        description: 'In processors.',
+        description: 'Share of one processor.',
         empty: NOT_SCRAPED,
         width: 12,
+        unit: 'percentunit',
         lines: {
           [`{{${NODE}}}`]: perNode([], `rate(${ofExporters('process_cpu_seconds_total')}[$__rate_interval])`),
         },
@@ -156,8 +195,16 @@ function inRange(metric: string): string {
   return orZero(`round(sum(increase(${ofNodes(metric)}[$__range])))`);
 }
 
+/** How often something happened on each node, and nothing where it did not. */
 function bars(title: string, description: string, metric: string, ...labels: readonly string[]) {
-  const legend = labels.map((label) => `{{${label}}}`).join(' ');
-  const query = countOverTime(ofNodes(metric), labels);
-  return timeseries({ title, description, empty: NOT_SCRAPED, width: 12, style: 'bars', lines: { [legend]: query } });
+  const legend = [NODE, ...labels].map((label) => `{{${label}}}`).join(' ');
+  return timeseries({
+    title,
+    description,
+    empty: 'None in this range.',
+    width: 12,
+    height: 6,
+    style: 'bars',
+    lines: { [legend]: newsOverTime(ofNodes(metric), labels) },
+  });
 }

@@ -2,11 +2,12 @@ import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
 import { outOfMemory, wedged } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
-import { stat, table, thresholds, timeseries } from './panels.js';
+import { stat, thresholds, timeseries } from './panels.js';
 import {
   countInRange,
-  countOverTime,
+  FULLEST,
   GPU,
+  newsOverTime,
   ofClients,
   ofGpus,
   ofNodes,
@@ -14,10 +15,10 @@ import {
   OOM_IN_RANGE,
   orZero,
   PLACE,
-  VRAM_USED_RATIO,
   WEDGED_IN_RANGE,
   WORKLOAD,
 } from './queries.js';
+import { table } from './table.js';
 import { datasource, gpus, namespaces, places } from './variables.js';
 
 const [CLUSTER, NODE] = PLACE as [string, string];
@@ -61,8 +62,8 @@ export function fleetDashboard(): DashboardBuilder {
     )
     .withPanel(
       stat({
-        title: 'Rebind OOMs in range',
-        description: 'How often a GPU ran out of memory and the driver stopped a VM.',
+        title: 'Out-of-memory errors in range',
+        description: 'How often a GPU ran out of memory and the driver stopped a VM (ENOMEM, ENOSPC).',
         empty: 'No exporter is scraped.',
         width: 6,
         query: OOM_IN_RANGE,
@@ -85,53 +86,62 @@ export function fleetDashboard(): DashboardBuilder {
         description: 'GPUs that ran out of memory or were wedged in the range. A click on the node opens it.',
         empty: 'No GPU ran out of memory and none was wedged in this range.',
         width: 12,
+        height: 10,
+        sortedBy: 'Out of memory',
         queries: [`${OOM_OF_GPU} and ${HURT}`, `${WEDGED_GPU} and ${HURT}`],
         columns: [
-          { field: CLUSTER, title: 'Cluster' },
           { field: NODE, title: 'Node', link: toNode('Node') },
-          { field: LABEL.pciBdf, title: 'GPU' },
-          { field: 'Value #A', title: 'Out of memory' },
-          { field: 'Value #B', title: 'Wedged' },
+          { field: CLUSTER, title: 'Cluster', width: 100 },
+          { field: LABEL.pciBdf, title: 'GPU', width: 110 },
+          { field: 'Value #A', title: 'Out of memory', width: 120 },
+          {
+            field: 'Value #B',
+            title: 'Wedged',
+            width: 85,
+            words: { '0': { text: 'no', color: 'text' }, '1': { text: 'wedged', color: 'red' } },
+          },
         ],
       }),
     )
     .withPanel(
       table({
-        title: 'Pods that ran out of GPU memory most',
+        title: 'Who ran out of GPU memory most',
         description: 'The twenty that were hit most in the range.',
-        empty: 'No pod ran out of GPU memory in this range.',
+        empty: 'Nobody is known to have run out of GPU memory in this range.',
         width: 12,
+        height: 10,
+        sortedBy: 'Out of memory',
         queries: [`topk(20, ${countInRange(ofClients(METRIC.clientVmRebindErrors, OOM), WORKLOAD)} > 0)`],
         columns: [
-          { field: LABEL.k8sNamespace, title: 'Namespace' },
           { field: LABEL.k8sPod, title: 'Pod' },
+          { field: LABEL.k8sNamespace, title: 'Namespace' },
           { field: LABEL.systemdUnit, title: 'Unit' },
           { field: LABEL.slurmJobId, title: 'Slurm job' },
           { field: NODE, title: 'Node', link: toNode('Node') },
           // A single table query has no letter in the name of its value.
-          { field: 'Value', title: 'Out of memory' },
+          { field: 'Value', title: 'Out of memory', width: 120 },
         ],
       }),
     )
     .withPanel(
       timeseries({
-        title: 'Rebind errors by node',
-        description: 'Out of memory (ENOMEM, ENOSPC) and time-outs of the GPU (ETIME).',
-        empty: 'No exporter is scraped.',
+        title: 'Out-of-memory errors by node',
+        description: 'How often a GPU of the node ran out of memory and the driver stopped a VM.',
+        empty: 'No GPU ran out of memory in this range.',
         width: 12,
         style: 'bars',
-        lines: { [`{{${NODE}}} {{${LABEL.errno}}}`]: countOverTime(ofGpus(METRIC.vmRebindErrors), [LABEL.errno]) },
+        lines: { [`{{${NODE}}}`]: newsOverTime(ofGpus(METRIC.vmRebindErrors, OOM), []) },
       }),
     )
     .withPanel(
       timeseries({
         title: 'GPU memory used',
-        description: 'Used share of the VRAM of each GPU.',
+        description: 'Used share of the VRAM of the ten GPUs that were fullest in the range.',
         empty: MEMORY_OFF,
         width: 12,
         unit: 'percentunit',
         max: 1,
-        lines: { [`{{${NODE}}} {{${LABEL.pciBdf}}}`]: VRAM_USED_RATIO },
+        lines: { [`{{${NODE}}} {{${LABEL.pciBdf}}}`]: FULLEST },
       }),
     );
 }

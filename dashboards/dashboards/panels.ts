@@ -13,17 +13,21 @@ import {
   VizLegendOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
-import { MappingType, ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
-import type { DynamicConfigValue, ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
+import {
+  MappingType,
+  SpecialValueMatch,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import type { ValueMapping } from '@grafana/grafana-foundation-sdk/dashboard';
+import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as StateTimelineBuilder } from '@grafana/grafana-foundation-sdk/statetimeline';
-import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
 import { DATASOURCE } from './variables.js';
 
-interface Panel {
+export interface Panel {
   readonly title: string;
   readonly description: string;
   /** What stands there instead of data: why there is none, and what to switch on. */
@@ -41,7 +45,7 @@ type Lines = Readonly<Record<string, string>>;
 const REF_IDS = 'ABCDEFGH';
 
 /** The scrape interval as least step makes `$__rate_interval` hold four scrapes, whatever the data source is set to. */
-const query = (expression: string, index: number) =>
+export const query = (expression: string, index: number) =>
   new DataqueryBuilder()
     .refId(REF_IDS[index]!)
     .datasource(DATASOURCE)
@@ -59,7 +63,10 @@ export function thresholds(colours: readonly [base: string, ...[from: number, co
     .steps([{ value: null, color: base }, ...rest.map(([value, color]) => ({ value, color }))]);
 }
 
-/** One number of now or of the whole range. */
+/** The colour of what is not known. */
+const GREY = '#808080';
+
+/** One number of now or of the whole range; what stands there instead has to be short, as it is as large as room permits. */
 export function stat(panel: Panel & { readonly query: string; readonly limits: ReturnType<typeof thresholds> }) {
   return new StatBuilder()
     .title(panel.title)
@@ -69,6 +76,12 @@ export function stat(panel: Panel & { readonly query: string; readonly limits: R
     .height(panel.height ?? 4)
     .unit(panel.unit ?? 'none')
     .noValue(panel.empty)
+    .mappings([
+      {
+        type: MappingType.SpecialValue,
+        options: { match: SpecialValueMatch.NullAndNan, result: { text: panel.empty, color: GREY } },
+      },
+    ])
     .thresholds(panel.limits)
     .colorMode(BigValueColorMode.Background)
     .graphMode(BigValueGraphMode.None)
@@ -76,10 +89,21 @@ export function stat(panel: Panel & { readonly query: string; readonly limits: R
     .withTarget(query(panel.query, 0).instant());
 }
 
-/** Lines over time; `stacked` fills them, `bars` is for counts. */
-export function timeseries(
-  panel: Panel & { readonly lines: Lines; readonly style?: 'stacked' | 'bars'; readonly max?: number },
-) {
+interface Graph extends Panel {
+  readonly lines: Lines;
+  /** `stacked` fills them, `bars` is for counts, `points` for what is known now and then. */
+  readonly style?: 'stacked' | 'bars' | 'points';
+  readonly max?: number;
+  /** Colours of lines by name, where one means something. */
+  readonly colours?: Readonly<Record<string, string>>;
+  /** The same for lines that are no part of a stack but what it is held against: dashed. */
+  readonly limits?: Readonly<Record<string, string>>;
+  /** One graph for each value of this variable, two beside each other. */
+  readonly repeatedFor?: string;
+}
+
+/** Lines over time. */
+export function timeseries(panel: Graph) {
   const builder = new TimeseriesBuilder()
     .title(panel.title)
     .description(panel.description)
@@ -100,12 +124,26 @@ export function timeseries(
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
     .targets(lines(panel.lines));
   if (panel.max !== undefined) builder.max(panel.max);
+  for (const [name, colour] of Object.entries(panel.colours ?? {})) builder.overrideByName(name, fixed(colour));
+  for (const [name, colour] of Object.entries(panel.limits ?? {})) {
+    builder.overrideByName(name, [...fixed(colour), ...LIMIT]);
+  }
+  if (panel.repeatedFor !== undefined) builder.repeat(panel.repeatedFor).repeatDirection('h').maxPerRow(2);
   if (panel.style === undefined) return builder;
+  if (panel.style === 'points') return builder.drawStyle(GraphDrawStyle.Points).showPoints(VisibilityMode.Always);
   builder.stacking(new StackingConfigBuilder().group('A').mode(StackingMode.Normal));
   return panel.style === 'bars'
-    ? builder.drawStyle(GraphDrawStyle.Bars).fillOpacity(80)
+    ? builder.drawStyle(GraphDrawStyle.Bars).fillOpacity(80).decimals(0)
     : builder.fillOpacity(40).lineWidth(1);
 }
+
+const fixed = (fixedColor: string) => [{ id: 'color', value: { mode: 'fixed', fixedColor } }];
+
+const LIMIT = [
+  { id: 'custom.stacking', value: { mode: StackingMode.None, group: 'limits' } },
+  { id: 'custom.fillOpacity', value: 0 },
+  { id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 8] } },
+];
 
 /** States 0 and 1 over time, one line a series. */
 export function stateTimeline(
@@ -131,45 +169,4 @@ export function stateTimeline(
         .calcs([]),
     )
     .targets(lines(panel.lines));
-}
-
-export interface Column {
-  /** Name of the field: a label, or `Value #A` of the first query. */
-  readonly field: string;
-  readonly title: string;
-  readonly unit?: string;
-  /** Where a click on the cell leads. */
-  readonly link?: { readonly title: string; readonly url: string };
-}
-
-/** One row for each label set, with the values of all queries; columns that are not named are hidden. */
-export function table(panel: Panel & { readonly queries: readonly string[]; readonly columns: readonly Column[] }) {
-  const builder = new TableBuilder()
-    .title(panel.title)
-    .description(panel.description)
-    .datasource(DATASOURCE)
-    .span(panel.width)
-    .height(panel.height ?? 8)
-    .noValue(panel.empty)
-    .targets(panel.queries.map((expression, index) => query(expression, index).instant().format(PromQueryFormat.Table)))
-    .withTransformation({ id: 'merge', options: {} })
-    .withTransformation({
-      id: 'filterFieldsByName',
-      options: { include: { names: panel.columns.map(({ field }) => field) } },
-    })
-    .withTransformation({
-      id: 'organize',
-      options: {
-        indexByName: Object.fromEntries(panel.columns.map(({ field }, index) => [field, index])),
-        renameByName: Object.fromEntries(panel.columns.map(({ field, title }) => [field, title])),
-      },
-    });
-  for (const { title, unit, link } of panel.columns) {
-    const properties: DynamicConfigValue[] = [
-      ...(unit === undefined ? [] : [{ id: 'unit', value: unit }]),
-      ...(link === undefined ? [] : [{ id: 'links', value: [link] }]),
-    ];
-    if (properties.length > 0) builder.overrideByName(title, properties);
-  }
-  return builder;
 }

@@ -11,7 +11,8 @@ export const PLACE = place(config);
 export const NAMESPACE_VARIABLE = 'namespace';
 /** What one GPU is called across a fleet. */
 export const GPU = [...PLACE, LABEL.pciBdf];
-export const WORKLOAD = [...VICTIM_LABELS, LABEL.k8sContainer];
+/** What names a workload: namespace and pod, or unit or Slurm job. */
+export const WORKLOAD: readonly string[] = VICTIM_LABELS;
 
 /** A matcher of a variable whose "All" is `.*`: it matches series without the label, too. */
 const chosen = (label: string, variable = label) => `${label}=~"$${variable}"`;
@@ -49,9 +50,14 @@ export function countInRange(counter: string, labels: readonly string[]): string
   return `round(${perNode(labels, `increase(${counter}[$__range])`)})`;
 }
 
-/** How often the counters went up at each point of a graph, summed as `perNode` does. */
-export function countOverTime(counter: string, labels: readonly string[]): string {
-  return orZero(perNode(labels, `increase(${counter}[$__rate_interval])`));
+/**
+ * How often the counters went up between each point of a graph and the one before, exactly: windows of increase() lap over each
+ * other and extrapolate, so that one error would stand there four times. Nothing where nothing happened.
+ */
+export function newsOverTime(counter: string, labels: readonly string[]): string {
+  const before = `${counter} offset $__interval`;
+  // A counter that fell began anew at 0.
+  return `${perNode(labels, `${counter} - ${before} >= 0 or ${counter} and ${before}`)} > 0`;
 }
 
 /**
@@ -69,13 +75,11 @@ export function lastSeen(counter: string, labels: readonly string[]): string {
   return `1000 * max by (${[...PLACE, ...labels].join(', ')}) (${news} or max_over_time(${news}[$__range:$__interval]))`;
 }
 
-/** One sample for each point of a graph at which a counter went up, none for the others. */
-export function newsOf(counter: string, labels: readonly string[]): string {
-  return `${perNode(labels, `${counter} - ${counter} offset $__interval`)} > 0`;
-}
-
 /** Used share of VRAM of each chosen GPU, 0 to 1. */
 export const VRAM_USED_RATIO = `max by (${GPU.join(', ')}) (${ofGpus(METRIC.deviceMemoryUsed, VRAM)} / ${ofGpus(METRIC.deviceMemorySize, VRAM)})`;
+
+/** The same of the ten GPUs that were fullest at some time in the range; they stay the same along the graph. */
+export const FULLEST = `${VRAM_USED_RATIO} and topk(10, max_over_time((${VRAM_USED_RATIO})[$__range:$__interval] @ end()))`;
 
 /** Watched share of the clients, 0 to 1; nothing where clients are not counted, 1 where there are none. */
 export const WATCH_COVERAGE = (() => {

@@ -17,6 +17,8 @@ export interface GrafanaVariable {
   readonly type: string;
   readonly query: string;
   readonly allValue?: string;
+  readonly multi?: boolean;
+  readonly includeAll?: boolean;
 }
 
 export interface GrafanaPanel {

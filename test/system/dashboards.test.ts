@@ -16,27 +16,30 @@ const CHOICES: readonly [title: string, values: Record<string, string>][] = [
   ['targets without labels', { ...ALL, cluster: '', node: '' }],
   ['one GPU and one namespace', { ...ALL, pci_bdf: '0000:03:00.0', namespace: 'team-llm' }],
 ];
+/** A storm, a wedged GPU, and log events for a collector that is not there. */
+const DEMO = ['--demo-rate=5', '--demo-wedge-every=20s', '--otlp-endpoint=http://127.0.0.1:9'];
 const DEADLINE = { deadlineMs: 60_000 };
+
+/** Every feature of the demo is active. */
+const NOT_IN_DEMO = ['xe-exporter-health: Features that are not active A'];
 
 /** Every query of every panel and mark. */
 const queries = [...grafanaDashboards()].flatMap(([file, { panels, annotations }]) => [
   ...panels.flatMap(({ title, targets }) =>
     targets.map(({ refId, expr }) => ({ name: `${file}: ${title} ${refId}`, expr })),
   ),
-  // A mark is there at some point of the range, hardly ever right now. The demo wedges no GPU.
-  ...(annotations.list ?? [])
-    .filter(({ name }) => name !== 'GPU wedged')
-    .map(({ name, expr }) => ({
-      name: `${file}: marks "${name}"`,
-      expr: `count_over_time((${expr})[30s:1s])`,
-    })),
+  // A mark is there at some point of the range, hardly ever right now.
+  ...(annotations.list ?? []).map(({ name, expr }) => ({
+    name: `${file}: marks "${name}"`,
+    expr: `count_over_time((${expr})[30s:1s])`,
+  })),
 ]);
 const variables = [...grafanaDashboards()].flatMap(([file, { templating }]) =>
   templating.list.slice(1).map((variable) => ({ name: `${file}: $${variable.name}`, ...labelValues(variable) })),
 );
 
 let exporter: RunningExporter;
-before(async () => void (exporter = await startDemo({ flags: ['--demo-rate=5'] })));
+before(async () => void (exporter = await startDemo({ flags: DEMO })));
 after(() => exporter?.stop());
 
 for (const version of ['2', '3'] as const) {
@@ -59,8 +62,9 @@ scrape_configs:
 
     for (const [title, values] of CHOICES) {
       it(`every query returns data: ${title}`, async () => {
-        for (const { name, expr } of queries) {
-          const expression = interpolated(expr, values);
+        for (const { name, expr } of queries.filter((query) => !NOT_IN_DEMO.includes(query.name))) {
+          // What does not happen in the demo, or not right now, is there with 0.
+          const expression = interpolated(expr.replace(/ > 0$/, ''), values);
           await waitFor(async () => (await prometheus.query(expression)).length > 0, {
             ...DEADLINE,
             what: `data for ${name}: ${expression}`,
@@ -84,17 +88,14 @@ scrape_configs:
         const { expr } = queries.find(({ name }) => name === `xe-node: ${panel}`)!;
         return prometheus.query(interpolated(expr, { ...ALL, node: 'demo-node' }));
       };
-      const counts = await ask('Pods that ran out of GPU memory A');
-      const times = await ask('Pods that ran out of GPU memory B');
+      const counts = await ask('Who ran out of GPU memory, and when B');
+      const times = await ask('Who ran out of GPU memory, and when A');
       const pod = counts.find(({ metric }) => metric['k8s_pod_name'] === 'llama-finetune-0');
       assert.ok(pod && Number(pod.value[1]) >= 1 && Number.isInteger(Number(pod.value[1])));
-      assert.deepEqual(
-        [pod.metric['k8s_namespace_name'], pod.metric['k8s_container_name'], pod.metric['pci_bdf']],
-        ['team-llm', 'trainer', '0000:03:00.0'],
-      );
+      assert.deepEqual([pod.metric['k8s_namespace_name'], pod.metric['pci_bdf']], ['team-llm', '0000:03:00.0']);
       const seen = times.find(({ metric }) => metric['k8s_pod_name'] === 'llama-finetune-0');
       assert.ok(seen && Math.abs(Number(seen.value[1]) / 1000 - seen.value[0]) < 35);
-      const holders = await ask('GPU memory by pod A');
+      const holders = await ask('Who held the memory of $pci_bdf A');
       assert.ok(holders.some(({ metric, value }) => metric['k8s_pod_name'] && Number(value[1]) > 2 ** 30));
     });
   });

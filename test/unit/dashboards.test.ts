@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test';
 import { DEFAULT_RULES_CONFIG } from '../../dashboards/rules/config.js';
 import { OPTION_LIST } from '../../exporter/config/schema.js';
 import { exposedLabels } from '../helpers/exposed-labels.js';
-import { grafanaDashboards, interpolated, labelValues } from '../helpers/grafana.js';
+import { grafanaDashboards, interpolated, labelValues, type GrafanaDashboard } from '../helpers/grafana.js';
 import { promqlUse } from '../helpers/promql.js';
 
 /** Values that Grafana gives itself. */
@@ -51,7 +51,9 @@ describe('the dashboards', () => {
       const [source, ...others] = dashboard.templating.list;
       assert.deepEqual([source?.name, source?.type, source?.query], ['datasource', 'datasource', 'prometheus']);
       for (const variable of others) {
-        assert.equal(variable.allValue, '.*');
+        // Of the node dashboard's one node the value is empty then.
+        if (variable.name !== nodeLabel || file !== 'xe-node') assert.equal(variable.allValue, '.*', variable.name);
+        else assert.ok(!variable.multi && !variable.includeAll);
         const { series, label } = labelValues(variable);
         checkUse(interpolated(series, values));
         const metric = /^\w+/.exec(series)![0];
@@ -70,6 +72,22 @@ describe('the dashboards', () => {
         checkUse(interpolated(expr, values)));
     }
   }
+});
+
+it('the node dashboard with Loki is the plain one, and the log events', () => {
+  const withLoki = JSON.parse(
+    readFileSync('dashboards/out/grafana/with-loki/xe-node.json', 'utf8'),
+  ) as GrafanaDashboard;
+  const plain = dashboards.get('xe-node')!;
+  const [logs] = withLoki.panels.slice(plain.panels.length);
+  assert.equal(logs?.type, 'logs');
+  assert.deepEqual(
+    { ...withLoki, panels: withLoki.panels.slice(0, -1), templating: { list: withLoki.templating.list.slice(0, -1) } },
+    plain,
+  );
+  assert.equal(withLoki.templating.list.at(-1)?.query, 'loki');
+  const declared = withLoki.templating.list.map(({ name }) => name);
+  for (const [, name] of (logs.targets[0]?.expr ?? '').matchAll(/\$(\w+)/g)) assert.ok(declared.includes(name!), name);
 });
 
 function checkUse(expression: string): void {

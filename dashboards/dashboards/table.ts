@@ -1,0 +1,72 @@
+import type { DynamicConfigValue } from '@grafana/grafana-foundation-sdk/dashboard';
+import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common';
+import { PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
+import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
+import { query, type Panel } from './panels.js';
+import { DATASOURCE } from './variables.js';
+
+export interface Column {
+  /** Name of the field: a label, or `Value #A` of the first query. */
+  readonly field: string;
+  readonly title: string;
+  readonly unit?: string;
+  /** In pixels; columns without one share what is left. */
+  readonly width?: number;
+  /** Where a click on the cell leads. */
+  readonly link?: { readonly title: string; readonly url: string };
+  /** Words for values, and their colours. */
+  readonly words?: Readonly<Record<string, { readonly text: string; readonly color: string }>>;
+}
+
+interface Table extends Panel {
+  readonly queries: readonly string[];
+  readonly columns: readonly Column[];
+  /** Title of the column whose largest value comes first. */
+  readonly sortedBy: string;
+}
+
+/** What a cell without a value says: the text of the empty panel would stand there. */
+const EMPTY_CELL = '–';
+
+/** One row for each label set, with the values of all queries; columns that are not named are hidden. */
+export function table(panel: Table) {
+  const builder = new TableBuilder()
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(DATASOURCE)
+    .span(panel.width)
+    .height(panel.height ?? 8)
+    .noValue(panel.empty)
+    .sortBy([new TableSortByFieldStateBuilder().displayName(panel.sortedBy).desc(true)])
+    .targets(panel.queries.map((expression, index) => query(expression, index).instant().format(PromQueryFormat.Table)))
+    .withTransformation({ id: 'merge', options: {} })
+    .withTransformation({
+      id: 'filterFieldsByName',
+      options: { include: { names: panel.columns.map(({ field }) => field) } },
+    })
+    .withTransformation({
+      id: 'organize',
+      options: {
+        indexByName: Object.fromEntries(panel.columns.map(({ field }, index) => [field, index])),
+        renameByName: Object.fromEntries(panel.columns.map(({ field, title }) => [field, title])),
+      },
+    });
+  for (const { title, unit, width, link, words } of panel.columns) {
+    const properties: DynamicConfigValue[] = [
+      { id: 'noValue', value: EMPTY_CELL },
+      ...(unit === undefined ? [] : [{ id: 'unit', value: unit }]),
+      ...(width === undefined ? [] : [{ id: 'custom.width', value: width }]),
+      ...(words === undefined ? [] : inWords(words)),
+      ...(link === undefined ? [] : [{ id: 'links', value: [link] }]),
+    ];
+    builder.overrideByName(title, properties);
+  }
+  return builder;
+}
+
+function inWords(options: NonNullable<Column['words']>): DynamicConfigValue[] {
+  return [
+    { id: 'mappings', value: [{ type: 'value', options }] },
+    { id: 'custom.cellOptions', value: { type: 'color-text' } },
+  ];
+}
