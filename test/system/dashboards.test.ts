@@ -14,7 +14,7 @@ const CHOICES: readonly [title: string, values: Record<string, string>][] = [
   ['everything', ALL],
   ['targets with labels', { ...ALL, cluster: 'demo-cluster', node: 'demo-node' }],
   ['targets without labels', { ...ALL, cluster: '', node: '' }],
-  ['one GPU and one namespace', { ...ALL, pci_bdf: '0000:03:00.0', namespace: 'team-llm' }],
+  ['one GPU and one namespace', { ...ALL, pci_bdf: '0000:04:00.0', namespace: 'team-llm' }],
 ];
 /** A storm, a wedged GPU, and log events for a collector that is not there. */
 const DEMO = ['--demo-rate=5', '--demo-wedge-every=20s', '--otlp-endpoint=http://127.0.0.1:9'];
