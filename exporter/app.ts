@@ -15,7 +15,7 @@ import type { WebGuard } from './http/web-config/guard.js';
 import { modeLine } from './mode.js';
 import { loadNative } from './native/load.js';
 import { nodeStatus } from './node-status.js';
-import { watchSimulatedNode, watchThisNode, type NodeWatch } from './node-watch.js';
+import { wantedSources, watchSimulatedNode, watchThisNode, type NodeWatch } from './node-watch.js';
 import { Pipeline } from './pipeline.js';
 import { OtelLogsSink } from './sinks/otel-logs.js';
 import { otlpSettings } from './sinks/otlp/settings.js';
@@ -25,12 +25,11 @@ import { RateLimitedSink } from './sinks/rate-limited.js';
 import type { LogSink, Sink } from './sinks/sink.js';
 import { StdoutSink } from './sinks/stdout.js';
 import { StreamSink } from './sinks/stream.js';
-import { messageSources } from './sources/index.js';
 import type { EventFeed } from './telemetry/event-feed.js';
 import { ExporterMetrics } from './telemetry/exporter-metrics.js';
 import { FeatureBoard } from './telemetry/features.js';
 import type { Logger } from './telemetry/logger.js';
-import type { SinkName, SourceName } from './telemetry/names.js';
+import type { SinkName } from './telemetry/names.js';
 
 /** A running exporter. */
 export interface Exporter {
@@ -211,12 +210,6 @@ async function openOtlp(
   } catch (error) {
     throw codedError('XEE_OTLP_MISCONFIGURED', { seen: String(error) }, { cause: error });
   }
-}
-
-function wantedSources(mode: Config['mode'], simulated: boolean): readonly SourceName[] {
-  const ofMessages = messageSources.map(({ name }) => name);
-  if (simulated) return ['simulator', ...ofMessages];
-  return mode === 'watch_queue' ? ['watch_queue'] : ['watch_queue', ...ofMessages];
 }
 
 function readiness({ devices, sources }: NodeWatch): Readiness {

@@ -77,14 +77,9 @@ export const ERRORS = {
     fix: '{fix}',
     exitCode: EXIT.failure,
   },
-  XEE_WATCH_QUEUE_UNSUPPORTED: {
-    message: 'this kernel does not deliver xe device events: {seen}',
-    fix: '{fix}',
-    exitCode: EXIT.failure,
-  },
-  XEE_ATTACH_DENIED: {
-    message: 'may not attach to the xe clients of other processes: {seen}',
-    fix: '{fix}',
+  XEE_NO_EVENT_SOURCE: {
+    message: 'no source of xe device events can be followed here: {seen}',
+    fix: '{fix}"xe-exporter doctor" tells more.',
     exitCode: EXIT.failure,
   },
   XEE_OTLP_MISCONFIGURED: {

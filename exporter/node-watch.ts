@@ -58,6 +58,13 @@ export interface NodeWatch {
   stop(): Promise<void>;
 }
 
+/** The sources of events that a mode asks for. */
+export function wantedSources(mode: Config['mode'], simulated: boolean): readonly SourceName[] {
+  const ofMessages = messageSources.map(({ name }) => name);
+  if (simulated) return ['simulator', ...ofMessages];
+  return mode === 'watch_queue' ? ['watch_queue'] : ['watch_queue', ...ofMessages];
+}
+
 /** Soft limit on open files asked for: the kernel counts watches of a user against it (kernel/watch_queue.c, Linux 7.2). */
 const FD_MARGIN = 256;
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { COMMANDS } from '../config/schema.js';
 import { codedError, EXIT } from '../errors.js';
+import { modeLine } from '../mode.js';
 import { loadNative } from '../native/load.js';
-import { watchThisNode, type NodeWatch } from '../node-watch.js';
+import { wantedSources, watchThisNode, type NodeWatch } from '../node-watch.js';
 import { Pipeline } from '../pipeline.js';
 import { TerminalSink } from '../sinks/terminal.js';
 import { ExporterMetrics } from '../telemetry/exporter-metrics.js';
@@ -15,7 +16,9 @@ export const command: Command = {
   name: 'watch',
   summary: COMMANDS.watch,
   async run(context) {
-    const { config, logger, stdout, stderr, version, nodeVersion } = context;
+    const { logger, stdout, stderr, version, nodeVersion } = context;
+    // Nobody would see what was sampled, and a GPU has to be awake for it.
+    const config = { ...context.config, memoryInterval: 0 };
     const features = new FeatureBoard();
     const enough = new AbortController();
     let shown = 0;
@@ -33,7 +36,7 @@ export const command: Command = {
       },
     });
     const metrics = new ExporterMetrics({
-      sources: ['watch_queue'],
+      sources: wantedSources(config.mode, false),
       sinks: ['terminal'],
       version,
       revision: '',
@@ -41,12 +44,23 @@ export const command: Command = {
       processMetrics: false,
     });
     const pipeline = new Pipeline(metrics, [sink]);
-    const node = await watchThisNode({ config, env: context.env, native: loadNative(), features, metrics, logger });
+    const node = await watchThisNode({
+      config,
+      env: context.env,
+      native: loadNative(),
+      features,
+      metrics,
+      logger,
+      listeners: pipeline.clientListeners,
+      onDeviceAdded: (device) => pipeline.deviceAdded(device),
+      onDeviceRemoved: (device) => pipeline.deviceRemoved(device),
+      onSourceChanged: pipeline.sourceChanged,
+    });
     try {
       await node.start(pipeline.handle);
       await node.watchQueue.probed();
       refuseIfBlind(node, features);
-      stderr.write(introduction(node));
+      stderr.write(introduction(node, features));
       await untilAborted(AbortSignal.any([context.signal, enough.signal]));
     } finally {
       await node.stop();
@@ -57,15 +71,18 @@ export const command: Command = {
 };
 
 /** Following nothing for ever would look like a quiet node. */
-function refuseIfBlind(node: NodeWatch, features: FeatureBoard): void {
-  if (node.watchQueue.up) return;
-  const report = features.all().find(({ feature }) => feature === 'watch_queue');
-  const details = { seen: report?.reason ?? 'unknown', fix: report?.fix ?? '' };
-  throw codedError(report?.state === 'denied' ? 'XEE_ATTACH_DENIED' : 'XEE_WATCH_QUEUE_UNSUPPORTED', details);
+function refuseIfBlind({ sources }: NodeWatch, features: FeatureBoard): void {
+  if (sources.some(({ up }) => up)) return;
+  const refusals = features.all().filter(({ feature }) => sources.some(({ name }) => name === feature));
+  throw codedError('XEE_NO_EVENT_SOURCE', {
+    seen: refusals.map(({ feature, reason }) => `${feature}: ${reason}`).join('; '),
+    fix: refusals.map(({ fix }) => (fix === '' ? '' : `${fix} `)).join(''),
+  });
 }
 
-function introduction({ devices }: NodeWatch): string {
-  const addresses = devices.devices.map(({ pciBdf }) => pciBdf);
-  if (addresses.length === 0) return 'No xe device on this node; waiting for one. Ctrl-C stops.\n';
-  return `Watching ${addresses.join(', ')}. Ctrl-C stops.\n`;
+/** What is followed on this node, in one line. */
+function introduction({ devices: { devices } }: NodeWatch, features: FeatureBoard): string {
+  const line = modeLine(features.all(), devices.length);
+  const addresses = devices.map(({ pciBdf }) => pciBdf).join(', ');
+  return addresses === '' ? `Watching: ${line}. Ctrl-C stops.\n` : `Watching ${addresses}: ${line}. Ctrl-C stops.\n`;
 }

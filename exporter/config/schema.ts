@@ -20,7 +20,7 @@ import {
 /** The commands and what each is for, in the order `--help` lists them. */
 export const COMMANDS = {
   serve: 'Run the exporter: watch the xe devices of this node, serve /metrics, send OTLP log events.',
-  watch: 'Print xe device events in the terminal as they happen.',
+  watch: 'Print xe device events in the terminal as they happen, from whatever sources this node has.',
   doctor: 'Tell what works on this node, what does not, why, and how to fix it.',
   demo: 'Run the whole exporter on simulated events; needs no GPU, no kernel support, no privileges.',
 } as const;
@@ -82,7 +82,7 @@ export const OPTIONS = {
   mode: {
     flag: 'mode',
     kind: 'value',
-    commands: ['serve'],
+    commands: ['serve', 'watch'],
     default: 'auto',
     unit: MODES.join('|'),
     help: 'Where events come from: auto takes every source this node has, each incident once; watch_queue only the xe watch queue; fallback only kernel log and uevents.',
@@ -118,7 +118,7 @@ export const OPTIONS = {
   kmsg: {
     flag: 'kmsg',
     kind: 'value',
-    commands: ['serve'],
+    commands: ['serve', 'watch'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
     help: 'Whether to read the kernel log: /dev/kmsg, or syslog(2) where that is closed to the exporter.',
@@ -127,7 +127,7 @@ export const OPTIONS = {
   kmsgSinceBoot: {
     flag: 'kmsg-since-boot',
     kind: 'switch',
-    commands: ['serve'],
+    commands: ['serve', 'watch'],
     default: 'false',
     unit: 'true|false',
     help: 'Start with the first line that the kernel still has, instead of now. Every start of the exporter counts those lines again.',
@@ -136,7 +136,7 @@ export const OPTIONS = {
   uevent: {
     flag: 'uevent',
     kind: 'value',
-    commands: ['serve'],
+    commands: ['serve', 'watch'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
     help: 'Whether to listen to the uevents of the kernel: wedged devices, coredumps, the driver bound and unbound.',

@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { COMMANDS } from '../../exporter/config/schema.js';
+import { FixtureTree } from '../helpers/fixture-tree.js';
 
 const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'main-'));
@@ -143,6 +144,19 @@ describe('doctor', () => {
     const { code, stdout } = await ended(start([...args], { XE_EXPORTER_NATIVE_PATH: '/no/such.node' }));
     assert.equal(code, 0);
     assert.match(stdout, /^✘ native addon .*does not load/m);
+  });
+});
+
+describe('watch', () => {
+  it('refuses to follow nothing, and says of each source why', async (t) => {
+    const sys = new FixtureTree(t);
+    sys.xeDevice('0000:03:00.0', { renderD128: '226:128' });
+    const off = ['--mode=fallback', '--kmsg=off', '--uevent=off', '--kubernetes=off'];
+    const { code, stdout, stderr } = await run('watch', `--path-sysfs=${sys.root}`, ...off, '--log-format=text');
+    assert.deepEqual([code, stdout], [1, '']);
+    const last = stderr.trimEnd().split('\n').at(-1) ?? '';
+    assert.match(last, /^xe-exporter: no source of xe device events can be followed here: .*\[XEE_NO_EVENT_SOURCE\]$/);
+    for (const source of ['watch_queue', 'kmsg', 'uevent']) assert.match(last, new RegExp(`${source}: \\S`));
   });
 });
 

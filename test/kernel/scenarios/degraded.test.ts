@@ -49,11 +49,10 @@ test('a kernel without the watch', { skip: supported && 'this kernel has it' }, 
 
 test('watch refuses to follow nothing', { skip: supported && 'this kernel has it' }, () => {
   const main = fileURLToPath(new URL('../../../exporter/main.js', import.meta.url));
-  const { status, stderr } = spawnSync(process.execPath, [main, 'watch', '--log-level=fatal', '--log-format=text'], {
-    encoding: 'utf8',
-  });
+  const args = [main, 'watch', '--mode=watch_queue', '--log-level=fatal', '--log-format=text'];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.equal(status, 1);
-  assert.match(stderr, /XEE_WATCH_QUEUE_UNSUPPORTED/);
+  assert.match(stderr, /followed here: watch_queue: .*\[XEE_NO_EVENT_SOURCE\]/);
 });
 
 test('another user than root without privileges', { skip: !supported && 'nothing to be denied' }, async () => {

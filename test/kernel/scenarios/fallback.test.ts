@@ -81,6 +81,27 @@ test('a rebind failure is on /metrics within a second', async () => {
   await client.exit();
 });
 
+test('watch follows the kernel log and uevents, says so, and prints the failure', async () => {
+  const client = await startClient({ files: [RENDER1] });
+  const watch = await ExporterProcess.run(['watch', '--json', '--errno=ENOSPC', '--count=1'], {}, ({ raw }) =>
+    String(raw).startsWith('Watching') ? String(raw) : undefined,
+  );
+  assert.match(watch.url, /^Watching 0000:03:00\.0, 0000:04:00\.0: VM rebind errors come from the kernel log/);
+  const before = await errors(GPU1, 'ENOSPC');
+  postVmError({ client: client.id, errno: -12 }, { client: client.id, errno: -28 });
+  assert.equal(await watch.exited, 0);
+  assert.equal(watch.stdout.length, 1);
+  const { event_name, attributes } = JSON.parse(watch.stdout[0]!) as {
+    event_name: string;
+    attributes: Record<string, unknown>;
+  };
+  assert.equal(event_name, 'xe.vm.rebind_error');
+  assert.deepEqual([attributes['pci.bdf'], attributes['xe.event.source']], [GPU1, 'kmsg']);
+  assert.equal(attributes['process.pid'], client.pid, 'the only client, by the same evidence as for serve');
+  await waitFor('serve to count it, too', async () => (await errors(GPU1, 'ENOSPC')) === before + 1);
+  await client.exit();
+});
+
 test('each kind of trouble of the kernel log counts for its device', async () => {
   const lines: readonly (readonly [metric: string, level: number, text: string])[] = [
     [
