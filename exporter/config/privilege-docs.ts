@@ -30,18 +30,14 @@ export function explainPrivileges(rows: readonly FeaturePrivileges[] = PRIVILEGE
 }
 
 function needs({ capabilities, hostPid, devices, mounts, rbac }: FeaturePrivileges): string[] {
-  const paths = (optional: boolean): string =>
-    mounts
-      .filter((mount) => (mount.optional ?? false) === optional)
-      .map(({ path }) => path)
-      .join(' and ');
-  const readOnly = (list: string): string[] => (list === '' ? [] : [`${list} read-only`]);
+  const folders = mounts.filter(({ optional }) => optional !== true);
+  const optionalFolders = mounts.filter(({ optional }) => optional === true).map(({ path }) => path);
   const account = rbac === null ? '' : `a service account that may ${rbac.verbs.join(' and ')} ${rbac.resource}`;
   return [
     ...capabilities.map((name) => `CAP_${name}`),
     ...(hostPid ? ["the host's pid namespace"] : []),
     ...devices.map((path) => `access to ${path}`),
-    ...readOnly(paths(false)),
-    [...(account === '' ? [] : [account]), ...readOnly(paths(true))].join(', or '),
+    ...folders.map(({ path, instead }) => [`${path} read-only`, instead].filter(Boolean).join(', or ')),
+    [account, optionalFolders.length > 0 && `${optionalFolders.join(' and ')} read-only`].filter(Boolean).join(', or '),
   ].filter((need) => need !== '');
 }

@@ -8,6 +8,8 @@ export interface Mount {
   readonly path: string;
   /** The feature also works without it, by another way. */
   readonly optional?: true;
+  /** Serves as well as the mount, where it is there; the chart mounts nevertheless, because most pods have no render node. */
+  readonly instead?: string;
 }
 
 /** What one feature asks of whoever runs the exporter: the one source for the chart, INSTALL.md and `doctor --explain-privileges`. */
@@ -90,11 +92,12 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
     does: 'say who held how much GPU memory',
     capabilities: ['SYS_PTRACE'],
     hostPid: true,
-    mounts: [{ path: '/sys/kernel/debug' }],
+    mounts: [{ path: '/sys/kernel/debug', instead: 'access to /dev/dri/renderD*' }],
     why:
-      'fdinfo of another user’s process is a ptrace(2) read: CAP_SYS_PTRACE. The fill of a device is in debugfs, where reading wakes ' +
-      'nothing; without debugfs the driver is asked through the render node.',
-    without: 'No memory metrics, and no snapshot on out-of-memory events.',
+      'fdinfo of another user’s process is a ptrace(2) read: CAP_SYS_PTRACE. How full a device is stands in debugfs; ' +
+      'without debugfs the driver is asked through the render node, while the device is awake.',
+    without:
+      'No memory metrics, and no snapshot on out-of-memory events; without the capability or the pid namespace, what devices hold remains.',
   },
   {
     ...NOTHING,

@@ -41,6 +41,10 @@ describe('the privilege table', () => {
       explainPrivileges(),
       /needs {4}a service account that may list and watch pods, or \/var\/log\/pods and \S+ read-only/,
     );
+    assert.match(
+      explainPrivileges(),
+      /namespace; \/sys\/kernel\/debug read-only, or access to \/dev\/dri\/renderD\*$/m,
+    );
   });
 });
 
