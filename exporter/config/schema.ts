@@ -308,7 +308,7 @@ export const OPTIONS = {
   memoryInterval: {
     flag: 'memory-interval',
     kind: 'value',
-    commands: ['serve'],
+    commands: ['serve', 'doctor'],
     default: '30s',
     unit: 'duration|off',
     help: 'How often the memory of awake devices is read, 15s to 60m; off also leaves it out of log events. A sleeping device is never woken.',

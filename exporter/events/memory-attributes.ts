@@ -1,4 +1,4 @@
-import type { ClientMemory, MemorySnapshot } from '../host/memory.js';
+import type { ClientMemory, MemorySnapshot, RegionMemory } from '../host/memory.js';
 import { ATTRIBUTE, REGION_ATTRIBUTE } from '../telemetry/names.js';
 import type { AttributeValue } from './device-event.js';
 
@@ -46,11 +46,12 @@ export function memoryAttributes(
 export function memoryClause(snapshot: MemorySnapshot): string {
   // VRAM where there is some, else what an integrated GPU has of host memory.
   const shown = snapshot.regions.filter(({ region }) => isVram(region));
-  const used = (shown.length > 0 ? shown : snapshot.regions).flatMap(({ region, usedBytes, sizeBytes }) =>
-    usedBytes === undefined ? [] : [`${region} ${gibibytes(usedBytes)} of ${gibibytes(sizeBytes)} GiB used`],
-  );
+  const regions = shown.length > 0 ? shown : snapshot.regions;
+  const used = describeMemory(regions.filter(({ usedBytes }) => usedBytes !== undefined));
   const [most] = topConsumers(snapshot);
-  return [...used, ...(most ? [`most by ${most.owner} (${amount(most.bytes)})`] : [])].join(', ');
+  return [...(used === '' ? [] : [used]), ...(most ? [`most by ${most.owner} (${amount(most.bytes)})`] : [])].join(
+    ', ',
+  );
 }
 
 /** By owner, the most first; none unless the snapshot may name others. */
@@ -82,6 +83,17 @@ function isVram(region: string): boolean {
 
 function amount(bytes: number): string {
   return bytes >= GIB / 10 ? `${gibibytes(bytes)} GiB` : `${(bytes / MIB).toFixed(1)} MiB`;
+}
+
+/** Each region with its size and, where it is known, its use: `vram0 0.3 of 12.0 GiB used, gtt 31.0 GiB`. Pure. */
+export function describeMemory(regions: readonly RegionMemory[]): string {
+  return regions
+    .map(({ region, usedBytes, sizeBytes }) =>
+      usedBytes === undefined
+        ? `${region} ${gibibytes(sizeBytes)} GiB`
+        : `${region} ${gibibytes(usedBytes)} of ${gibibytes(sizeBytes)} GiB used`,
+    )
+    .join(', ');
 }
 
 function gibibytes(bytes: number): string {

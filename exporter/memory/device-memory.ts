@@ -1,6 +1,8 @@
 import { constants } from 'node:os';
 import type { XeDevice } from '../host/device.js';
+import type { RegionMemory } from '../host/memory.js';
 import type { NativeFailure } from '../native/binding.js';
+import type { MemoryAnswers } from './memory-feature.js';
 import { isRefusal, type MemoryItem, type MemoryReader, type MemoryResult } from './memory-reader.js';
 
 const { EACCES, EPERM } = constants.errno;
@@ -29,7 +31,7 @@ interface Waiter {
  * What is known of one device's memory, and the one read of it that is under way. What is urgent breaks off what is not, which is
  * taken up again behind it. JavaScript thread only.
  */
-export class DeviceMemory {
+export class DeviceMemory implements MemoryAnswers {
   readonly #device: XeDevice;
   readonly #reader: MemoryReader;
   readonly #now: () => number;
@@ -41,9 +43,7 @@ export class DeviceMemory {
   readonly #waiting = new Set<MemoryItem>();
   #underWay: { readonly items: ReadonlySet<MemoryItem>; readonly urgent: boolean; cancel: () => void } | undefined;
   #givenUp = false;
-  /** Why the regions could not be read the last time; undefined when they could. */
   regionsRefusal: NativeFailure | undefined;
-  /** Why the last client that is still there could not be read. */
   clientRefusal: NativeFailure | undefined;
 
   constructor(device: XeDevice, reader: MemoryReader, now: () => number) {
@@ -52,13 +52,18 @@ export class DeviceMemory {
     this.#now = now;
   }
 
-  /** A read was given up and has not come back: nothing is read until it does. */
+  /** While it is, nothing is read. */
   get hung(): boolean {
     return this.#givenUp;
   }
 
   get(item: MemoryItem): Reading | undefined {
     return this.#readings.get(item);
+  }
+
+  /** At the last good reading; empty without one. */
+  get regions(): readonly RegionMemory[] {
+    return (this.get('regions')?.value ?? []) as readonly RegionMemory[];
   }
 
   /**

@@ -3,7 +3,6 @@ import { errnoName } from '../events/errno.js';
 import type { RegionMemory } from '../host/memory.js';
 import type { NativeFailure } from '../native/binding.js';
 import type { FeatureReport } from '../telemetry/features.js';
-import type { DeviceMemory } from './device-memory.js';
 
 type Report = Omit<FeatureReport, 'feature'>;
 
@@ -12,30 +11,65 @@ const { EACCES, EPERM, ENOENT } = constants.errno;
 const ACTIVE: Report = { state: 'active', reason: '', fix: '' };
 const MOUNT = "Mount the node's debugfs read-only at --path-debugfs, or give the exporter the render nodes.";
 
+/** What to do when clients cannot be read. */
+export const READ_CLIENTS = 'Run with hostPID and CAP_SYS_PTRACE.';
+
+/** What one device answered when its memory was asked for. */
+export interface MemoryAnswers {
+  /** A read was given up and has not come back. */
+  readonly hung: boolean;
+  /** Empty when they were never read. */
+  readonly regions: readonly RegionMemory[];
+  /** Why the regions could not be read the last time; undefined when they could. */
+  readonly regionsRefusal: NativeFailure | undefined;
+  /** Why the last client that is still there could not be read. */
+  readonly clientRefusal: NativeFailure | undefined;
+}
+
 /** What the devices of a node say of reading memory. Pure. */
-export function memoryFeature(memories: readonly DeviceMemory[], clientsWanted: boolean): Report {
-  if (memories.some(({ hung }) => hung)) {
-    return { ...ACTIVE, reason: 'a device does not answer', fix: 'Look for xe errors in the kernel log.' };
-  }
+export function memoryFeature(memories: readonly MemoryAnswers[], clientsWanted: boolean): Report {
+  return memoryTroubles(memories, clientsWanted)[0] ?? ACTIVE;
+}
+
+/** Everything that is wrong, what weighs most first. Pure. */
+export function memoryTroubles(memories: readonly MemoryAnswers[], clientsWanted: boolean): readonly Report[] {
+  const clients = clientsWanted ? clientsTrouble(memories) : undefined;
+  return [hangTrouble(memories), regionsTrouble(memories), clients, sizesOnly(memories)].filter(
+    (trouble) => trouble !== undefined,
+  );
+}
+
+function hangTrouble(memories: readonly MemoryAnswers[]): Report | undefined {
+  return memories.some(({ hung }) => hung)
+    ? { ...ACTIVE, reason: 'a device does not answer', fix: 'Look for xe errors in the kernel log.' }
+    : undefined;
+}
+
+function regionsTrouble(memories: readonly MemoryAnswers[]): Report | undefined {
   // A sleeping device refuses nothing: it was not asked.
   const refusals = memories.map(({ regionsRefusal }) =>
     regionsRefusal?.operation === 'asleep' ? undefined : regionsRefusal,
   );
   const [refusal] = refusals;
-  if (refusal !== undefined && !refusals.includes(undefined)) return refused(refusal);
-  const denied = clientsWanted ? memories.find(({ clientRefusal }) => clientRefusal)?.clientRefusal : undefined;
-  if (denied !== undefined) {
-    return {
+  return refusal !== undefined && !refusals.includes(undefined) ? refused(refusal) : undefined;
+}
+
+function clientsTrouble(memories: readonly MemoryAnswers[]): Report | undefined {
+  const denied = memories.find(({ clientRefusal }) => clientRefusal)?.clientRefusal;
+  return (
+    denied && {
       state: 'denied',
       reason: `clients cannot be read: ${explain(denied)}`,
-      fix: 'Run with hostPID and CAP_SYS_PTRACE.',
-    };
-  }
-  const regions = memories.flatMap((memory) => (memory.get('regions')?.value ?? []) as readonly RegionMemory[]);
-  if (regions.length > 0 && regions.every(({ usedBytes }) => usedBytes === undefined)) {
-    return { ...ACTIVE, reason: 'this kernel tells sizes only', fix: `${MOUNT} CAP_PERFMON helps, too.` };
-  }
-  return ACTIVE;
+      fix: READ_CLIENTS,
+    }
+  );
+}
+
+function sizesOnly(memories: readonly MemoryAnswers[]): Report | undefined {
+  const regions = memories.flatMap((memory) => memory.regions);
+  return regions.length > 0 && regions.every(({ usedBytes }) => usedBytes === undefined)
+    ? { ...ACTIVE, reason: 'this kernel tells sizes only', fix: `${MOUNT} CAP_PERFMON helps, too.` }
+    : undefined;
 }
 
 function refused(refusal: NativeFailure): Report {

@@ -40,6 +40,11 @@ export class NativeMemoryReader implements MemoryReader {
     this.#options = options;
   }
 
+  /** Where the regions of a device come from, as far as is known by now. */
+  regionsFrom(device: XeDevice): 'debugfs' | 'render node' {
+    return this.#byQuery.has(device) ? 'render node' : 'debugfs';
+  }
+
   read(device: XeDevice, items: readonly MemoryItem[], handlers: MemoryReadHandlers): () => void {
     let cancelled = false;
     let cancel = (): void => undefined;

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { describe, it } from 'node:test';
 import type { CommandContext } from '../../exporter/commands/command.js';
 import { CHECKS } from '../../exporter/commands/doctor/checks.js';
 import { gatherFacts } from '../../exporter/commands/doctor/facts.js';
 import type { ClientFacts, Facts, Finding } from '../../exporter/commands/doctor/finding.js';
+import type { MemoryFacts } from '../../exporter/commands/doctor/memory-facts.js';
 import { formatReport, makeReport } from '../../exporter/commands/doctor/report.js';
 import { parseArguments } from '../../exporter/config/argv.js';
 import { loadConfig } from '../../exporter/config/load.js';
@@ -16,10 +18,12 @@ import type { DrmFd, NativeAddon } from '../../exporter/native/binding.js';
 
 import { loadNative } from '../../exporter/native/load.js';
 import { aDevice } from '../helpers/events.js';
+import { FixtureTree } from '../helpers/fixture-tree.js';
 import { pem } from '../helpers/web-config.js';
 
-const { EACCES, EINVAL, EPERM, ESRCH } = constants.errno;
+const { EACCES, EAGAIN, EINVAL, ENOENT, EPERM, ESRCH } = constants.errno;
 const ENOPKG = 65;
+const GIB = 1024 ** 3;
 
 const device = aDevice();
 const fd: DrmFd = { pid: 42, fd: 5, minor: 128, startTime: 1n, comm: 'app' };
@@ -65,9 +69,27 @@ const GOOD: Facts = {
   watches: [{ device, support: { request: 0x4010644f, state: 'active', reason: 'ioctl 0x0f', fix: '', retry: false } }],
   clients,
   messages: [{ source: 'kmsg', opened: { run: { stop: async () => undefined } } }],
+  memory: [
+    {
+      device,
+      from: 'debugfs',
+      hung: false,
+      regions: [
+        { region: 'vram0', usedBytes: GIB / 2, sizeBytes: 12 * GIB },
+        { region: 'gtt', usedBytes: 0, sizeBytes: 31 * GIB },
+      ],
+      regionsRefusal: undefined,
+      clientRefusal: undefined,
+      tried: 3,
+      readable: 3,
+    },
+  ],
   otlp: { wanted: true, reason: 'OTEL_EXPORTER_OTLP_ENDPOINT is set', warning: undefined },
   webConfig: protection('everything.good.yml'),
 };
+const memory = (change: Partial<MemoryFacts>): Partial<Facts> => ({
+  memory: GOOD.memory?.map((facts) => ({ ...facts, ...change })),
+});
 const privileges = (change: Partial<Facts['privileges']>): Partial<Facts> => ({
   privileges: { ...GOOD.privileges, ...change },
 });
@@ -245,6 +267,59 @@ describe('checks', () => {
       /kmsg: open failed with EPERM/,
       /CAP_SYSLOG/,
     ],
+    [
+      'memory',
+      {},
+      'ok',
+      /^vram0 0\.5 of 12\.0 GiB used, gtt 0\.0 of 31\.0 GiB used, from debugfs; what 3 of 3 open files hold, from fdinfo$/,
+      /^$/,
+    ],
+    ['memory', memory({ from: 'render node', tried: 0, readable: 0 }), 'ok', /used, from the render node$/, /^$/],
+    [
+      'memory',
+      memory({ regions: [{ region: 'vram0', usedBytes: undefined, sizeBytes: 12 * GIB }], from: 'render node' }),
+      'warn',
+      /^vram0 12\.0 GiB, from the render node; .*; this kernel tells sizes only$/,
+      /debugfs.*CAP_PERFMON/,
+    ],
+    [
+      'memory',
+      memory({ regions: [], regionsRefusal: { operation: 'open', errno: ENOENT }, tried: 0, readable: 0 }),
+      'warn',
+      /^memory regions cannot be read: open ended with ENOENT; no xe_device_memory_used_bytes, no memory in log events$/,
+      /--path-debugfs, or .* render nodes/,
+    ],
+    [
+      'memory',
+      memory({
+        regions: [],
+        regionsRefusal: { operation: 'open', errno: EACCES },
+        clientRefusal: { operation: 'open', errno: EACCES },
+        tried: 2,
+        readable: 0,
+      }),
+      'warn',
+      /regions cannot be read: .*clients cannot be read: .*what a victim held is not told$/,
+      /debugfs.*CAP_SYS_PTRACE/,
+    ],
+    [
+      'memory',
+      memory({ regions: [], regionsRefusal: { operation: 'asleep', errno: EAGAIN }, tried: 0, readable: 0 }),
+      'ok',
+      /^not read: the device sleeps, and is not woken$/,
+      /^$/,
+    ],
+    [
+      'memory',
+      { ...memory({ tried: 0, readable: 0 }), clients: { ...clients, scan: { ...clients.scan, denied: 3 } } },
+      'warn',
+      /from debugfs; clients in 3 processes that may not be looked into/,
+      /^Run with hostPID and CAP_SYS_PTRACE\.$/,
+    ],
+    ['memory', memory({ hung: true, regions: [] }), 'warn', /a device does not answer/, /kernel log/],
+    ['memory', { memory: undefined }, 'off', /--memory-interval/, /^$/],
+    ['memory', { addonError: noAddon, memory: [] }, 'off', /addon/, /^$/],
+    ['memory', { devices: [], watches: [], memory: [] }, 'off', /no xe device/, /^$/],
     ['web_config', { webConfig: undefined }, 'off', /plain HTTP/, /--web-config-file/],
     ['web_config', { webConfig: protection('other-key.bad.yml') }, 'fail', /is not the key/, /README/],
     ['web_config', { webConfig: protection('missing-files.bad.yml') }, 'fail', /no\.pem": ENOENT/, /may read them/],
@@ -379,11 +454,30 @@ describe('gathering the facts', () => {
     assert.match(other.addonError?.message ?? '', /ELF/);
   });
 
-  it('does not load the addon when watching is switched off', async () => {
+  it('probes no ioctl when watching is switched off', async () => {
+    const native = { ...loadNative(), probe: () => assert.fail('probed') } as unknown as NativeAddon;
     const facts = await gatherFacts(await context(['--xe-watch-ioctl=off']), {
-      loadNative: () => assert.fail('loaded'),
+      loadNative: () => native,
+      listXeDevices: () => [device],
     });
-    assert.deepEqual([facts.watchWanted, facts.addonError, facts.clients], [false, undefined, undefined]);
+    assert.deepEqual([facts.watchWanted, facts.addonError, facts.watches], [false, undefined, []]);
+  });
+
+  it('reads memory as the exporter would, and not when that is switched off', async (t) => {
+    const tree = new FixtureTree(t);
+    tree.file(
+      `dri/${device.pciBdf}/tile0/vram_mm`,
+      readFileSync('test/fixtures/memory-manager/vram_mm-7.2.txt', 'utf8'),
+    );
+    const machine = { listXeDevices: () => [device] };
+    const [facts] = (await gatherFacts(await context([`--path-debugfs=${tree.root}`]), machine)).memory ?? [];
+    assert.deepEqual(
+      facts?.regions.map(({ region }) => region),
+      ['vram0'],
+    );
+    assert.deepEqual([facts?.from, facts?.hung, facts?.tried], ['debugfs', false, 0]);
+    const off = await gatherFacts(await context(['--memory-interval=off']), machine);
+    assert.equal(off.memory, undefined);
   });
 
   it('counts what could be borrowed, what was gone and what was refused', async () => {

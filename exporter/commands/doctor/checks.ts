@@ -1,5 +1,6 @@
 import { errnoName } from '../../events/errno.js';
 import { pipeSupport } from '../../sources/xe-watch-queue/probe.js';
+import { deviceMemory } from './memory-check.js';
 import { webConfig } from './web-config-check.js';
 import { fail, off, ok, warn, type Check, type Facts, type Finding } from './finding.js';
 import { PRIVILEGE_CHECKS } from './privilege-checks.js';
@@ -8,7 +9,7 @@ import { PRIVILEGE_CHECKS } from './privilege-checks.js';
 export const CHECKS: readonly Check[] = [
   { id: 'kernel', title: 'kernel', forWatching: false, run: kernel },
   { id: 'node', title: 'Node.js', forWatching: false, run: ({ nodeVersion }) => ok(nodeVersion) },
-  { id: 'addon', title: 'native addon', forWatching: true, run: addon },
+  { id: 'addon', title: 'native addon', forWatching: false, run: addon },
   { id: 'devices', title: 'xe devices', forWatching: false, run: devices },
   { id: 'notification_pipe', title: 'notification pipe', forWatching: true, run: notificationPipe },
   { id: 'watch_ioctl', title: 'watch ioctl', forWatching: true, run: watchIoctl },
@@ -16,6 +17,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'clients_visible', title: 'xe clients visible', forWatching: true, run: clientsVisible },
   { id: 'clients_borrowable', title: 'xe clients borrowable', forWatching: true, run: clientsBorrowable },
   { id: 'kernel_messages', title: 'kernel messages', forWatching: false, run: kernelMessages },
+  { id: 'memory', title: 'device memory', forWatching: false, run: memory },
   ...PRIVILEGE_CHECKS,
   { id: 'pod_names', title: 'pod names', forWatching: true, run: podNames },
   { id: 'otlp', title: 'OTLP log events', forWatching: false, run: otlp },
@@ -106,6 +108,13 @@ function kernelMessages({ messages, devices: found }: Facts): readonly Finding[]
     const seen = `${source}: ${reason}`;
     return found.length === 0 || state === 'disabled' ? off(seen) : warn(seen, fix);
   });
+}
+
+function memory({ addonError, devices: found, clients, memory: facts }: Facts): Finding | readonly Finding[] {
+  if (facts === undefined) return off('switched off by --memory-interval');
+  if (addonError !== undefined) return off(NO_ADDON);
+  if (found.length === 0) return off(NO_DEVICE);
+  return facts.map((each) => deviceMemory(each, clients?.scan.denied ?? 0));
 }
 
 function podNames({ podNames: { state, reason, fix } }: Facts): Finding {

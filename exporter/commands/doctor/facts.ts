@@ -16,6 +16,7 @@ import { probeWatchIoctl } from '../../sources/xe-watch-queue/probe.js';
 import { FeatureBoard } from '../../telemetry/features.js';
 import type { CommandContext } from '../command.js';
 import type { ClientFacts, Facts } from './finding.js';
+import { readMemory } from './memory-facts.js';
 
 /** A sample that tells as much as all of them, in bounded time. */
 const MOST_BORROWED = 256;
@@ -36,11 +37,14 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
   const machine: Machine = { loadNative, listXeDevices, ...given };
   const devices = machine.listXeDevices(config.sysRoot);
   const watchWanted = config.xeWatchIoctl !== 'off';
-  const native = watchWanted ? load(machine, env['XE_EXPORTER_NATIVE_PATH']) : undefined;
+  const native = load(machine, env['XE_EXPORTER_NATIVE_PATH']);
   const addon = native instanceof CodedError ? undefined : native;
 
   const pipe = addon?.probePipe();
-  const canProbe = addon !== undefined && pipe === undefined;
+  const canProbe = addon !== undefined && pipe === undefined && watchWanted;
+  const survivability = devices.filter(({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf).inSurvivability);
+  const clients = addon && (await findClients(addon, config.procRoot, devices));
+  const alive = devices.filter((device) => !survivability.includes(device));
   return {
     nodeVersion,
     watchWanted,
@@ -51,12 +55,13 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     podNames: await findPodNames(context),
     privileges: readPrivileges(config.procRoot),
     devices,
-    survivability: devices.filter(({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf).inSurvivability),
+    survivability,
     addonError: native instanceof CodedError ? native : undefined,
     pipe,
     watches: canProbe ? await probeEach(addon, devices, context) : [],
     messages: addon ? await openMessages(addon, devices, config) : [],
-    clients: addon && (await findClients(addon, config.procRoot, devices)),
+    clients,
+    memory: await readMemories(addon, alive, clients?.scan.fds ?? [], config),
     otlp: otlpWanted(env, config.otlpEndpoint ?? ''),
     webConfig: config.webConfigFile === undefined ? undefined : loadProtection(config.webConfigFile).outcome,
   };
@@ -118,6 +123,17 @@ async function probeEach(
     watches.push({ device, support: await probeWatchIoctl(addon, device, config.devRoot, config.xeWatchIoctl) });
   }
   return watches;
+}
+
+/** All at once: each has its own deadline. */
+async function readMemories(
+  addon: NativeAddon | undefined,
+  devices: readonly XeDevice[],
+  files: readonly DrmFd[],
+  config: CommandContext['config'],
+): Promise<Facts['memory']> {
+  if (config.memoryInterval === 0) return undefined;
+  return addon ? Promise.all(devices.map((device) => readMemory(addon, config, device, files))) : [];
 }
 
 async function findClients(

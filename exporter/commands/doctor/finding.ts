@@ -8,6 +8,7 @@ import type { Opened } from '../../sources/supervised-source.js';
 import type { FeatureReport } from '../../telemetry/features.js';
 import type { SourceName } from '../../telemetry/names.js';
 import type { WatchSupport } from '../../sources/xe-watch-queue/probe.js';
+import type { MemoryFacts } from './memory-facts.js';
 
 /**
  * `ok` works; `warn` works, but may not always; `fail` was wanted and does not work; `off` was not wanted, or has no meaning here.
@@ -46,6 +47,8 @@ export interface Facts {
   readonly pipe: NativeResult;
   readonly watches: readonly { readonly device: XeDevice; readonly support: WatchSupport }[];
   readonly clients: ClientFacts | undefined;
+  /** One a device that was asked; undefined with --memory-interval=off. */
+  readonly memory: readonly MemoryFacts[] | undefined;
   readonly otlp: OtlpDecision;
   /** What became of opening the kernel log and the uevents, as the exporter would. */
   readonly messages: readonly MessageFacts[];
