@@ -40,15 +40,13 @@ function valueOf(key: string, pair: string | undefined): string | undefined {
   return pair?.startsWith(`${key}=`) ? pair.slice(key.length + 1) : undefined;
 }
 
-const SLOT_NAME = new RegExp(`^${PCI_ADDRESS}$`);
-const IN_DEVPATH = new RegExp(`/(${PCI_ADDRESS})(?=/|$)`, 'g');
+/** A PCI function as the last folder of a device path, or with only its DRM nodes below it. */
+const PCI_FOLDER = new RegExp(`/(${PCI_ADDRESS})(?:/drm/|$)`);
 
 /**
- * PCI address of the device a uevent is about: the slot of a PCI device, for what hangs below one (a DRM node) the nearest above it.
- * Undefined for devices of no bus; a devcoredump is one, its `failing_device` link leads on.
+ * PCI address of the device a uevent is about; undefined for other devices below a PCI function, and for those of no bus: a
+ * devcoredump is one, its `failing_device` link leads on.
  */
-export function pciBdfOf({ devpath, values }: Uevent): string | undefined {
-  const slot = values.get('PCI_SLOT_NAME');
-  if (slot !== undefined && SLOT_NAME.test(slot)) return slot;
-  return [...devpath.matchAll(IN_DEVPATH)].at(-1)?.[1];
+export function pciBdfOf({ devpath }: Uevent): string | undefined {
+  return PCI_FOLDER.exec(devpath)?.[1];
 }

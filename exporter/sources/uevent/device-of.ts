@@ -2,10 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { DeviceTable } from '../../host/device-table.js';
 import type { XeDevice } from '../../host/device.js';
-import type { Uevent } from '../../wire/uevent.js';
-
-/** A PCI function as a folder of a device path, with what lies below it. */
-const PCI_FOLDER = /\/([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(?:\/drm\/|$)/;
+import { pciBdfOf, type Uevent } from '../../wire/uevent.js';
 
 /** The xe device a uevent is about; undefined for every other device. */
 export function deviceOf(
@@ -13,10 +10,7 @@ export function deviceOf(
   devices: Pick<DeviceTable, 'at' | 'heardOf'>,
   sysRoot: string,
 ): XeDevice | undefined {
-  const address =
-    uevent.subsystem === 'devcoredump'
-      ? failingDevice(join(sysRoot, uevent.devpath))
-      : PCI_FOLDER.exec(uevent.devpath)?.[1];
+  const address = uevent.subsystem === 'devcoredump' ? failingDevice(join(sysRoot, uevent.devpath)) : pciBdfOf(uevent);
   if (address === undefined) return undefined;
   return uevent.values.get('DRIVER') === 'xe' ? devices.heardOf(address) : devices.at(address);
 }
