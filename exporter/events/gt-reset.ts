@@ -4,7 +4,7 @@ import { onGpu } from './place.js';
 
 /**
  * The driver reset a whole GT (xe_gt.c, Linux 6.8 to 7.2): once for each reset that began. `trying reset`, `reset queued` and `reset
- * done` say no more; `reset failed` is an error of its own and mostly ends in a wedged device.
+ * done` say no more; `reset failed` follows a start that was counted, and is an error of its own: see kernel-log-error.ts.
  */
 export const gtReset = define({
   name: EVENT.gtReset,

@@ -1,5 +1,6 @@
-import { EVENT, METRIC } from '../telemetry/names.js';
+import { ATTRIBUTE, EVENT, METRIC } from '../telemetry/names.js';
 import { define } from './definition.js';
+import type { DeviceEvent } from './device-event.js';
 import { messageOf } from './kernel-log-message.js';
 import { onGpu } from './place.js';
 
@@ -15,6 +16,24 @@ const FOLLOW_UPS: readonly RegExp[] = [
   /^illegal (?:init\/ADS data|register in save\/restore|workaround KLV data|feature flag specified)/,
   /^\[Hardware Error\]: /,
   /^Firmware flash required, /,
+];
+
+/**
+ * Errors that mean more than that somebody should look, of which no metric of their own would tell more. A failed reset was counted
+ * as a GT reset when it started (xe_gt.c); a wedged device mostly follows, but not where wedged_mode is 0. A firmware crash asks for a
+ * GT reset (xe_guc_ct.c), which does not always come: such a GPU was seen to hang for good.
+ */
+const GRAVE: readonly (readonly [message: RegExp, body: (event: DeviceEvent) => string])[] = [
+  [
+    /^reset failed \(/,
+    (event) =>
+      `A GT${onGpu(event)} could not be reset: it does no work until the driver is bound again or the node rebooted.`,
+  ],
+  [
+    /^GuC (?:Crash dump|Exception) notification$/,
+    (event) =>
+      `The GuC firmware${onGpu(event)} crashed: the driver resets the GT; if no GT reset is told, drain the node and reset the GPU.`,
+  ],
 ];
 
 /** Whether a line that is no event of its own belongs to one that is. */
@@ -41,7 +60,14 @@ export const kernelLogError = define({
   },
   counts: 'device',
   metric: METRIC.kernelLogErrors,
-  severity: () => 13,
+  severity: (event) => (grave(event) === undefined ? 13 : 17),
   errorType: () => 'kernel_log',
-  body: (event) => `The xe driver logged an error${onGpu(event)} that has no event of its own: see the kernel log.`,
+  body: (event) =>
+    grave(event)?.(event) ??
+    `The xe driver logged an error${onGpu(event)} that has no event of its own: see the kernel log.`,
 });
+
+function grave({ details }: DeviceEvent): ((event: DeviceEvent) => string) | undefined {
+  const message = String(details?.[ATTRIBUTE.kernelLogMessage] ?? '');
+  return GRAVE.find(([pattern]) => pattern.test(message))?.[1];
+}

@@ -5,6 +5,7 @@ import { errnoNameOf } from '../../exporter/events/errno.js';
 import { eventTable } from '../../exporter/events/event-table.js';
 import { hardwareError } from '../../exporter/events/hardware-error.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
+import { kernelLogError } from '../../exporter/events/kernel-log-error.js';
 import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
 import { withSection } from '../../exporter/config/markdown.js';
 import {
@@ -15,7 +16,7 @@ import {
   RECEIVED_EVENTS,
 } from '../../exporter/telemetry/names.js';
 import { HEADER_BYTES } from '../../exporter/wire/watch-notification.js';
-import { aClient, anEvent, aWorkload } from '../helpers/events.js';
+import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
 
 const clients = {
   'no client': undefined,
@@ -121,6 +122,26 @@ test('a hardware error is as grave as the hardware says, and gravest when it doe
   );
   assert.equal(new Set(seen.map(([, , body]) => body)).size, 3);
   assert.deepEqual(hardwareError.metricLabels?.(anEvent({ definition: hardwareError })), ['unknown']);
+});
+
+test('an error of the kernel log that means a dead GPU is graver, and says what to do', () => {
+  const of = (message?: string) => {
+    const details = message === undefined ? undefined : { [ATTRIBUTE.kernelLogMessage]: message };
+    const event = anEvent({ definition: kernelLogError, client: undefined, device: aDevice(), details });
+    return [kernelLogError.severity(event), kernelLogError.body(event)] as const;
+  };
+  assert.deepEqual(
+    ['reset failed (-ETIMEDOUT)', 'GuC Crash dump notification', 'GuC Exception notification'].map(
+      (text) => of(text)[0],
+    ),
+    [17, 17, 17],
+  );
+  assert.match(of('reset failed (-ETIMEDOUT)')[1], /^A GT on GPU .* could not be reset: .* rebooted\.$/);
+  assert.match(of('GuC Exception notification')[1], /^The GuC firmware .* crashed: .* drain the node/);
+  for (const text of [undefined, 'PCODE Mailbox failed: 6 Illegal Data', 'VF reset failed (-5)']) {
+    assert.equal(of(text)[0], 13, text);
+    assert.match(of(text)[1], /no event of its own/);
+  }
 });
 
 test('an error is called by its name, however the kernel prints it', () => {
