@@ -1,19 +1,16 @@
+import { constants } from 'node:os';
 import { before, LATE } from '../deadline.js';
 import type { XeDevice } from '../host/device.js';
-import type { DeviceTable } from '../host/device-table.js';
-import { readDrmFdinfo } from '../host/fdinfo.js';
+import { MAX_DEVICES, type DeviceTable } from '../host/device-table.js';
+import { readDrmFdinfo, type DrmFdinfoAnswer } from '../host/fdinfo.js';
 import { creationTime, executableName, readBootTime } from '../host/process-identity.js';
-import type { DrmFd } from '../native/binding.js';
+import type { DrmFd, NativeAddon } from '../native/binding.js';
 import type { XeClient } from './client.js';
 import type { ClientNaming } from './client-naming.js';
 import type { ClientTable } from './client-table.js';
 import { FdIdentities } from './fd-identities.js';
 
-/**
- * fdinfo reads under way at once, one a device, those given up included: each can wait for its GPU on one of libuv's four pool
- * threads, and a hung GPU must neither take them all nor keep the others from being asked.
- */
-const IDENTIFICATIONS_AT_ONCE = 2;
+const { ENOENT, ESRCH } = constants.errno;
 
 /** A read that lasts longer than this is left to itself; its device is asked again at the first look after its end. */
 const IDENTIFICATION_DEADLINE_MS = 2_000;
@@ -22,6 +19,7 @@ const IDENTIFICATION_DEADLINE_MS = 2_000;
 const ENDED_REMEMBERED = 4_096;
 
 export interface ClientIntakeOptions {
+  readonly native: Pick<NativeAddon, 'startReads'>;
   readonly procRoot: string;
   readonly devices: DeviceTable;
   readonly clients: ClientTable;
@@ -78,7 +76,7 @@ export class ClientIntake {
     return this.#stopping.signal.aborted;
   }
 
-  /** Asks the files that were never asked, a few devices at a time, one caller after the other. */
+  /** Asks the files that were never asked, one of each device at a time, one caller after the other. */
   identify(fds: readonly DrmFd[], options: IdentifyOptions = {}): Promise<void> {
     this.#asking = this.#asking.then(() => this.#askAll(fds, options));
     return this.#asking;
@@ -162,17 +160,20 @@ export class ClientIntake {
     return client;
   }
 
-  /** A read that is late takes its lane with it until it ends. */
+  /** Devices that are gone count, too, while a read of theirs has not come back: threads are bounded. */
   async #askAll(fds: readonly DrmFd[], options: IdentifyOptions): Promise<void> {
-    const { wanted = () => true, again = () => false } = options;
+    const { wanted, again = () => false } = options;
     const isOpen = (fd: DrmFd): boolean => again(fd) || (this.#identities.get(fd)?.doubted ?? true);
-    const queue = this.#byDevice(fds.filter(isOpen)).entries();
-    const lane = async (): Promise<void> => {
-      for (const [device, files] of queue) {
-        for (const file of files) if (wanted(file) && !(await this.#ask(device, file, options))) break;
+    const askDevice = async (device: XeDevice, files: readonly DrmFd[]): Promise<void> => {
+      // A search ends with its last find; the thread would run ahead of that.
+      for (const batch of wanted ? files.map((file) => [file]) : [files]) {
+        if (wanted?.(batch[0]!) === false) continue;
+        if (!(await this.#ask(device, batch, options))) break;
       }
     };
-    await Promise.all(Array.from({ length: Math.max(0, IDENTIFICATIONS_AT_ONCE - this.#late.size) }, lane));
+    const most = Math.max(0, MAX_DEVICES - this.#late.size);
+    const devices = [...this.#byDevice(fds.filter(isOpen))].slice(0, most);
+    await Promise.all(devices.map(([device, files]) => askDevice(device, files)));
   }
 
   #byDevice(fds: readonly DrmFd[]): Map<XeDevice, DrmFd[]> {
@@ -187,24 +188,34 @@ export class ClientIntake {
     return files;
   }
 
-  /** @returns false when the answer did not come in time, or nobody wants it any more */
-  async #ask(device: XeDevice, found: DrmFd, { identified }: IdentifyOptions): Promise<boolean> {
-    const { procRoot, identificationDeadlineMs = IDENTIFICATION_DEADLINE_MS } = this.#options;
+  /** @returns false when an answer did not come in time, or nobody wants it any more */
+  async #ask(device: XeDevice, files: readonly DrmFd[], { identified }: IdentifyOptions): Promise<boolean> {
+    const { native, procRoot, identificationDeadlineMs = IDENTIFICATION_DEADLINE_MS } = this.#options;
     const { signal } = this.#stopping;
     if (signal.aborted) return false;
-    const reading = readDrmFdinfo(procRoot, found.pid, found.fd).catch((error: NodeJS.ErrnoException) => error);
-    const answer = await before(identificationDeadlineMs, reading, signal);
-    if (answer === LATE) {
-      this.#late.add(device);
-      void reading.then(() => this.#late.delete(device));
-      return false;
+    let answers = 0;
+    let givenUp = false;
+    const { done, cancel } = readDrmFdinfo(native, procRoot, files, (index, answer) => {
+      answers++;
+      if (!givenUp) this.#take(files[index]!, answer, identified);
+    });
+    for (let seen = -1; seen < answers && !signal.aborted;) {
+      seen = answers;
+      if ((await before(identificationDeadlineMs, done, signal)) !== LATE) return true;
     }
-    if (answer instanceof Error) {
-      if (answer.code === 'ENOENT' || answer.code === 'ESRCH') this.#identities.delete(found);
+    givenUp = true;
+    this.#late.add(device);
+    cancel();
+    void done.then(() => this.#late.delete(device));
+    return false;
+  }
+
+  #take(found: DrmFd, answer: DrmFdinfoAnswer, identified: IdentifyOptions['identified']): void {
+    if (answer && 'errno' in answer) {
+      if (answer.errno === ENOENT || answer.errno === ESRCH) this.#identities.delete(found);
     } else if (answer?.driver === 'xe') {
       this.#identities.set(found, answer.clientId);
       identified?.(found, answer.clientId);
     } else this.#identities.delete(found);
-    return true;
   }
 }

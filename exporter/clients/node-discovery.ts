@@ -15,7 +15,7 @@ export type DiscoveryMode = 'auto' | 'debugfs' | 'proc';
 
 export interface NodeDiscoveryOptions {
   readonly mode: DiscoveryMode;
-  readonly native: Pick<NativeAddon, 'scanDrmFds' | 'findDrmFds' | 'DirectoryWatch'>;
+  readonly native: Pick<NativeAddon, 'scanDrmFds' | 'findDrmFds' | 'startReads' | 'DirectoryWatch'>;
   readonly procRoot: string;
   readonly debugfsRoot: string;
   readonly devices: DeviceTable;

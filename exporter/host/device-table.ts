@@ -3,7 +3,7 @@ import { listXeDevices } from './devices.js';
 import { PciIds } from './pci-ids.js';
 
 /** More devices than any node has; what lies beyond is left out and reported once. */
-const MAX_DEVICES = 64;
+export const MAX_DEVICES = 64;
 
 export interface DeviceTableOptions {
   /** Lists the devices of the node now; by default from sysfs. */

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DrmFd, NativeAddon, NativeFailure } from '../native/binding.js';
 
 /** What identifies a drm client (Documentation/gpu/drm-usage-stats.rst). */
 export interface DrmFdinfo {
@@ -11,15 +11,46 @@ export interface DrmFdinfo {
   readonly pciBdf: string | undefined;
 }
 
+/** Why a file could not be read (EACCES, ENOENT, ESRCH; `cancelled`), or undefined for one that is no drm file any more. */
+export type DrmFdinfoAnswer = DrmFdinfo | NativeFailure | undefined;
+
+/** Reads that are under way. */
+export interface DrmFdinfoReads {
+  /** Resolves after the last answer; it keeps no event loop alive. */
+  readonly done: Promise<void>;
+  /** Has the files that were not begun answered at once. */
+  readonly cancel: () => void;
+}
+
 /**
- * Reads who a drm file is. On xe this resumes the GPU and can wait for queues being torn down: once per new client, on a
- * pool thread, never on the event path and never on a schedule.
- *
- * @returns undefined when the file is not a drm file any more.
- * @throws the file system's error (EACCES, ENOENT, ESRCH)
+ * Reads who drm files are, one after the other. On xe this resumes the GPU and can wait for queues being torn down, for ever while the
+ * GPU hangs: once per new client, never on the event path and never on a schedule; and on a thread of its own that nobody waits for,
+ * because a few of these would take all of libuv's pool.
  */
-export async function readDrmFdinfo(procRoot: string, pid: number, fd: number): Promise<DrmFdinfo | undefined> {
-  return parseDrmFdinfo(await readFile(join(procRoot, String(pid), 'fdinfo', String(fd)), 'utf8'));
+export function readDrmFdinfo(
+  { startReads }: Pick<NativeAddon, 'startReads'>,
+  procRoot: string,
+  files: readonly Pick<DrmFd, 'pid' | 'fd'>[],
+  onAnswer: (index: number, answer: DrmFdinfoAnswer) => void,
+): DrmFdinfoReads {
+  const paths = files.map(({ pid, fd }) => join(procRoot, String(pid), 'fdinfo', String(fd)));
+  let cancel = (): void => undefined;
+  const done = new Promise<void>((resolve) => {
+    if (paths.length === 0) return resolve();
+    const started = startReads(
+      paths.map((path) => ({ kind: 'file', path })),
+      (index, result) => {
+        onAnswer(index, 'errno' in result ? result : parseDrmFdinfo(Buffer.from(result).toString('latin1')));
+        if (index === paths.length - 1) resolve();
+      },
+    );
+    if (typeof started === 'function') cancel = started;
+    else {
+      paths.forEach((_, index) => onAnswer(index, started));
+      resolve();
+    }
+  });
+  return { done, cancel };
 }
 
 /** Parses `key:\tvalue` lines; undefined unless driver and client id are there. */

@@ -33,7 +33,7 @@ class Node {
   readonly searches: number[][] = [];
   readonly refreshes: number[] = [];
   present = [aDevice()];
-  native: Pick<NativeAddon, 'findDrmFds' | 'DirectoryWatch' | 'scanDrmFds'>;
+  native: Pick<NativeAddon, 'findDrmFds' | 'startReads' | 'DirectoryWatch' | 'scanDrmFds'>;
 
   constructor(t: TestContext, { watch = addon.DirectoryWatch }: { watch?: NativeAddon['DirectoryWatch'] } = {}) {
     this.debugfs = new FixtureTree(t);
@@ -60,10 +60,11 @@ class Node {
         return Promise.resolve(scan(this.fds.filter(({ pid }) => pids.includes(pid))));
       },
       scanDrmFds: () => Promise.resolve(scan(this.fds)),
+      startReads: addon.startReads,
     };
     const { native, devices, clients, features } = this;
     const procRoot = this.proc.root;
-    this.intake = new ClientIntake({ procRoot, devices, clients });
+    this.intake = new ClientIntake({ native, procRoot, devices, clients });
     this.discovery = new DebugfsDiscovery({
       native,
       debugfsRoot: this.debugfs.root,

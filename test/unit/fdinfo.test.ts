@@ -1,15 +1,43 @@
 import assert from 'node:assert/strict';
+import { constants } from 'node:os';
 import { test } from 'node:test';
-import { parseDrmFdinfo, readDrmFdinfo } from '../../exporter/host/fdinfo.js';
+import { before } from '../../exporter/deadline.js';
+import { parseDrmFdinfo, readDrmFdinfo, type DrmFdinfoAnswer } from '../../exporter/host/fdinfo.js';
+import type { NativeAddon } from '../../exporter/native/binding.js';
+import { loadNative } from '../../exporter/native/load.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
 
+const { EAGAIN, ENOENT } = constants.errno;
 const text = (...lines: string[]) => ['pos:\t0', 'flags:\t02', ...lines, ''].join('\n');
 
-test('reads a drm file', async (t) => {
+async function read(native: Pick<NativeAddon, 'startReads'>, tree: FixtureTree, fds: readonly number[]) {
+  const answers: DrmFdinfoAnswer[] = [];
+  const files = fds.map((fd) => ({ pid: 42, fd }));
+  const { done, cancel } = readDrmFdinfo(native, tree.root, files, (index, answer) => (answers[index] = answer));
+  // The reads themselves keep no event loop alive.
+  await before(10_000, done);
+  return { answers, cancel };
+}
+
+test('reads drm files', async (t) => {
   const tree = new FixtureTree(t);
   tree.drmFdinfo(42, 7, 1234);
-  assert.deepEqual(await readDrmFdinfo(tree.root, 42, 7), { driver: 'xe', clientId: 1234, pciBdf: '0000:03:00.0' });
-  await assert.rejects(readDrmFdinfo(tree.root, 42, 8), { code: 'ENOENT' });
+  tree.file('42/fdinfo/9', 'pos:\t0\n');
+  const { answers, cancel } = await read(loadNative(), tree, [7, 8, 9]);
+  assert.deepEqual(answers, [
+    { driver: 'xe', clientId: 1234, pciBdf: '0000:03:00.0' },
+    { operation: 'open', errno: ENOENT },
+    undefined,
+  ]);
+  cancel();
+  assert.deepEqual((await read(loadNative(), tree, [])).answers, []);
+});
+
+test('without a thread every file has the refusal', async (t) => {
+  const refusal = { operation: 'pthread_create', errno: EAGAIN };
+  const { answers, cancel } = await read({ startReads: () => refusal }, new FixtureTree(t), [7, 8]);
+  assert.deepEqual(answers, [refusal, refusal]);
+  cancel();
 });
 
 test('a file of another kind, or without an id, is nobody', () => {

@@ -9,6 +9,7 @@ import { ProcDiscovery } from '../../exporter/clients/proc-discovery.js';
 import { DeviceTable } from '../../exporter/host/device-table.js';
 import type { XeDevice } from '../../exporter/host/device.js';
 import type { DrmFd, DrmFdScan } from '../../exporter/native/binding.js';
+import { loadNative } from '../../exporter/native/load.js';
 import { FeatureBoard } from '../../exporter/telemetry/features.js';
 import { aDevice } from '../helpers/events.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
@@ -29,7 +30,13 @@ function start(t: TestContext, { limit = 100, identificationDeadlineMs = 2_000 }
   const scans: number[][] = [];
   let duringScan: () => void = () => undefined;
   const skips: number[][] = [];
-  const intake = new ClientIntake({ procRoot: proc.root, devices, clients, identificationDeadlineMs });
+  const intake = new ClientIntake({
+    native: loadNative(),
+    procRoot: proc.root,
+    devices,
+    clients,
+    identificationDeadlineMs,
+  });
   const discovery = new ProcDiscovery({
     native: {
       scanDrmFds: (_root, major, minors, gpuFree) => {
@@ -213,7 +220,7 @@ test('a GPU that does not answer costs one read, not the look, not the other GPU
   assert.deepEqual(ids(), [17]);
   await look([...fds, open(200, 6, other)]);
   assert.deepEqual(ids(), [17, 18], 'still, at the next look');
-  assert.equal(release(proc, 100, 2), false, 'the second file was not even asked: the thread pool has four');
+  assert.equal(release(proc, 100, 2), false, 'the second file was not even asked: one read a device');
   assert.equal(release(proc, 100, 1), true);
 
   proc.drmFdinfo(100, 2, 19);
@@ -224,6 +231,19 @@ test('a GPU that does not answer costs one read, not the look, not the other GPU
   intake.stop();
   await looking;
   release(proc, 100, 3);
+});
+
+test('what was answered before a read hangs counts, and what was not asked is asked later', async (t) => {
+  const { proc, look, ids } = start(t, { identificationDeadlineMs: 500 });
+  const fds = [1, 2, 3].map((fd) => open(100, fd));
+  proc.drmFdinfo(100, 1, 17);
+  makeStuck(proc, 100, 2);
+  proc.drmFdinfo(100, 3, 19);
+  await look(fds);
+  assert.deepEqual(ids(), [17]);
+  assert.equal(release(proc, 100, 2), true);
+  await waitFor(async () => (await look(fds), ids().includes(19)), { what: 'the third file' });
+  assert.deepEqual(ids(), [17, 19]);
 });
 
 test('an answer that does not come leaves a doubted client as it is', async (t) => {
