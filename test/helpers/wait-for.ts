@@ -1,4 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { before, LATE } from '../../exporter/deadline.js';
+
+/** Even where the machine is busy with something else. */
+const IN_TIME_MS = 20_000;
 
 export interface WaitOptions {
   /** How long the condition may take, in milliseconds. */
@@ -22,4 +26,14 @@ export async function waitFor<Value>(
     if (performance.now() > deadline) throw new Error(`waited ${deadlineMs} ms in vain for ${what}`);
     await delay(2);
   }
+}
+
+/**
+ * The result of work that must end by itself, and would not, or only minutes later, if what is tested were wrong.
+ * @throws Error when it has not ended by then
+ */
+export async function inTime<Value>(work: Promise<Value>, what: string): Promise<Value> {
+  const result = await before(IN_TIME_MS, work);
+  if (result === LATE) throw new Error(`waited ${IN_TIME_MS} ms in vain for ${what}`);
+  return result;
 }

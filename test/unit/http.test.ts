@@ -9,7 +9,8 @@ import { CounterFamily } from '../../exporter/telemetry/metric-families.js';
 import { ExpositionRegistry } from '../../exporter/telemetry/registry.js';
 import { parseExposition } from '../helpers/exposition.js';
 import { aNodeStatus } from '../helpers/node-status.js';
-import { waitFor } from '../helpers/wait-for.js';
+import { assertLinear } from '../helpers/hostile-input.js';
+import { inTime, waitFor } from '../helpers/wait-for.js';
 
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
@@ -84,18 +85,15 @@ describe('content negotiation', () => {
   });
 
   it('takes no time over a hostile header', () => {
-    const begin = performance.now();
-    for (const evil of [
-      ','.repeat(16_000),
-      ';'.repeat(16_000),
-      'a;q='.repeat(4000),
-      ' '.repeat(16_000),
-      '"'.repeat(16_000),
-    ]) {
-      negotiateFormat(evil);
-      acceptsGzip(evil);
+    for (const part of [',', ';', 'a;q=', ' ', '"']) {
+      assertLinear(part, (bytes) => {
+        const evil = part.repeat(bytes / part.length);
+        return () => {
+          negotiateFormat(evil);
+          acceptsGzip(evil);
+        };
+      });
     }
-    assert.ok(performance.now() - begin < 200);
   });
 });
 
@@ -276,10 +274,8 @@ describe('on a socket', () => {
       await dial(url, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'),
     ];
     await waitFor(async () => (await connections(app.server)) >= 4, { what: 'the connections' });
-    const begin = performance.now();
+    await inTime(app.close(), 'the server');
     await app.close();
-    await app.close();
-    assert.ok(performance.now() - begin < 1000);
     for (const socket of sockets) socket.destroy();
   });
 

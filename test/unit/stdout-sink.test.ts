@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { watchRemoved } from '../../exporter/events/watch-removed.js';
 import { StdoutSink } from '../../exporter/sinks/stdout.js';
 import { aClient, anEvent } from '../helpers/events.js';
+import { inTime } from '../helpers/wait-for.js';
 
 const options = { instanceId: 'node-a-42', includeProcess: true };
 
@@ -82,9 +83,7 @@ test('close waits for the reader, but not for ever, and only once', async () => 
   const stuck = stalled();
   const sink = new StdoutSink(stuck.stream, options);
   sink.accept(anEvent());
-  const began = performance.now();
-  await sink.close(20);
-  assert.ok(performance.now() - began < 1000);
+  await inTime(sink.close(20), 'the sink');
   assert.equal(sink.close(20), sink.close(20));
   assert.equal(sink.accept(anEvent()), 'closed');
 

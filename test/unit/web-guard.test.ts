@@ -15,7 +15,7 @@ import {
 import { WebGuard } from '../../exporter/http/web-config/guard.js';
 import { aNodeStatus } from '../helpers/node-status.js';
 import { aHash, get, pem, WebConfigFolder } from '../helpers/web-config.js';
-import { waitFor } from '../helpers/wait-for.js';
+import { inTime, waitFor } from '../helpers/wait-for.js';
 
 const silent = { fatal() {}, error() {}, warn() {}, info() {}, debug() {} };
 const readiness = () => ({ ready: true, reason: 'All is well.' });
@@ -284,9 +284,7 @@ describe('what costs more than it should', () => {
       await dialTls(port, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'),
     ];
     await waitFor(async () => (await connections(app.server)) >= 4, { what: 'the connections' });
-    const begin = performance.now();
-    await app.close();
-    assert.ok(performance.now() - begin < 1000);
+    await inTime(app.close(), 'the server');
     for (const socket of sockets) socket.destroy();
     agent.destroy();
   });
