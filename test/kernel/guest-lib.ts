@@ -3,6 +3,7 @@ import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -112,6 +113,13 @@ export function driverState(): { devices: DeviceState[]; clients: ClientState[] 
     if (kind === 'client') clients.push(state as ClientState);
   }
   return { devices, clients };
+}
+
+/** The state of one device. */
+export function deviceState(bdf: string): DeviceState {
+  const found = driverState().devices.find(({ id }) => id === bdf);
+  if (found === undefined) throw new Error(`the driver has no device ${bdf}`);
+  return found;
 }
 
 function parsePair(pair: string): [string, string | number] {
@@ -231,6 +239,17 @@ export async function startClient(options: ClientOptions = {}): Promise<GuestCli
   const ready = (await nextLine(lines)) as { ready?: true; pid: number; files: ClientFile[] };
   if (ready.ready !== true) throw new Error(`the client did not start: ${JSON.stringify(ready)}`);
   return new GuestClient(ready, child, lines, exited);
+}
+
+/** A client that does not outlive its test. @param vram bytes of vram0 that it holds */
+export async function startClientIn(
+  t: Pick<TestContext, 'after'>,
+  { vram, ...options }: ClientOptions & { vram?: number } = {},
+): Promise<GuestClient> {
+  const client = await startClient(options);
+  t.after(() => client.kill());
+  if (vram !== undefined) setVram({ client: client.id }, vram);
+  return client;
 }
 
 function enterCgroup({ cgroup }: ClientOptions): string[] {

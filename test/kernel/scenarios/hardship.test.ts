@@ -11,10 +11,8 @@ import {
   postVmError,
   RENDER0,
   RENDER1,
-  startClient,
+  startClientIn,
   unbindDriver,
-  type ClientOptions,
-  type GuestClient,
   waitFor,
 } from '../guest-lib.js';
 
@@ -22,13 +20,6 @@ async function serve(t: TestContext, options: ExporterProcessOptions = {}): Prom
   const exporter = await ExporterProcess.serve(options);
   t.after(() => exporter.stop('SIGKILL'));
   return exporter;
-}
-
-/** An application that does not outlive its test. */
-async function start(t: TestContext, options: ClientOptions = {}): Promise<GuestClient> {
-  const client = await startClient(options);
-  t.after(() => client.kill());
-  return client;
 }
 
 const watched = (exporter: ExporterProcess, count: number, bdf = GPU0): Promise<unknown> =>
@@ -46,7 +37,7 @@ test('the limit on watches is hit, counted, and recovered from', async (t) => {
   const exporter = await serve(t);
   // Now, because starting takes more open files than that.
   execFileSync('prlimit', [`--pid=${exporter.child.pid}`, `--nofile=${limit}:${limit}`]);
-  const many = await start(t, { files: Array<string>(limit + 20).fill(RENDER0) });
+  const many = await startClientIn(t, { files: Array<string>(limit + 20).fill(RENDER0) });
   await watched(exporter, limit);
   await waitFor('the others to be refused', async () => ((await exporter.metric(LIMIT)) ?? 0) >= 20);
   assert.equal(await exporter.metric(`xe_clients{pci_bdf="${GPU0}"}`), limit + 20);
@@ -58,8 +49,8 @@ test('the limit on watches is hit, counted, and recovered from', async (t) => {
 
 test('removals swallowed by a full ring: the clients are found gone, and their ids do not speak for them again', async (t) => {
   const exporter = await serve(t, { args: ['--events-stdout', '--event-rate-limit-per-minute=0'] });
-  const loud = await start(t);
-  const doomed = await start(t, { files: Array<string>(20).fill(RENDER0) });
+  const loud = await startClientIn(t);
+  const doomed = await startClientIn(t, { files: Array<string>(20).fill(RENDER0) });
   await watched(exporter, 21);
   exporter.child.kill('SIGSTOP');
   postVmError({ client: loud.id, count: 600 });
@@ -69,7 +60,7 @@ test('removals swallowed by a full ring: the clients are found gone, and their i
   const metrics = await exporter.metrics();
   assert.ok((metrics.get('xe_exporter_events_lost_total{source="watch_queue"}') ?? 0) >= 1);
   assert.equal(metrics.get(ENOMEM), 512);
-  const heirs = await start(t, { files: Array<string>(250).fill(RENDER0) });
+  const heirs = await startClientIn(t, { files: Array<string>(250).fill(RENDER0) });
   await watched(exporter, 251);
   const before = exporter.stdout.length;
   for (const { client } of heirs.files) postVmError({ client, vm: 9 });
@@ -91,7 +82,7 @@ test('removals swallowed by a full ring: the clients are found gone, and their i
 test('a driver that is unbound finds nothing of ours in its way, and is watched again after the next bind', async (t) => {
   const exporter = await serve(t);
   const series = `xe_vm_rebind_errors_total{pci_bdf="${GPU1}",errno="ENOMEM"}`;
-  const client = await start(t, { files: [RENDER1] });
+  const client = await startClientIn(t, { files: [RENDER1] });
   await watched(exporter, 1, GPU1);
   postVmError({ client: client.id });
   await waitFor('the first event', async () => (await exporter.metric(series)) === 1);
@@ -105,7 +96,7 @@ test('a driver that is unbound finds nothing of ours in its way, and is watched 
   assert.equal(await exporter.metric(series), 1, 'a counter stays');
   await client.exit();
   bindDriver(GPU1);
-  const next = await start(t, { files: [RENDER1] });
+  const next = await startClientIn(t, { files: [RENDER1] });
   await watched(exporter, 1, GPU1);
   postVmError({ client: next.id });
   await waitFor('the second event', async () => (await exporter.metric(series)) === 2);
@@ -114,20 +105,20 @@ test('a driver that is unbound finds nothing of ours in its way, and is watched 
 
 test('unbound and bound again between two looks is seen as a new device', async (t) => {
   const exporter = await serve(t);
-  const client = await start(t, { files: [RENDER1] });
+  const client = await startClientIn(t, { files: [RENDER1] });
   await watched(exporter, 1, GPU1);
   await client.exit();
   await watched(exporter, 0, GPU1);
   unbindDriver(GPU1);
   bindDriver(GPU1);
-  const next = await start(t, { files: [RENDER1] });
+  const next = await startClientIn(t, { files: [RENDER1] });
   await watched(exporter, 1, GPU1);
   await next.exit();
 });
 
 test('killed and started again under load, it watches everybody again', async (t) => {
   const clients = await Promise.all(
-    Array.from({ length: 5 }, () => start(t, { files: Array<string>(10).fill(RENDER0) })),
+    Array.from({ length: 5 }, () => startClientIn(t, { files: Array<string>(10).fill(RENDER0) })),
   );
   const ids = clients.flatMap(({ files }) => files.map(({ client }) => client));
   const first = await serve(t);

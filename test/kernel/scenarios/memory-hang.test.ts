@@ -2,14 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
-import { driverState, GPU0, hangFdinfo, postVmError, setVram, startClient, waitFor } from '../guest-lib.js';
+import { driverState, GPU0, hangFdinfo, postVmError, startClientIn, waitFor } from '../guest-lib.js';
 
 const RESIDENT = `xe_client_memory_resident_bytes{pci_bdf="${GPU0}",region="vram0"`;
 
 test('a hung read stops neither events nor scrapes nor the shutdown', async (t) => {
-  const client = await startClient();
-  t.after(() => client.kill());
-  setVram({ client: client.id }, 1 << 30);
+  const client = await startClientIn(t, { vram: 1 << 30 });
   const exporter = await ExporterProcess.serve({
     args: ['--memory-interval=15s', '--client-memory', '--shutdown-timeout=2s'],
   });

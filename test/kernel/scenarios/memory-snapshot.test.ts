@@ -15,29 +15,10 @@ import { createLogger } from '../../../exporter/telemetry/logger.js';
 import type { DeviceEvent } from '../../../exporter/events/device-event.js';
 import { startCollector } from '../../helpers/collector.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
-import {
-  driverState,
-  GPU0,
-  hangFdinfo,
-  postVmError,
-  setVram,
-  startClient,
-  type ClientOptions,
-  type GuestClient,
-  waitFor,
-} from '../guest-lib.js';
+import { deviceState, GPU0, hangFdinfo, postVmError, setVram, startClientIn, waitFor } from '../guest-lib.js';
 
 const GIB = 1024 ** 3;
 const SIZE = 12 * GIB;
-
-async function start(t: TestContext, vram: number, options: ClientOptions = {}): Promise<GuestClient> {
-  const client = await startClient(options);
-  t.after(() => client.kill());
-  setVram({ client: client.id }, vram);
-  return client;
-}
-
-const device = (bdf: string) => driverState().devices.find(({ id }) => id === bdf)!;
 
 /** The exporter's stages in this process, to ask for snapshots as it does. */
 async function watch(t: TestContext, ...args: string[]) {
@@ -96,8 +77,8 @@ test('the log event of an out-of-memory error says how full the GPU is and who h
   const collector = await startCollector();
   t.after(() => collector.stop());
   setVram({ device: GPU0 }, 0);
-  const victim = await start(t, 2 * GIB);
-  const hog = await start(t, 9 * GIB, { uid: 1000 });
+  const victim = await startClientIn(t, { vram: 2 * GIB });
+  const hog = await startClientIn(t, { vram: 9 * GIB, uid: 1000 });
   const exporter = await ExporterProcess.serve({ args: [`--otlp-endpoint=${collector.url}`, '--top-consumers'] });
   t.after(() => exporter.stop('SIGKILL'));
   const watched = `xe_clients_watched{pci_bdf="${GPU0}"}`;
@@ -131,7 +112,7 @@ test('the log event of an out-of-memory error says how full the GPU is and who h
 });
 
 test('a victim that dies right after its error has what the last sample said, and how old that is', async (t) => {
-  const victim = await start(t, 5 * GIB);
+  const victim = await startClientIn(t, { vram: 5 * GIB });
   const { watched, node, record } = await watch(t);
   await watched(1);
   await waitFor('a sample of it', async () => {
@@ -152,7 +133,7 @@ test('a victim that dies right after its error has what the last sample said, an
 
 test('a victim that nobody has ever seen the memory of is honestly without', async (t) => {
   const { node, watched, record } = await watch(t);
-  const victim = await start(t, GIB);
+  const victim = await startClientIn(t, { vram: GIB });
   await watched(1);
   await victim.send('version 0');
   postVmError({ client: victim.id });
@@ -165,7 +146,7 @@ test('a victim that nobody has ever seen the memory of is honestly without', asy
 });
 
 test('a driver that does not answer costs a snapshot its deadline, once, and nothing else', async (t) => {
-  const victim = await start(t, GIB);
+  const victim = await startClientIn(t, { vram: GIB });
   const { node, watched, record } = await watch(t);
   await watched(1);
   await victim.send('version 0');
@@ -179,11 +160,11 @@ test('a driver that does not answer costs a snapshot its deadline, once, and not
   });
   assert.ok(late.ms < 5_000, `${late.ms} ms`);
   assert.ok(Number(late.attributes['xe.memory.snapshot_age']) > 0);
-  const { fdinfo_reads: reads } = device(GPU0);
+  const { fdinfo_reads: reads } = deviceState(GPU0);
   postVmError({ client: victim.id, vm: 2 });
   const refused = await record();
   assert.ok(refused.ms < 300, `${refused.ms} ms`);
-  assert.equal(device(GPU0).fdinfo_reads, reads, 'no second read of a device that hangs');
+  assert.equal(deviceState(GPU0).fdinfo_reads, reads, 'no second read of a device that hangs');
   hangFdinfo(GPU0, false);
   await waitFor('a snapshot again', async () => {
     await victim.send('version 0');
