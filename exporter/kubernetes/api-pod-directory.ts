@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { before } from '../deadline.js';
 import type { FeatureBoard } from '../telemetry/features.js';
 import type { ApiAccess } from './api-access.js';
-import { ApiError, apiGet, lines, wholeText, type ApiRequestOptions } from './api-request.js';
+import { ApiError, apiGet, lines, parseJson, wholeText, type ApiRequestOptions } from './api-request.js';
 import { Backoff, type BackoffOptions } from '../backoff.js';
 import { ChangeNotice } from './change-notice.js';
 import type { PodDirectory, PodName, PodQuery } from './pod-directory.js';
@@ -251,15 +251,6 @@ interface ListJson {
 function statusError({ code, details }: StatusJson = {}): ApiError {
   const seconds = details?.retryAfterSeconds;
   return new ApiError(typeof code === 'number' ? code : 500, typeof seconds === 'number' ? seconds * 1000 : undefined);
-}
-
-/** @throws SyntaxError without the text in it */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    throw new SyntaxError('the API server sends no JSON');
-  }
 }
 
 /** Opaque to clients; only that it is one is checked. */

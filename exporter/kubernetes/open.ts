@@ -1,14 +1,14 @@
 import { accessSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '../config/load.js';
 import type { FeatureBoard } from '../telemetry/features.js';
 import { findApiAccess, type ApiAccess } from './api-access.js';
+import { nodeNameOf } from './node-name.js';
 import type { PodDirectory } from './pod-directory.js';
 
 export interface PodDirectoryChoice {
   readonly mode: 'auto' | 'api' | 'node' | 'off';
-  /** As configured; the downward API's NODE_NAME, then the host name, when it is not. */
+  /** As configured, see {@link nodeNameOf}. */
   readonly nodeName: string | undefined;
   readonly env: Environment;
   readonly features: FeatureBoard;
@@ -50,8 +50,7 @@ async function apiDirectory(
   access: ApiAccess,
 ): Promise<PodDirectory> {
   const { ApiPodDirectory } = await import('./api-pod-directory.js');
-  const nodeName = choice.nodeName ?? (env['NODE_NAME'] || hostname().toLowerCase());
-  return new ApiPodDirectory({ access, nodeName, features });
+  return new ApiPodDirectory({ access, nodeName: nodeNameOf(choice.nodeName, env), features });
 }
 
 async function logDirectory(root: string, features: FeatureBoard | undefined): Promise<PodDirectory> {

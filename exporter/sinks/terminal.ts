@@ -3,6 +3,7 @@ import { errnoName } from '../events/errno.js';
 import type { DropReason } from '../telemetry/names.js';
 import { jsonLine } from './json-line.js';
 import { toLogRecord, type LogRecordOptions } from './log-record.js';
+import { printable } from './printable.js';
 import type { Sink } from './sink.js';
 
 /** Which events are shown. An empty list lets everything through; a loss always passes, because it can hide any of them. */
@@ -77,9 +78,4 @@ export function readableLine(event: DeviceEvent): string {
     workload?.pod && printable(`${workload.namespace}/${workload.pod}/${workload.container}`),
   ];
   return columns.filter(Boolean).join('  ');
-}
-
-/** A process chooses its own name: it must not move the cursor, colour the screen or begin a line. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
 }
