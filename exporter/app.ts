@@ -12,6 +12,9 @@ import { createHealthServer, createHttpServer, listenHttp } from './http/server.
 import type { EventsOptions } from './http/routes/events.js';
 import type { Readiness } from './http/routes/health.js';
 import type { WebGuard } from './http/web-config/guard.js';
+import { findApiAccess } from './kubernetes/api-access.js';
+import { EVENTS_OFF, NO_API_ACCESS } from './kubernetes/event-rights.js';
+import { nodeNameOf } from './kubernetes/node-name.js';
 import { modeLine } from './mode.js';
 import { loadNative } from './native/load.js';
 import { nodeStatus } from './node-status.js';
@@ -58,6 +61,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   if (otlp.wanted) sinkNames.push('otel_logs');
   if (config.eventsStdout) sinkNames.push('stdout');
   if (config.eventsHttp) sinkNames.push('stream');
+  if (config.kubernetesEvents) sinkNames.push('kubernetes_events');
   const metrics = new ExporterMetrics({
     sources: wantedSources(config.mode, simulated),
     sinks: sinkNames,
@@ -83,6 +87,9 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     ? new StreamSink({ instanceId, includeProcess: config.includeProcess, ringSize: config.eventsRingSize })
     : undefined;
   if (stream) addLogSink(stream);
+  // Not held to the rate of log events: it counts, and keeps to a rate of its own.
+  const kubernetesEvents = await openKubernetesEvents(context, { features, metrics, instanceId });
+  if (kubernetesEvents) sinks.push(kubernetesEvents);
   const pipeline = new Pipeline(metrics, sinks, {
     outcomeWindowMs: config.outcomeWindow,
     snapshot: (device, victim) => node.memory.take(device, victim),
@@ -114,7 +121,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     status: () =>
       nodeStatus({
         version,
-        nodeName: simulated ? 'simulated node' : (config.nodeName ?? (env['NODE_NAME'] || hostname())),
+        nodeName: simulated ? 'simulated node' : nodeNameOf(config.nodeName, env),
         node,
         metrics,
         features,
@@ -210,6 +217,41 @@ async function openOtlp(
   } catch (error) {
     throw codedError('XEE_OTLP_MISCONFIGURED', { seen: String(error) }, { cause: error });
   }
+}
+
+interface EventsParts {
+  readonly features: FeatureBoard;
+  readonly metrics: ExporterMetrics;
+  readonly instanceId: string;
+}
+
+/** @returns undefined when Events are not wanted, or there is no way to the API server */
+async function openKubernetesEvents(
+  { config, env, logger }: CommandContext,
+  { features, metrics, instanceId }: EventsParts,
+): Promise<Sink | undefined> {
+  const access = config.kubernetesEvents ? await findApiAccess(env) : undefined;
+  if (access === undefined) {
+    const { state, reason, fix } = config.kubernetesEvents ? NO_API_ACCESS : EVENTS_OFF;
+    features.report('kubernetes_events', state, reason, fix);
+    return undefined;
+  }
+  // Loaded here: most nodes have no use for it.
+  const { KubernetesEventsSink } = await import('./sinks/kubernetes-events.js');
+  const nodeName = nodeNameOf(config.nodeName, env);
+  return new KubernetesEventsSink({
+    access,
+    features,
+    logger,
+    nodeName,
+    instance: env['POD_NAME'] || nodeName,
+    instanceId,
+    includeProcess: config.includeProcess,
+    accounting: {
+      requested: (result) => metrics.kubernetesEventRequests.cell(result).inc(),
+      dropped: (reason, errors) => metrics.eventsDropped.cell('sink', 'kubernetes_events', reason).inc(errors),
+    },
+  });
 }
 
 function readiness({ devices, sources }: NodeWatch): Readiness {

@@ -87,6 +87,16 @@ export const ERRORS = {
     fix: 'Check --otlp-endpoint and the OTEL_* variables, or drop them to run without OTLP.',
     exitCode: EXIT.usage,
   },
+  XEE_KUBERNETES_EVENT_REFUSED: {
+    message: 'the Kubernetes Event for pod {pod} was refused: {seen}',
+    fix: '{fix}',
+    exitCode: EXIT.failure,
+  },
+  XEE_KUBERNETES_EVENTS_UNDELIVERED: {
+    message: 'Kubernetes Events cannot be written: {seen}',
+    fix: 'Check that pods of this node may reach the API server and, for 401, their service account. Events wait; what is too old by then is dropped and counted.',
+    exitCode: EXIT.failure,
+  },
   XEE_SHUTDOWN_DEADLINE: {
     message: 'did not stop within {seconds} s of {signal}; leaving with work undone',
     fix: 'Something hangs while stopping, most often an OTLP collector that does not answer. A longer --shutdown-timeout gives it more time.',

@@ -113,6 +113,16 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
   },
   {
     ...NOTHING,
+    feature: 'kubernetes_events',
+    does: 'tell the owner of a pod by a Kubernetes Event that it ran out of GPU memory',
+    rbac: { resource: 'events', verbs: ['create', 'patch'] },
+    why:
+      'An Event lives in the namespace of its pod, and pods of every namespace run on a node: the right is one for the whole cluster, and ' +
+      'needed only with `--kubernetes-events`.',
+    without: 'Owners of pods learn of it from metrics, alerts and log events only.',
+  },
+  {
+    ...NOTHING,
     feature: 'otlp',
     does: 'send log events',
     why: 'Only the network: a connection to the collector that is configured.',

@@ -187,6 +187,15 @@ export const OPTIONS = {
     help: 'Where the names of pods come from: the Kubernetes API, or the log directories of this node. auto takes what is there.',
     parse: parseChoice(['auto', 'api', 'node', 'off']),
   },
+  kubernetesEvents: {
+    flag: 'kubernetes-events',
+    kind: 'switch',
+    commands: ['serve', 'demo', 'doctor'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Tell the owner of a pod that ran out of GPU memory by a Warning with the reason XeVMRebindOOM among the Events of the pod.',
+    parse: parseSwitch,
+  },
   nodeName: {
     flag: 'node-name',
     kind: 'value',

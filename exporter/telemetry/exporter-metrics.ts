@@ -5,6 +5,7 @@ import { CounterFamily, GaugeFamily } from './metric-families.js';
 import {
   ATTACH_FAILURE_REASONS,
   FEATURE_STATES,
+  KUBERNETES_EVENT_RESULTS,
   LABEL,
   METRIC,
   OTLP_RESULTS,
@@ -24,7 +25,7 @@ import { ExpositionRegistry } from './registry.js';
 export interface ExporterMetricsOptions {
   /** Sources that are wanted on this node; their series exist at 0 from the start. */
   readonly sources: readonly SourceName[];
-  /** Sinks that are switched on; those of OTLP bring the OTLP series. */
+  /** Sinks that are switched on; some bring series of their own. */
   readonly sinks: readonly SinkName[];
   readonly version: string;
   /** Commit the build was made of; empty where it is not known. */
@@ -57,6 +58,7 @@ const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
   otel_logs: LOG_DROPS,
   stdout: LOG_DROPS,
   stream: ['rate_limited', 'closed', 'error'],
+  kubernetes_events: ['refused', 'unreachable', ...QUEUE_DROPS],
   terminal: QUEUE_DROPS,
 };
 
@@ -142,6 +144,11 @@ export class ExporterMetrics {
     'Records that can wait for export over OTLP.',
     LABEL.signal,
   );
+  readonly kubernetesEventRequests = this.#counter(
+    METRIC.kubernetesEventRequests,
+    'Requests to the API server that write Kubernetes Events.',
+    LABEL.result,
+  );
   readonly streamSubscribers = this.#gauge(METRIC.streamSubscribers, 'Open event streams.');
   // Not part of eventsDropped: a subscriber that was cut off resumes where it was, and costs the sink nothing.
   readonly streamSubscribersDropped = this.#counter(
@@ -206,6 +213,9 @@ export class ExporterMetrics {
     for (const reason of SINK_DROPS[sink]) this.eventsDropped.cell('sink', sink, reason);
     if (sink === 'otel_logs') this.#otlpSwitchedOn();
     if (sink === 'stream') this.#streamSwitchedOn();
+    if (sink === 'kubernetes_events') {
+      for (const result of KUBERNETES_EVENT_RESULTS) this.kubernetesEventRequests.cell(result);
+    }
   }
 
   #otlpSwitchedOn(): void {

@@ -49,6 +49,7 @@ export const METRIC = {
   otlpRecords: 'xe_exporter_otlp_records_total',
   otlpQueueLength: 'xe_exporter_otlp_queue_length',
   otlpQueueCapacity: 'xe_exporter_otlp_queue_capacity',
+  kubernetesEventRequests: 'xe_exporter_kubernetes_event_requests_total',
   streamSubscribers: 'xe_exporter_stream_subscribers',
   streamSubscribersDropped: 'xe_exporter_stream_subscribers_dropped_total',
   streamEventsMissed: 'xe_exporter_stream_events_missed_total',
@@ -123,6 +124,8 @@ export const DROP_REASONS = [
   'malformed',
   'unknown_type',
   'unknown_device',
+  'refused',
+  'unreachable',
   'closed',
   'error',
 ] as const;
@@ -133,7 +136,7 @@ export const DROP_STAGES = ['reader', 'decode', 'sink'] as const;
 export type DropStage = (typeof DROP_STAGES)[number];
 
 /** Values of `sink` on {@link METRIC.eventsDropped}; empty for the stages before the sinks. */
-export const SINKS = ['prometheus', 'otel_logs', 'stdout', 'stream', 'terminal'] as const;
+export const SINKS = ['prometheus', 'otel_logs', 'stdout', 'stream', 'kubernetes_events', 'terminal'] as const;
 export type SinkName = (typeof SINKS)[number];
 
 /** Features and their states on {@link METRIC.featureInfo}. */
@@ -145,6 +148,7 @@ export const FEATURES = [
   'discovery_debugfs',
   'memory',
   'kubernetes',
+  'kubernetes_events',
   'otlp',
 ] as const;
 export type FeatureName = (typeof FEATURES)[number];
@@ -158,6 +162,13 @@ export type OtlpSignal = (typeof OTLP_SIGNALS)[number];
 /** Values of `result` on {@link METRIC.otlpRecords}. */
 export const OTLP_RESULTS = ['exported', 'failed', 'dropped'] as const;
 export type OtlpResult = (typeof OTLP_RESULTS)[number];
+
+/** Values of `result` on {@link METRIC.kubernetesEventRequests}. */
+export const KUBERNETES_EVENT_RESULTS = ['created', 'updated', 'failed'] as const;
+export type KubernetesEventResult = (typeof KUBERNETES_EVENT_RESULTS)[number];
+
+/** What a Kubernetes Event of ours is known by. The reason is also the name of the alert. */
+export const KUBERNETES_EVENT = { reason: 'XeVMRebindOOM', component: 'xe-exporter' } as const;
 
 /** Values of `reason` on {@link METRIC.streamSubscribersDropped}: did not read fast enough, or found the limit reached. */
 export const STREAM_DROP_REASONS = ['slow', 'limit'] as const;

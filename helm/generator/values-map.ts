@@ -29,6 +29,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'includeProcess', value: 'events.includeProcess' },
   { option: 'topConsumers', value: 'events.topConsumers' },
   { option: 'eventsStdout', value: 'events.stdout' },
+  { option: 'kubernetesEvents', value: 'events.kubernetesEvents' },
   { option: 'eventsHttp', value: 'events.http' },
   { option: 'eventsRingSize', value: 'events.ringSize' },
   { option: 'eventsMaxSubscribers', value: 'events.maxSubscribers' },

@@ -3,6 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import ts from 'typescript';
+import { Pace } from '../../exporter/sinks/kubernetes-events/pace.js';
+import { Series } from '../../exporter/sinks/kubernetes-events/series.js';
+import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
 import { ciValues, HELMS, lint, parse, template, tool, type HelmName, type Manifest } from './chart.js';
 
 /**
@@ -33,6 +36,9 @@ const TYPES: Readonly<Record<string, { readonly module: string; readonly type: s
   'grafana.integreatly.org/v1beta1/GrafanaDashboard': { module: './grafana-dashboard', type: 'GrafanaDashboard' },
 };
 
+/** What the exporter writes itself. */
+const WRITTEN: typeof TYPES = { 'v1/Event': { module: '@kubernetes/client-node', type: 'CoreV1Event' } };
+
 /** No package has the types of grafana-operator: what the chart uses of api/v1beta1, by its documentation. */
 const GRAFANA_DASHBOARD = `import type { V1ObjectMeta } from '@kubernetes/client-node';
 export interface GrafanaDashboard {
@@ -53,10 +59,12 @@ export interface GrafanaDashboard {
 const RENAMED: Readonly<Record<string, string>> = { from: '_from' };
 
 function literal(manifest: Manifest): string {
-  return JSON.stringify(manifest, (_key, value: unknown) => {
+  const text = JSON.stringify(manifest, (_key, value: unknown) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [RENAMED[key] ?? key, inner]));
   });
+  // And they have times parsed.
+  return text.replace(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"/g, 'new Date($&)');
 }
 
 /** What the compiler says to these manifests; empty when they are right. */
@@ -66,8 +74,9 @@ function faults(manifests: readonly Manifest[]): string[] {
     const file = join(folder, 'manifests.ts');
     writeFileSync(join(folder, 'grafana-dashboard.ts'), GRAFANA_DASHBOARD);
     const lines = manifests.map((manifest, index) => {
-      const known = TYPES[`${manifest.apiVersion}/${manifest.kind}`];
-      assert.ok(known, `there is no type for ${manifest.apiVersion}/${manifest.kind}`);
+      const name = `${manifest.apiVersion}/${manifest.kind}`;
+      const known = TYPES[name] ?? WRITTEN[name];
+      assert.ok(known, `there is no type for ${name}`);
       const alias = `T${index}`;
       return `import type { ${known.type} as ${alias} } from '${known.module}';\nexport const m${index}: ${alias} = ${literal(manifest)};`;
     });
@@ -103,6 +112,24 @@ test('every ci/*-values.yaml is linted and rendered by Helm 3 and Helm 4, alike,
   assert.deepEqual(faults(all), []);
   const seen = new Set(all.map(({ apiVersion, kind }) => `${apiVersion}/${kind}`));
   assert.deepEqual([...seen].sort(), Object.keys(TYPES).sort(), 'the matrix renders every kind');
+});
+
+test('an Event of the exporter is one the API knows', () => {
+  const victim = {
+    client: undefined,
+    device: aDevice(),
+    inferred: { client: aClient(), evidence: 'only_client' },
+  } as const;
+  const events = [anEvent(), anEvent(victim)].map((event) => {
+    const series = new Series(event, aWorkload(), new Pace({ burst: 1, intervalMs: 1 }));
+    series.add(event, 0);
+    return series.toPodEvent({ nodeName: 'node', instance: 'pod', instanceId: 'id', includeProcess: true });
+  });
+  assert.deepEqual(faults(events as unknown as Manifest[]), []);
+  assert.match(
+    faults([{ ...events[0], cause: '' }] as unknown as Manifest[]).join(),
+    /'"?cause"?' does not exist in type/,
+  );
 });
 
 test('the check of manifests finds unknown fields, wrong types and missing fields', () => {

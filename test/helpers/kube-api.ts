@@ -34,11 +34,23 @@ export type Fault =
   | 'silence';
 
 export interface KubeRequest {
+  readonly method: string;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly authorization: string | undefined;
   /** performance.now() of its arrival. */
   readonly at: number;
+}
+
+/** An Event as the server keeps it. */
+export interface StoredEvent {
+  metadata: { name: string; namespace: string; annotations: Record<string, string> };
+  involvedObject: Record<string, string>;
+  message: string;
+  count: number;
+  firstTimestamp: string;
+  lastTimestamp: string;
+  [field: string]: unknown;
 }
 
 interface Change {
@@ -60,16 +72,28 @@ export interface KubeApiOptions {
 }
 
 export const NODE = 'gpu-node-1';
+const EVENTS = /^\/api\/v1\/namespaces\/([a-z0-9-]+)\/events(?:\/([a-z0-9.-]+))?$/;
+const REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
 const GONE = { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Expired', code: 410 };
 
 /**
  * The pods endpoint of a Kubernetes API server, with its list and watch semantics: one version over all changes, field
- * selectors, pages, bookmarks, JSON lines in chunks, time-outs, compacted history. And with all that goes wrong.
+ * selectors, pages, bookmarks, JSON lines in chunks, time-outs, compacted history. Its Events endpoint, as far as they are created and
+ * patched, with the checks of the real one. And all that goes wrong.
  */
 export class KubeApi {
   readonly requests: KubeRequest[] = [];
-  /** Answers for the next requests, list or watch, before things go properly again. */
-  readonly faults: { list: Fault[]; watch: Fault[] } = { list: [], watch: [] };
+  /** Answers for the next requests, list, watch, or create and patch, before things go properly again. */
+  readonly faults: { list: Fault[]; watch: Fault[]; write: Fault[] } = { list: [], watch: [], write: [] };
+  /** By name. */
+  readonly events = new Map<string, StoredEvent>();
+  /** Whether the one who asks may create and patch Events. */
+  mayWrite = { create: true, patch: true };
+  /** Namespaces that are not there, and those that are being deleted. */
+  readonly missing = new Set<string>();
+  readonly terminating = new Set<string>();
+  /** Before a write is answered. */
+  writeDelayMs = 0;
   /** What a request must carry; undefined lets everyone in. */
   token: string | undefined;
   /** Whether the one who asks may list and watch pods. */
@@ -117,11 +141,16 @@ export class KubeApi {
   }
 
   lists(): KubeRequest[] {
-    return this.requests.filter(({ query }) => query['watch'] === undefined);
+    return this.requests.filter(({ method, query }) => method === 'GET' && query['watch'] === undefined);
   }
 
   watches(): KubeRequest[] {
     return this.requests.filter(({ query }) => query['watch'] !== undefined);
+  }
+
+  /** Creates and patches of Events. */
+  writes(): KubeRequest[] {
+    return this.requests.filter(({ path }) => EVENTS.test(path));
   }
 
   /** The way there for a client in the same process. */
@@ -218,7 +247,9 @@ export class KubeApi {
     const url = new URL(request.url ?? '/', 'http://stub');
     const query = Object.fromEntries(url.searchParams);
     const { authorization } = request.headers;
-    this.requests.push({ path: url.pathname, query, authorization, at: performance.now() });
+    const method = request.method ?? '';
+    this.requests.push({ method, path: url.pathname, query, authorization, at: performance.now() });
+    if (method !== 'GET') return this.#handleWrite(request, response, url.pathname);
     const fault = this.faults[query['watch'] === undefined ? 'list' : 'watch'].shift();
     if (fault !== undefined) return misbehave(fault, response);
     if (this.token !== undefined && authorization !== `Bearer ${this.token}`) return refuse(response, 401);
@@ -228,6 +259,59 @@ export class KubeApi {
     if (query['fieldSelector'] !== undefined && selector === null) return refuse(response, 400);
     if (query['watch'] === 'true') this.#watch(response, query, selector?.[1]);
     else setTimeout(() => this.#list(response, query, selector?.[1]), this.listDelayMs);
+  }
+
+  #handleWrite(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      const { authorization } = request.headers;
+      const [, namespace = '', name] = EVENTS.exec(path) ?? [];
+      const fault = namespace === '' ? undefined : this.faults.write.shift();
+      if (fault !== undefined) return misbehave(fault, response);
+      if (this.token !== undefined && authorization !== `Bearer ${this.token}`) return refuse(response, 401);
+      const body = JSON.parse(Buffer.concat(parts).toString()) as Record<string, unknown>;
+      const type = request.headers['content-type'];
+      if (path === REVIEWS) return this.#review(response, body);
+      if (namespace === '') return refuse(response, 404);
+      const wanted = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+      if (type !== wanted) return refuse(response, 415);
+      setTimeout(() => this.#write(response, { namespace, name }, body), this.writeDelayMs);
+    });
+  }
+
+  #review(response: ServerResponse, review: Record<string, unknown>): void {
+    const { verb, resource, group } = (review as { spec: { resourceAttributes: Record<string, string> } }).spec
+      .resourceAttributes;
+    const allowed =
+      resource === 'events' && group === '' && (verb === 'create' || verb === 'patch') && this.mayWrite[verb];
+    response.writeHead(201, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ ...review, status: { allowed } }));
+  }
+
+  /** As the registry of Events and the admission of namespaces do (pkg/apis/core/validation/events.go, Kubernetes 1.36). */
+  #write(
+    response: ServerResponse,
+    { namespace, name }: { namespace: string; name: string | undefined },
+    body: Record<string, unknown>,
+  ): void {
+    const verb = name === undefined ? 'create' : 'patch';
+    if (!this.mayWrite[verb])
+      return refuse(response, 403, `events is forbidden: User "system:serviceaccount:x" cannot ${verb}`);
+    if (this.missing.has(namespace)) return refuse(response, 404, `namespaces "${namespace}" not found`);
+    if (this.terminating.has(namespace) && verb === 'create') {
+      return refuse(response, 403, 'because it is being terminated', [{ reason: 'NamespaceTerminating' }]);
+    }
+    const before = name === undefined ? undefined : this.events.get(name);
+    if (name !== undefined && before === undefined) return refuse(response, 404, `events "${name}" not found`);
+    const event = (before ? merge(before, body) : body) as StoredEvent;
+    if (verb === 'create' && this.events.has(event.metadata.name)) return refuse(response, 409, 'already exists');
+    if (event.metadata.namespace !== namespace || event.involvedObject['namespace'] !== namespace) {
+      return refuse(response, 422, 'does not match event.namespace');
+    }
+    this.events.set(event.metadata.name, event);
+    response.writeHead(before ? 200 : 201, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(event));
   }
 
   #list(response: ServerResponse, query: Record<string, string>, node: string | undefined): void {
@@ -312,9 +396,21 @@ function send(response: ServerResponse, value: unknown): void {
   response.write(`${JSON.stringify(value)}\n`);
 }
 
-function refuse(response: ServerResponse, code: number): void {
+function refuse(response: ServerResponse, code: number, message = '', causes: readonly object[] = []): void {
   response.writeHead(code, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code }));
+  response.end(
+    JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, message, details: { causes } }),
+  );
+}
+
+/** A JSON merge patch (RFC 7396) without null, which would take a field away. */
+function merge(before: object, patch: object): object {
+  const merged: Record<string, unknown> = { ...before };
+  for (const [key, value] of Object.entries(patch) as [string, unknown][]) {
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    merged[key] = isObject ? merge((merged[key] as object | undefined) ?? {}, value) : value;
+  }
+  return merged;
 }
 
 function misbehave(fault: Fault, response: ServerResponse): void {

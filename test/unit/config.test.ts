@@ -172,6 +172,13 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', '0', '1025'],
   },
+  kubernetesEvents: {
+    good: [
+      ['true', true],
+      ['FALSE', false],
+    ],
+    bad: ['', 'yes', '1'],
+  },
   eventsStdout: {
     good: [
       ['true', true],

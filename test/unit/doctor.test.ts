@@ -51,6 +51,7 @@ const GOOD: Facts = {
   scanIntervalMs: 5000,
   announced: { path: '/sys/kernel/debug/dri', clients: 3 },
   podNames: { state: 'active', reason: '', fix: '' },
+  kubernetesEvents: { state: 'active', reason: '', fix: '' },
   privileges: {
     effectiveUid: 0,
     capabilities: (1n << 19n) | (1n << 2n),
@@ -132,6 +133,14 @@ describe('checks', () => {
       /grant it/,
     ],
     ['pod_names', { podNames: { state: 'disabled', reason: 'no node', fix: '' } }, 'off', /no node/, /^$/],
+    ['kubernetes_events', { kubernetesEvents: undefined }, 'off', /^off$/, /--kubernetes-events/],
+    [
+      'kubernetes_events',
+      { kubernetesEvents: { state: 'denied', reason: 'may not patch events', fix: 'grant it' } },
+      'fail',
+      /may not patch/,
+      /grant it/,
+    ],
     ['notification_pipe', { addonError: noAddon }, 'off', /addon/, /^$/],
     ['notification_pipe', { pipe: { operation: 'pipe2', errno: ENOPKG } }, 'fail', /CONFIG_WATCH_QUEUE/, /kernel/],
     ['notification_pipe', { pipe: { operation: 'pipe2', errno: EINVAL } }, 'fail', /5\.8|gVisor/, /runc/],

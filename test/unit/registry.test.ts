@@ -13,7 +13,7 @@ import { waitFor } from '../helpers/wait-for.js';
 const FORMATS: readonly ExpositionFormat[] = ['text', 'openmetrics'];
 const OPTIONS = {
   sources: ['watch_queue'],
-  sinks: ['prometheus', 'otel_logs'],
+  sinks: ['prometheus', 'otel_logs', 'kubernetes_events'],
   version: '1',
   revision: 'abc',
   nodeVersion: 'v20',
@@ -157,6 +157,8 @@ describe('ExporterMetrics', () => {
       `${METRIC.eventsUnattributed}{reason="client_gone"}`,
       `${METRIC.eventsDropped}{stage="sink",sink="otel_logs",reason="rate_limited"}`,
       `${METRIC.otlpRecords}{signal="logs",result="failed"}`,
+      `${METRIC.eventsDropped}{stage="sink",sink="kubernetes_events",reason="unreachable"}`,
+      `${METRIC.kubernetesEventRequests}{result="created"}`,
       `${METRIC.seriesOverflow}{metric="${METRIC.clientVmRebindErrors}"}`,
       `${METRIC.eventLatency}_count{source="watch_queue"}`,
     ]) {

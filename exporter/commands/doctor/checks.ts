@@ -20,6 +20,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'memory', title: 'device memory', forWatching: false, run: memory },
   ...PRIVILEGE_CHECKS,
   { id: 'pod_names', title: 'pod names', forWatching: true, run: podNames },
+  { id: 'kubernetes_events', title: 'Kubernetes Events', forWatching: false, run: kubernetesEvents },
   { id: 'otlp', title: 'OTLP log events', forWatching: false, run: otlp },
   { id: 'web_config', title: 'web configuration', forWatching: false, run: webConfig },
 ];
@@ -120,6 +121,12 @@ function memory({ addonError, devices: found, clients, memory: facts }: Facts): 
 function podNames({ podNames: { state, reason, fix } }: Facts): Finding {
   if (state === 'active') return ok(reason || 'known');
   return state === 'disabled' ? off(reason) : warn(`events name container ids only: ${reason}`, fix);
+}
+
+function kubernetesEvents({ kubernetesEvents: rights }: Facts): Finding {
+  if (rights === undefined) return off('off', 'To tell the owners of pods by Events, give --kubernetes-events.');
+  const { state, reason, fix } = rights;
+  return state === 'active' ? ok('may be written in every namespace') : fail(reason, fix);
 }
 
 function clientsVisible({ addonError, clients, devices: found }: Facts): Finding {

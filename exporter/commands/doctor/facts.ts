@@ -7,6 +7,8 @@ import { listXeDevices } from '../../host/devices.js';
 import { DrmClientDirectory } from '../../host/drm-clients.js';
 import { readPrivileges } from '../../host/privileges.js';
 import { loadProtection } from '../../http/web-config/protection.js';
+import { findApiAccess } from '../../kubernetes/api-access.js';
+import { NO_API_ACCESS, reviewEventRights, type EventRights } from '../../kubernetes/event-rights.js';
 import { openPodDirectory } from '../../kubernetes/open.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
@@ -53,6 +55,7 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     scanIntervalMs: config.scanInterval,
     announced: listAnnounced(config.debugfsRoot),
     podNames: await findPodNames(context),
+    kubernetesEvents: config.kubernetesEvents ? await findEventRights(env) : undefined,
     privileges: readPrivileges(config.procRoot),
     devices,
     survivability,
@@ -91,6 +94,14 @@ function listAnnounced(debugfsRoot: string): Facts['announced'] {
   } catch {
     return { path: directory.path, clients: -1 };
   }
+}
+
+const RIGHTS_DEADLINE_MS = 2_000;
+
+async function findEventRights(env: CommandContext['env']): Promise<EventRights> {
+  const access = await findApiAccess(env);
+  if (access === undefined) return NO_API_ACCESS;
+  return reviewEventRights(access, { signal: new AbortController().signal, deadlineMs: RIGHTS_DEADLINE_MS });
 }
 
 /** Asks for the names as the exporter would: at most the two seconds it waits at its start. */

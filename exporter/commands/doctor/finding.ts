@@ -2,6 +2,7 @@ import type { CodedError } from '../../errors.js';
 import type { Protection } from '../../http/web-config/protection.js';
 import type { Privileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
+import type { EventRights } from '../../kubernetes/event-rights.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
 import type { OtlpDecision } from '../../sinks/otlp/wanted.js';
 import type { Opened } from '../../sources/supervised-source.js';
@@ -38,6 +39,8 @@ export interface Facts {
   readonly announced: { readonly path: string; readonly clients: number };
   /** Where the names of pods come from. */
   readonly podNames: Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
+  /** Whether Events may be written; undefined = they are not wanted. */
+  readonly kubernetesEvents: EventRights | undefined;
   readonly privileges: Privileges;
   readonly devices: readonly XeDevice[];
   /** Those of them in survivability mode. */

@@ -17,6 +17,10 @@
 {{- if and (eq .Values.posture "device-only") (or (ne .Values.deviceAccess.method "none") (eq .Values.mode "watch_queue")) }}
 {{- fail "posture device-only watches no clients: leave mode at auto and deviceAccess.method at none, or set posture to full." }}
 {{- end }}
+{{- $nameless := or (eq .Values.posture "device-only") (has (toString .Values.attribution.kubernetes) (list "off" "false")) }}
+{{- if and .Values.events.kubernetesEvents $nameless (not .Values.sources.simulator.enabled) }}
+{{- fail "events.kubernetesEvents needs the names of pods: set posture to full and attribution.kubernetes to auto, api or node." }}
+{{- end }}
 {{- if and .Values.web.existingSecret (eq .Values.web.healthPort .Values.metrics.port) }}
 {{- fail "web.healthPort and metrics.port are the same: probes need a port without authentication of their own." }}
 {{- end }}

@@ -16,6 +16,7 @@
 {{- define "xe-exporter.features" -}}
 {{- $values := include "xe-exporter.effective" . | fromJson }}
 {{- $names := list }}
+{{- if $values.events.kubernetesEvents }}{{ $names = append $names "kubernetes_events" }}{{ end }}
 {{- if $values.otlp.endpoint }}{{ $names = append $names "otlp" }}{{ end }}
 {{- if not $values.sources.simulator.enabled }}
 {{- if and (ne $values.mode "fallback") (ne $values.sources.watchQueue.ioctl "off") }}{{ $names = append $names "watch_queue" }}{{ end }}
@@ -47,7 +48,7 @@ What the features need together, from the privilege table. JSON:
 {{- $capabilities = concat $capabilities $row.capabilities }}
 {{- $hostPid = or $hostPid $row.hostPid }}
 {{- $mounts = concat $mounts $row.mounts }}
-{{- if eq $values.attribution.kubernetes "node" }}
+{{- if and $row.optionalMounts (eq $values.attribution.kubernetes "node") }}
 {{- $mounts = concat $mounts $row.optionalMounts }}
 {{- else if $row.rbac }}
 {{- $apiRules = append $apiRules $row.rbac }}

@@ -23,6 +23,7 @@ outcomeWindow: {{ toJson .events.outcomeWindow }}
 includeProcess: {{ toJson .events.includeProcess }}
 topConsumers: {{ toJson .events.topConsumers }}
 eventsStdout: {{ toJson .events.stdout }}
+kubernetesEvents: {{ toJson .events.kubernetesEvents }}
 eventsHttp: {{ toJson .events.http }}
 eventsRingSize: {{ toJson .events.ringSize }}
 eventsMaxSubscribers: {{ toJson .events.maxSubscribers }}

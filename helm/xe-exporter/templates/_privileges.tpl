@@ -74,6 +74,19 @@
       ]
     }
   },
+  "kubernetes_events": {
+    "capabilities": [],
+    "hostPid": false,
+    "mounts": [],
+    "optionalMounts": [],
+    "rbac": {
+      "resource": "events",
+      "verbs": [
+        "create",
+        "patch"
+      ]
+    }
+  },
   "otlp": {
     "capabilities": [],
     "hostPid": false,

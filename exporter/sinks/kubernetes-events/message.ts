@@ -1,0 +1,87 @@
+import type { XeClient } from '../../clients/client.js';
+import type { DeviceEvent, VictimEvidence } from '../../events/device-event.js';
+import { errnoName } from '../../events/errno.js';
+import { memoryClause } from '../../events/memory-attributes.js';
+import type { Outcome } from '../../telemetry/names.js';
+import { printable } from '../printable.js';
+
+/** What events.k8s.io/v1 allows for a note; core/v1 takes more, but clients read Events through both. */
+export const MAX_MESSAGE_BYTES = 1024;
+
+/** An executable can have 255 bytes of name. */
+const MAX_NAME_LENGTH = 64;
+
+const EVIDENCE: Readonly<Record<VictimEvidence, string>> = {
+  client_closed: 'its process was the only one to close the GPU then',
+  job_timeout: 'it names its process in a job time-out of that moment',
+  only_client: 'its process was the only one with compute work on the GPU',
+};
+
+const FATE: Partial<Readonly<Record<Outcome, string>>> = {
+  exited: 'It has closed the GPU since.',
+  survived: 'It still has the GPU open: see that it makes progress.',
+};
+
+const ADVICE = 'Run fewer jobs on this GPU or give each less memory, then restart this one.';
+
+/** Who ran out of memory where, for whoever owns the pod: it names no other pod. Pure. */
+export function whatHappened(
+  event: DeviceEvent,
+  { nodeName, includeProcess }: { readonly nodeName: string; readonly includeProcess: boolean },
+): string {
+  const { client, inferred, device, subject, code, memory } = event;
+  const victim = client ?? inferred?.client;
+  const who = victim === undefined ? 'a process' : nameOf(victim, includeProcess);
+  const where = `GPU ${(device ?? victim?.device)?.pciBdf ?? '(unknown)'} of node ${nodeName}`;
+  const vm = subject === 0 ? 'its GPU VM' : `its GPU VM ${subject}`;
+  const fill = memory && memoryClause({ ...memory, everyClient: false });
+  return [
+    `${client ? capital(who) : `Probably ${who}`} ran out of memory on ${where} (${errnoName(code)}):`,
+    `the driver stopped ${vm}, and the job has most likely lost the device.`,
+    ...(fill ? [`The GPU had ${fill}.`] : []),
+  ].join(' ');
+}
+
+export interface MessageParts {
+  /** See {@link whatHappened}. */
+  readonly what: string;
+  readonly count: number;
+  readonly since: string;
+  readonly outcome: Outcome | undefined;
+  readonly evidence: VictimEvidence | undefined;
+}
+
+/** The message of an Event: at most {@link MAX_MESSAGE_BYTES} of printable text. Pure. */
+export function messageOf({ what, count, since, outcome, evidence }: MessageParts): string {
+  const parts = [
+    what,
+    count > 1 && `${count} times since ${since}.`,
+    outcome && FATE[outcome],
+    ADVICE,
+    evidence && `The kernel does not say whom it hit; this pod, because ${EVIDENCE[evidence]}.`,
+  ];
+  return shortened(printable(parts.filter(Boolean).join(' ')));
+}
+
+function nameOf({ workload, process: { executable } }: XeClient, includeProcess: boolean): string {
+  const container = workload?.container ? `container ${workload.container}` : 'a container of this pod';
+  return includeProcess && executable !== '' ? `process ${cut(executable)} of ${container}` : container;
+}
+
+function cut(name: string): string {
+  return name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
+}
+
+/** Cuts between characters, never within one. */
+function shortened(text: string): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= MAX_MESSAGE_BYTES) return text;
+  const ellipsis = '…';
+  let end = MAX_MESSAGE_BYTES - Buffer.byteLength(ellipsis);
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return `${bytes.toString('utf8', 0, end)}${ellipsis}`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
