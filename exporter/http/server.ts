@@ -56,7 +56,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { app, deadline } = createServer(options, Object.values(PATH));
   metricsRoute(app, options.registry);
   healthRoutes(app, options.readiness);
-  eventsRoute(app, options.events, deadline);
+  eventsRoute(app, options.events, { deadline, guard: options.guard });
   statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed });
   return app;
 }

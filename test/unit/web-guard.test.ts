@@ -13,7 +13,10 @@ import {
   type HttpServerOptions,
 } from '../../exporter/http/server.js';
 import { WebGuard } from '../../exporter/http/web-config/guard.js';
+import { StreamSink } from '../../exporter/sinks/stream.js';
+import { anEvent } from '../helpers/events.js';
 import { aNodeStatus } from '../helpers/node-status.js';
+import { StreamReader } from '../helpers/stream.js';
 import { aHash, get, pem, WebConfigFolder } from '../helpers/web-config.js';
 import { inTime, waitFor } from '../helpers/wait-for.js';
 
@@ -375,6 +378,74 @@ describe('a reload', () => {
     later();
     assert.equal((await get(url, { agent, auth: 'a:1' })).status, 401);
     assert.equal((await get(url, { agent, auth: 'b:2' })).status, 200);
+  });
+
+  describe('ends open event streams', () => {
+    /** A server that streams events, and one that follows them as user a. */
+    async function following(t: TestContext, text: string, heartbeatMs = 60_000) {
+      const feed = new StreamSink({ instanceId: 'x', includeProcess: true, ringSize: 8 });
+      let open = 0;
+      const accounting = { subscribers: (count: number) => void (open = count), dropped() {}, missed() {} };
+      const started = await start(t, text, { events: { feed, limits: { subscribers: 4, heartbeatMs }, accounting } });
+      const authorization = `Basic ${Buffer.from('a:1').toString('base64')}`;
+      const follow = async (headers: Record<string, string> = {}): Promise<StreamReader> => {
+        const reader = await StreamReader.open(started.url, '/events', { authorization, ...headers });
+        t.after(() => reader.close());
+        return reader.until(({ status, body }) => status >= 400 || body !== '', 'the head of the stream');
+      };
+      return { ...started, feed, follow, open: () => open };
+    }
+    const users = (name: string): string => `basic_auth_users: {${name}: ${aHash('1')}}`;
+    const goodbye = /: users or certificates have changed: come back\nretry: 3000\n\n$/;
+
+    it('when users change, before the next event goes out; who is still one goes on where it was', async (t) => {
+      const { folder, feed, follow, later, open } = await following(t, `${users('a')}`);
+      const reader = await follow();
+      feed.accept(anEvent());
+      await reader.until(({ events }) => events.length === 1, 'the first event');
+      folder.write(users('a').replace('}', `, b: ${aHash('2')}}`));
+      later();
+      feed.accept(anEvent({ sequence: 2 }));
+      await reader.until(({ body }) => goodbye.test(body), 'the end of the stream');
+      assert.equal(reader.events.length, 1);
+      assert.equal(open(), 0);
+      const back = await follow({ 'last-event-id': reader.lastId });
+      await back.until(({ events }) => events.length === 1, 'the event that was held back');
+      folder.write(users('b'));
+      later();
+      feed.accept(anEvent({ sequence: 3 }));
+      await back.until(({ body }) => goodbye.test(body), 'the end of the stream');
+      assert.equal((await follow({ 'last-event-id': back.lastId })).status, 401);
+    });
+
+    it('when users change and nothing happens, with the next heartbeat', async (t) => {
+      const { folder, follow, later } = await following(t, users('a'), 20);
+      const reader = await follow();
+      await reader.until(({ body }) => body.includes('heartbeat'), 'a heartbeat');
+      folder.write(users('b'));
+      later();
+      await reader.until(({ body }) => goodbye.test(body), 'the end of the stream');
+    });
+
+    it('when the certificate is renewed, and not when other things change', async (t) => {
+      const { folder, feed, port, later, open } = await following(t, `${TLS}}`);
+      const socket = connect({ port, host: 'localhost', ca: pem('ca.pem') });
+      t.after(() => socket.destroy());
+      let said = '';
+      socket.setEncoding('utf8').on('data', (text: string) => (said += text));
+      socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      await waitFor(open, { what: 'the stream' });
+      folder.write(`${TLS}}\nhttp_server_config: {headers: {X-Frame-Options: deny}}`);
+      later();
+      feed.accept(anEvent());
+      await waitFor(() => said.includes('event: xe.vm.rebind_error'), { what: 'an event' });
+      folder.copy('renewed.pem', 'server.pem');
+      folder.copy('renewed.key', 'server.key');
+      later();
+      feed.accept(anEvent());
+      await waitFor(() => said.includes('users or certificates have changed'), { what: 'the end of the stream' });
+      assert.equal(said.match(/event: xe/g)?.length, 1);
+    });
   });
 
   it('of files that are broken keeps everybody out who was out', async (t) => {

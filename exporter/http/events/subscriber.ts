@@ -6,14 +6,15 @@ import { eventId, overwrittenSince, type Gap, type ResumePoint } from './resume.
 /** What may wait in a subscriber's socket before it is asked to catch up, in characters; the last event may reach over it. */
 const CHUNK = 32 * 1024;
 
-/** How long a client waits before it comes back, in milliseconds: after a broken connection, and when the exporter stops. */
+/** How long a client waits before it comes back after a broken connection, in milliseconds. */
 const RETRY_MS = 3000;
-const RETRY_AFTER_STOP_MS = 5000;
 
 export interface SubscriberOptions {
   readonly feed: EventFeed;
   readonly filter: EventFilter;
   readonly from: ResumePoint;
+  /** Whether who opened it would be let in now as it was then. */
+  readonly isAdmitted: () => boolean;
   readonly missed: (events: number) => void;
 }
 
@@ -69,9 +70,13 @@ export class Subscriber {
     return this.#position + 1 < this.#options.feed.oldest || performance.now() - this.#fullSince >= stallMs;
   }
 
-  /** Says goodbye and ends the stream, without waiting for a reader that does not read. */
-  end(): void {
-    this.#response.end(`: the exporter stops\nretry: ${RETRY_AFTER_STOP_MS}\n\n`);
+  isAdmitted(): boolean {
+    return this.#options.isAdmitted();
+  }
+
+  /** Says why, and ends the stream, without waiting for a reader that does not read. */
+  end(why: string, retryMs = RETRY_MS): void {
+    this.#response.end(`: ${why}\nretry: ${retryMs}\n\n`);
   }
 
   /** Cuts the stream off: what stands in its socket would not be read. */

@@ -1,9 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { EventFeed } from '../../telemetry/event-feed.js';
 import type { StreamDropReason } from '../../telemetry/names.js';
-import type { EventFilter } from './query.js';
-import type { ResumePoint } from './resume.js';
-import { Subscriber } from './subscriber.js';
+import { Subscriber, type SubscriberOptions } from './subscriber.js';
 
 /** What event streams can cost at most. Times in milliseconds. */
 export interface StreamLimits {
@@ -20,6 +18,12 @@ export interface StreamAccounting {
   /** Events that a subscriber was told it missed. */
   missed(count: number): void;
 }
+
+/** How long a client waits before it comes back when the exporter stops, in milliseconds. */
+const RETRY_AFTER_STOP_MS = 5000;
+
+/** What a new stream is to be given. */
+export type NewSubscriber = Pick<SubscriberOptions, 'filter' | 'from' | 'isAdmitted'>;
 
 /**
  * The open event streams. Events of one turn of the event loop go out together, after the sinks have them all, so that a
@@ -55,11 +59,11 @@ export class Subscribers {
   }
 
   /** Takes over a response whose head is sent, until either side ends it. */
-  add(response: ServerResponse, filter: EventFilter, from: ResumePoint): void {
+  add(response: ServerResponse, { filter, from, isAdmitted }: NewSubscriber): void {
     // A client can be gone before its request is read; its close event will not come again.
     if (response.destroyed) return;
     const missed = (count: number): void => this.#accounting.missed(count);
-    const subscriber = new Subscriber(response, { feed: this.#feed, filter, from, missed });
+    const subscriber = new Subscriber(response, { feed: this.#feed, filter, from, isAdmitted, missed });
     this.#open.add(subscriber);
     this.#changed();
     response.once('close', () => {
@@ -69,13 +73,25 @@ export class Subscribers {
 
   #pumpAll(): void {
     this.#wakeUp = undefined;
+    this.#endUnadmitted();
     this.#dropSlow();
     for (const subscriber of this.#open) subscriber.pump();
   }
 
   #beat(): void {
+    this.#endUnadmitted();
     this.#dropSlow();
     for (const subscriber of this.#open) subscriber.heartbeat();
+  }
+
+  /** Before anything is written: what happens after a change of users is not for those who were let in before it. */
+  #endUnadmitted(): void {
+    for (const subscriber of this.#open) {
+      if (subscriber.isAdmitted()) continue;
+      this.#open.delete(subscriber);
+      this.#changed();
+      subscriber.end('users or certificates have changed: come back');
+    }
   }
 
   #dropSlow(): void {
@@ -102,6 +118,6 @@ export class Subscribers {
     this.#closed = true;
     clearImmediate(this.#wakeUp);
     this.#pumpAll();
-    for (const subscriber of this.#open) subscriber.end();
+    for (const subscriber of this.#open) subscriber.end('the exporter stops', RETRY_AFTER_STOP_MS);
   }
 }

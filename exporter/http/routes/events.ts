@@ -6,6 +6,7 @@ import { parseEventQuery } from '../events/query.js';
 import { resumePoint } from '../events/resume.js';
 import { Subscribers, type StreamAccounting, type StreamLimits } from '../events/subscribers.js';
 import type { ResponseDeadline } from '../response-deadline.js';
+import type { WebGuard } from '../web-config/guard.js';
 
 export interface EventsOptions {
   readonly feed: EventFeed;
@@ -26,7 +27,7 @@ const RETRY_AFTER_SECONDS = 30;
 export function eventsRoute(
   app: FastifyInstance,
   options: EventsOptions | undefined,
-  deadline: ResponseDeadline,
+  { deadline, guard }: { readonly deadline: ResponseDeadline; readonly guard?: WebGuard | undefined },
 ): void {
   if (options === undefined) {
     app.get(PATH.events, (_request, reply) =>
@@ -55,7 +56,8 @@ export function eventsRoute(
     reply.hijack();
     deadline.lift(reply.raw);
     reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
-    subscribers.add(reply.raw, query.filter, from);
+    const isAdmitted = (): boolean => guard?.isStillAdmitted(request.raw) ?? true;
+    subscribers.add(reply.raw, { filter: query.filter, from, isAdmitted });
     return reply;
   });
 }

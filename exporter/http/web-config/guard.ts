@@ -1,4 +1,4 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -25,6 +25,9 @@ export class WebGuard {
   readonly #open = new Map<string, { readonly socket: Socket; readonly tls: TlsProtection }>();
   /** Those whose client was let in. */
   readonly #admitted = new WeakMap<Socket, TlsProtection>();
+  /** Counts the changes of users and TLS, and which of them let a request in. */
+  #conditions = 0;
+  readonly #letInBy = new WeakMap<IncomingMessage, number>();
   #refusalLoggedAt = -Infinity;
 
   /** @throws CodedError as {@link LiveProtection} does */
@@ -69,6 +72,12 @@ export class WebGuard {
     app.addHook('onClose', async () => this.#signIn.close());
   }
 
+  /** Whether the users and the TLS that let this request in are those in force now. For answers that take their time. */
+  isStillAdmitted(request: IncomingMessage): boolean {
+    this.#refresh();
+    return this.#letInBy.get(request) === this.#conditions;
+  }
+
   #admit(socket: TLSSocket): void {
     const tls = this.#open.get(peerOf(socket))?.tls;
     const why = tls === undefined ? 'it has gone' : refusal(socket, tls);
@@ -85,6 +94,8 @@ export class WebGuard {
 
   async #check(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const { tls, headers, users } = this.#refresh();
+    // Before the password is checked, which takes a while.
+    this.#letInBy.set(request.raw, this.#conditions);
     reply.headers(headers);
     if (tls !== undefined) {
       const admitted = this.#admitted.get(request.raw.socket);
@@ -122,6 +133,7 @@ export class WebGuard {
       const former = this.#applied;
       this.#applied = current;
       this.#signIn.setUsers(current.users);
+      if (!hasSameConditions(former, current)) this.#conditions++;
       if (!isDeepStrictEqual(former.rateLimit, current.rateLimit)) this.#limitRate();
     }
     return current;
@@ -131,6 +143,12 @@ export class WebGuard {
     const settings = this.#applied.rateLimit;
     this.#rateLimit = settings && new RateLimit(settings, performance.now());
   }
+}
+
+/** Whether a client meets the same under both. Either has TLS or neither: see {@link LiveProtection}. */
+function hasSameConditions(one: Protection, other: Protection): boolean {
+  const isSame = one.tls === undefined || other.tls === undefined || isSameTls(one.tls, other.tls);
+  return isSame && isDeepStrictEqual(one.users, other.users);
 }
 
 /** setSecureContext() leaves this out; the server reads it anew for each connection. */
