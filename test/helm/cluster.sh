@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the chart with simulated events into the cluster kubectl points at, and goes through its life: ready, helm test, scrape,
-# a simulated out-of-memory error on /metrics and /events, upgrade, uninstall without leftovers.
+# a simulated out-of-memory error on /metrics, on /events and as an Event of its pod, upgrade, uninstall without leftovers.
 #
-# It makes a namespace of its own and deletes it. The cluster must be able to pull the image; into a kind cluster it is loaded.
+# It makes a namespace of its own and that of a simulated job, and deletes what it made. The cluster must be able to pull the image; into a kind cluster it is loaded.
 #
 #   XE_EXPORTER_TEST_IMAGE    image (default: localhost/xe-exporter:test, as npm run test:image builds it)
 #   XE_EXPORTER_TEST_TIMEOUT  seconds that each wait may take (default: 120)
@@ -17,6 +17,8 @@ chart=helm/xe-exporter
 release=xe-exporter-test
 namespace=xe-exporter-test-$RANDOM
 port=9464
+# The namespace of the first job of the simulator: Events are refused where there is none.
+job_namespace=team-llm
 
 say() { printf 'cluster: %s\n' "$*"; }
 unable() { printf 'cluster: %s\n' "$*" >&2; exit 2; }
@@ -40,10 +42,11 @@ if [[ $context == kind-* ]]; then
 fi
 
 forward=
+made_job_namespace=
 cleanup() {
   [ -z "$forward" ] || kill "$forward" 2>/dev/null || true
   helm uninstall "$release" -n "$namespace" --ignore-not-found --wait >/dev/null 2>&1 || true
-  kubectl delete namespace "$namespace" --ignore-not-found --wait=false >/dev/null 2>&1 || true
+  kubectl delete namespace "$namespace" $made_job_namespace --ignore-not-found --wait=false >/dev/null 2>&1 || true
 }
 trap cleanup EXIT
 
@@ -51,9 +54,14 @@ trap cleanup EXIT
 kubectl create namespace "$namespace" >/dev/null
 kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
 
+if ! kubectl get namespace "$job_namespace" >/dev/null 2>&1; then
+  kubectl create namespace "$job_namespace" >/dev/null
+  made_job_namespace=$job_namespace
+fi
+
 settings=(
   --namespace "$namespace" --wait --timeout "${timeout}s"
-  --set "fullnameOverride=$release" --set sources.simulator.enabled=true --set sources.simulator.rate=5
+  --set "fullnameOverride=$release" --set sources.simulator.enabled=true --set sources.simulator.rate=5 --set events.kubernetesEvents=true
   # Quotas keep that class to kube-system in some clusters.
   --set priorityClassName=
   --set "image.repository=${image%:*}" --set "image.tag=${image##*:}"
@@ -82,6 +90,11 @@ wait_for() {
 get() { curl --fail --silent --show-error --max-time 10 "http://127.0.0.1:$local$1"; }
 counted() { get /metrics 2>/dev/null | grep -Eq '^xe_vm_rebind_errors_total\{[^}]*errno="ENOMEM"[^}]*\} [1-9]'; }
 named() { get '/events?format=json&errno=ENOMEM' 2>/dev/null | grep -q k8s.pod.name; }
+# Of this exporter: one that runs in the cluster may write there, too.
+warned() {
+  kubectl -n "$job_namespace" get events --field-selector reason=XeVMRebindOOM,type=Warning -o 'jsonpath={.items[*].reportingInstance}' |
+    grep -q "$release-"
+}
 forwarded() {
   local=$(sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$log")
   [ -n "$local" ]
@@ -94,6 +107,7 @@ wait_for 'the forwarded port' forwarded
 say 'scrape, and find a simulated out-of-memory error'
 wait_for 'an out-of-memory error on /metrics' counted
 wait_for 'its log event, with the pod it hit, on /events' named
+wait_for 'a Warning XeVMRebindOOM in the namespace of the job' warned
 kill "$forward" 2>/dev/null || true
 forward=
 rm -f "$log"

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { XeClient } from '../../exporter/clients/client.js';
@@ -11,6 +12,8 @@ import { Pace } from '../../exporter/sinks/kubernetes-events/pace.js';
 import { FeatureBoard, type FeatureReport } from '../../exporter/telemetry/features.js';
 import { createLogger } from '../../exporter/telemetry/logger.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
+import { ExporterProcess, type LogLine } from '../helpers/exporter-process.js';
+import { FixtureTree } from '../helpers/fixture-tree.js';
 import { KubeApi, NODE, type Fault, type StoredEvent } from '../helpers/kube-api.js';
 import { waitFor } from '../helpers/wait-for.js';
 
@@ -595,4 +598,65 @@ it('of all errors that come, each is told by an Event or counted as dropped', as
     }),
     { numRuns: 40 },
   );
+});
+
+describe('a whole exporter', () => {
+  const urlIn = (line: LogLine): string | undefined => /http:\/\/127\.0\.0\.1:\d+/.exec(JSON.stringify(line))?.[0];
+
+  /** A kubeconfig that leads to the stub; in plain HTTP no credentials are sent. */
+  function kubeconfig(t: TestContext, api: KubeApi): Record<string, string> {
+    const tree = new FixtureTree(t);
+    const config = {
+      'current-context': 'stub',
+      contexts: [{ name: 'stub', context: { cluster: 'stub' } }],
+      clusters: [{ name: 'stub', cluster: { server: api.url } }],
+    };
+    tree.file('kubeconfig', JSON.stringify(config));
+    return { KUBECONFIG: join(tree.root, 'kubeconfig'), NODE_NAME: NODE, POD_NAME: 'xe-exporter-abcde' };
+  }
+
+  it('tells of every out-of-memory error until its end', async (t) => {
+    const api = await KubeApi.open(t);
+    const flags = [
+      '--listen-address=127.0.0.1:0',
+      '--demo-rate=100',
+      '--events-stdout',
+      '--event-rate-limit-per-minute=0',
+    ];
+    const exporter = await ExporterProcess.run(
+      ['demo', '--kubernetes-events', '--log-level=debug', ...flags],
+      { env: kubeconfig(t, api) },
+      urlIn,
+    );
+    t.after(() => exporter.stop('SIGKILL'));
+    await waitFor(() => api.events.size >= 3, { what: 'Events of several jobs', deadlineMs: 20_000 });
+    const series = await exporter.metrics();
+    assert.equal(series.get('xe_exporter_feature_info{feature="kubernetes_events",state="active"}'), 1);
+    assert.ok((series.get('xe_exporter_kubernetes_event_requests_total{result="created"}') ?? 0) >= 1);
+    assert.equal(await exporter.stop(), 0);
+    const logged = exporter.stdout
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { event_name: string; attributes: Record<string, unknown> })
+      .filter(
+        ({ event_name, attributes }) =>
+          event_name === 'xe.vm.rebind_error' && ['ENOMEM', 'ENOSPC'].includes(String(attributes['error.type'])),
+      );
+    assert.equal(sum([...api.events.values()].map(({ count }) => count)), logged.length);
+    for (const event of api.events.values()) assert.equal(event['reportingInstance'], 'xe-exporter-abcde');
+  });
+
+  it('runs on without a way to the API server, and says what to do', async (t) => {
+    const exporter = await ExporterProcess.run(
+      ['demo', '--kubernetes-events', '--listen-address=127.0.0.1:0'],
+      { env: { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '' } },
+      urlIn,
+    );
+    t.after(() => exporter.stop('SIGKILL'));
+    const line = exporter.log.find(({ feature }) => feature === 'kubernetes_events');
+    assert.deepEqual(
+      [line?.['state'], line?.['reason']],
+      ['unsupported', 'neither a service account nor KUBECONFIG is there'],
+    );
+    assert.equal(await exporter.stop(), 0);
+  });
 });
