@@ -48,11 +48,11 @@ export class TerminalSink implements Sink {
 }
 
 /** Whether an event is to be shown. */
-export function passes({ definition, device, client, code }: DeviceEvent, filter: EventFilter): boolean {
+export function passes({ definition, device, client, inferred, code }: DeviceEvent, filter: EventFilter): boolean {
   if (definition.counts === 'loss') return true;
   return (
     matches(filter.devices, device?.pciBdf) &&
-    matches(filter.pids, client?.process.pid) &&
+    matches(filter.pids, (client ?? inferred?.client)?.process.pid) &&
     matches(filter.errnos, Math.abs(code))
   );
 }
@@ -61,21 +61,32 @@ function matches<T>(wanted: readonly T[], value: T | undefined): boolean {
   return wanted.length === 0 || (value !== undefined && wanted.includes(value));
 }
 
-/** `12:31:00.123  0000:03:00.0  ENOMEM  vm 3  pid 4711 (python3)  client 17  team/pod/container`. */
+/**
+ * `12:31:00.123  0000:03:00.0  ENOMEM  vm 3  pid 4711 (python3)  client 17  team/pod/container`, with `probably` before a victim that
+ * was inferred; an event that is about no VM has its name and its sentence instead.
+ */
 export function readableLine(event: DeviceEvent): string {
   const time = new Date(Number(event.realtimeNs / 1_000_000n)).toISOString().slice(11, 23);
-  if (event.definition.counts === 'loss') return `${time}  LOST  ${event.definition.body(event)}`;
-  const { client, device } = event;
+  const { definition, device } = event;
+  if (definition.counts === 'loss') return `${time}  LOST  ${definition.body(event)}`;
+  const columns = definition.counts.startsWith('vm_rebind')
+    ? vmColumns(event)
+    : [definition.name, printable(definition.body(event))];
+  return [time, device?.pciBdf ?? 'unknown device', ...columns].filter(Boolean).join('  ');
+}
+
+function vmColumns(event: DeviceEvent): (string | undefined | false)[] {
+  const { code, subject, outcome, inferred } = event;
+  const client = event.client ?? inferred?.client;
   const workload = client?.workload;
-  const columns = [
-    time,
-    device?.pciBdf ?? 'unknown device',
-    errnoName(event.code).padEnd(6),
-    `vm ${event.subject}`,
-    event.outcome,
-    client ? `pid ${client.process.pid} (${printable(client.process.executable)})` : 'unknown process',
+  const certainty = event.client ? '' : 'probably ';
+  return [
+    errnoName(code).padEnd(6),
+    // The kernel log does not name it.
+    subject !== 0 && `vm ${subject}`,
+    outcome,
+    client ? `${certainty}pid ${client.process.pid} (${printable(client.process.executable)})` : 'unknown process',
     client && `client ${client.drmClientId}`,
     workload?.pod && printable(`${workload.namespace}/${workload.pod}/${workload.container}`),
   ];
-  return columns.filter(Boolean).join('  ');
 }

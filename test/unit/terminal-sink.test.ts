@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { deviceWedged } from '../../exporter/events/device-wedged.js';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
 import { eventsLost } from '../../exporter/events/events-lost.js';
 import { vmRebindOutcome } from '../../exporter/events/vm-rebind-outcome.js';
@@ -37,6 +38,24 @@ test('an event is one line with everything a person looks for', () => {
   );
   assert.equal(show({ client: undefined }), '12:00:00.123  unknown device  ENOMEM  vm 5  unknown process\n');
   assert.equal(shown(), 3);
+});
+
+test('a victim that was inferred is marked, and found by its pid', () => {
+  const ofKernelLog = { client: undefined, device: aDevice(), subject: 0 };
+  const inferred = { client: aClient(), evidence: 'only_client' } as const;
+  const { show } = start({ pids: [4711] });
+  assert.equal(
+    show({ ...ofKernelLog, inferred }),
+    '12:00:00.123  0000:03:00.0  ENOMEM  probably pid 4711 (python3)  client 7\n',
+  );
+  assert.equal(show(ofKernelLog), '');
+});
+
+test('what is about no VM is named and told in its sentence', () => {
+  const event = { definition: deviceWedged, client: undefined, device: aDevice(), subject: 0, code: 0 };
+  const line = start().show(event);
+  assert.match(line, /^12:00:00\.123 {2}0000:03:00\.0 {2}xe\.device\.wedged {2}[A-Z][^\n]+\.\n$/);
+  assert.doesNotMatch(line, /vm|errno/);
 });
 
 test('an outcome is named', () => {
