@@ -290,13 +290,17 @@ export async function writeMessages(...args: (string | number)[]): Promise<{ cou
 
 // --- waiting -------------------------------------------------------------------------------------------------------
 
-/** Asks again until the answer is neither undefined nor false; throws at the deadline with the last failure. */
+/**
+ * Asks again until the answer is neither undefined nor false; throws at the deadline with the last failure. The longer it takes the
+ * more seldom: each change of process makes user-mode Linux map all of the next one's memory anew, which keeps the exporter from work.
+ */
 export async function waitFor<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   deadlineMs = 10_000,
 ): Promise<T> {
-  const end = performance.now() + deadlineMs;
+  const start = performance.now();
+  const end = start + deadlineMs;
   let failure: unknown;
   do {
     try {
@@ -306,7 +310,7 @@ export async function waitFor<T>(
     } catch (error) {
       failure = error;
     }
-    await sleep(5);
+    await sleep(Math.min(200, Math.max(5, (performance.now() - start) / 10)));
   } while (performance.now() < end);
   throw new Error(`after ${deadlineMs} ms still not: ${what}`, { cause: failure });
 }
