@@ -42,6 +42,25 @@ export interface Panel {
 /** Queries by what their lines are called; Grafana fills {{label}} in. */
 type Lines = Readonly<Record<string, string>>;
 
+/** What every panel builder can be told; the generated ones have no type in common. */
+interface Framed {
+  title(title: string): this;
+  description(description: string): this;
+  datasource(datasource: typeof DATASOURCE): this;
+  span(width: number): this;
+  height(height: number): this;
+}
+
+/** Gives a builder what says what the panel is and where it stands. */
+export function framed<Builder extends Framed>(builder: Builder, panel: Panel, usualHeight = 8): Builder {
+  return builder
+    .title(panel.title)
+    .description(panel.description)
+    .datasource(DATASOURCE)
+    .span(panel.width)
+    .height(panel.height ?? usualHeight);
+}
+
 const REF_IDS = 'ABCDEFGH';
 
 /** The scrape interval as least step makes `$__rate_interval` hold four scrapes, whatever the data source is set to. */
@@ -68,12 +87,7 @@ const GREY = '#808080';
 
 /** One number of now or of the whole range; what stands there instead has to be short, as it is as large as room permits. */
 export function stat(panel: Panel & { readonly query: string; readonly limits: ReturnType<typeof thresholds> }) {
-  return new StatBuilder()
-    .title(panel.title)
-    .description(panel.description)
-    .datasource(DATASOURCE)
-    .span(panel.width)
-    .height(panel.height ?? 4)
+  return framed(new StatBuilder(), panel, 4)
     .unit(panel.unit ?? 'none')
     .noValue(panel.empty)
     .mappings([
@@ -104,12 +118,7 @@ interface Graph extends Panel {
 
 /** Lines over time. */
 export function timeseries(panel: Graph) {
-  const builder = new TimeseriesBuilder()
-    .title(panel.title)
-    .description(panel.description)
-    .datasource(DATASOURCE)
-    .span(panel.width)
-    .height(panel.height ?? 8)
+  const builder = framed(new TimeseriesBuilder(), panel)
     .unit(panel.unit ?? 'short')
     .noValue(panel.empty)
     .min(0)
@@ -151,12 +160,7 @@ export function stateTimeline(
 ) {
   const option = (value: 0 | 1) => ({ text: panel.states[value], color: value === panel.bad ? 'red' : 'green' });
   const mapping: ValueMapping = { type: MappingType.ValueToText, options: { '0': option(0), '1': option(1) } };
-  return new StateTimelineBuilder()
-    .title(panel.title)
-    .description(panel.description)
-    .datasource(DATASOURCE)
-    .span(panel.width)
-    .height(panel.height ?? 8)
+  return framed(new StateTimelineBuilder(), panel)
     .noValue(panel.empty)
     .mappings([mapping])
     .showValue(VisibilityMode.Auto)

@@ -2,8 +2,7 @@ import type { DynamicConfigValue } from '@grafana/grafana-foundation-sdk/dashboa
 import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common';
 import { PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
-import { query, type Panel } from './panels.js';
-import { DATASOURCE } from './variables.js';
+import { framed, query, type Panel } from './panels.js';
 
 export interface Column {
   /** Name of the field: a label, or `Value #A` of the first query. */
@@ -30,12 +29,7 @@ const EMPTY_CELL = '–';
 
 /** One row for each label set, with the values of all queries; columns that are not named are hidden. */
 export function table(panel: Table) {
-  const builder = new TableBuilder()
-    .title(panel.title)
-    .description(panel.description)
-    .datasource(DATASOURCE)
-    .span(panel.width)
-    .height(panel.height ?? 8)
+  const builder = framed(new TableBuilder(), panel)
     .noValue(panel.empty)
     .sortBy([new TableSortByFieldStateBuilder().displayName(panel.sortedBy).desc(true)])
     .targets(panel.queries.map((expression, index) => query(expression, index).instant().format(PromQueryFormat.Table)))
