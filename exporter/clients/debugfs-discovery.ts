@@ -5,6 +5,7 @@ import type { DeviceTable } from '../host/device-table.js';
 import { DrmClientDirectory, drmClientIdOf } from '../host/drm-clients.js';
 import type { NativeAddon, NativeDirectoryWatch } from '../native/binding.js';
 import type { FeatureBoard } from '../telemetry/features.js';
+import { Timers } from '../timers.js';
 import type { ClientIntake } from './client-intake.js';
 import { ClientSearch } from './client-search.js';
 import type { ClientEntry, ClientTable } from './client-table.js';
@@ -48,7 +49,7 @@ export class DebugfsDiscovery {
   readonly #settled = new Set<number>();
   /** Devices that sysfs does not show as xe. */
   readonly #foreignDevices = new Set<string>();
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   #knownDevices: DeviceTable['devices'] = [];
   #watch: NativeDirectoryWatch | undefined;
   #nextTurn: NodeJS.Immediate | undefined;
@@ -180,7 +181,6 @@ export class DebugfsDiscovery {
     this.#watch = undefined;
     clearImmediate(this.#nextTurn);
     this.#nextTurn = undefined;
-    for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#arrivals.clear();
     this.#settled.clear();
@@ -265,7 +265,7 @@ export class DebugfsDiscovery {
     const wait = UNREADABLE_WAITS_MS[attempt];
     if (!this.#directory.exists()) return this.#close();
     if (wait === undefined) return;
-    this.#after(wait, () => {
+    this.#timers.after(wait, () => {
       this.#arrivals.set(drmClientId, attempt + 1);
       this.#nextTurn ??= setImmediate(() => this.#lookInto());
     });
@@ -288,7 +288,7 @@ export class DebugfsDiscovery {
     if (this.#refreshing) return;
     this.#refreshing = true;
     for (const wait of DEVICE_WAITS_MS) {
-      this.#after(wait, () => {
+      this.#timers.after(wait, () => {
         this.#refreshing &&= wait > 0;
         this.#foreignDevices.clear();
         this.#options.devices.refresh();
@@ -309,13 +309,5 @@ export class DebugfsDiscovery {
       this.#foreignDevices.clear();
     }
     this.#knownDevices = devices;
-  }
-
-  #after(ms: number, work: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      work();
-    }, ms);
-    this.#timers.add(timer);
   }
 }

@@ -1,5 +1,6 @@
 import type { ClientTable } from '../../clients/client-table.js';
 import type { XeDevice } from '../../host/device.js';
+import { Timers } from '../../timers.js';
 import { SIMULATED_GPUS, type SimulatedDevices } from './simulated-devices.js';
 import type { SimulatedKernel } from './simulated-kernel.js';
 
@@ -23,7 +24,7 @@ export interface SimulatedFaultsOptions {
 /** What goes wrong with the GPUs themselves, by the clock. Deterministic, as the node. JavaScript thread only. */
 export class SimulatedFaults {
   readonly #options: SimulatedFaultsOptions;
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   #resets = 0;
   /** It runs no jobs, so that none can hang. */
   #wedged = false;
@@ -34,12 +35,12 @@ export class SimulatedFaults {
 
   start(): void {
     const { wedgeEveryMs } = this.#options;
-    this.#after(RESET_EVERY_MS, () => this.#reset());
-    if (wedgeEveryMs > 0) this.#after(wedgeEveryMs / 2, () => this.#wedge());
+    this.#timers.after(RESET_EVERY_MS, () => this.#reset());
+    if (wedgeEveryMs > 0) this.#timers.after(wedgeEveryMs / 2, () => this.#wedge());
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
   }
 
   #reset(): void {
@@ -53,7 +54,7 @@ export class SimulatedFaults {
         `Tile0: GT0: Engine reset: engine_class=ccs, logical_mask: 0x1, guc_id=${turn % 64}, state=0x249`,
       );
     }
-    this.#after(RESET_EVERY_MS, () => this.#reset());
+    this.#timers.after(RESET_EVERY_MS, () => this.#reset());
   }
 
   /** The driver stops a job that does not end, and keeps the state of the GPU. */
@@ -73,7 +74,7 @@ export class SimulatedFaults {
     const device = this.#deviceAt(WEDGED_GPU);
     if (device !== undefined) this.#options.kernel.wedged(device);
     this.#wedged = true;
-    this.#after(this.#options.wedgeEveryMs / 2 - UNBOUND_FOR_MS, () => this.#unbind());
+    this.#timers.after(this.#options.wedgeEveryMs / 2 - UNBOUND_FOR_MS, () => this.#unbind());
   }
 
   #unbind(): void {
@@ -81,7 +82,7 @@ export class SimulatedFaults {
     const device = this.#deviceAt(WEDGED_GPU);
     devices.unbind(WEDGED_GPU);
     if (device !== undefined) kernel.binding('unbind', device);
-    this.#after(UNBOUND_FOR_MS, () => this.#bind());
+    this.#timers.after(UNBOUND_FOR_MS, () => this.#bind());
   }
 
   #bind(): void {
@@ -89,18 +90,10 @@ export class SimulatedFaults {
     devices.bind(WEDGED_GPU);
     this.#wedged = false;
     kernel.binding('bind', this.#deviceAt(WEDGED_GPU)!);
-    this.#after(wedgeEveryMs / 2, () => this.#wedge());
+    this.#timers.after(wedgeEveryMs / 2, () => this.#wedge());
   }
 
   #deviceAt(address: string): XeDevice | undefined {
     return this.#options.devices.list().find(({ pciBdf }) => pciBdf === address);
-  }
-
-  #after(ms: number, next: () => void): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      next();
-    }, ms);
-    this.#timers.add(timer);
   }
 }
