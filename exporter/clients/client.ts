@@ -4,6 +4,8 @@ import type { XeDevice } from '../host/device.js';
 export interface Workload {
   readonly containerId: string;
   readonly podUid: string;
+  /** Of a static pod only: the uid the kubelet knows it by, while {@link podUid} is the one of its mirror in the API. */
+  readonly staticPodUid?: string;
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;

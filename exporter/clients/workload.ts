@@ -43,6 +43,7 @@ export class WorkloadResolver {
       namespace: found?.namespace ?? '',
       pod: found?.pod ?? '',
       container: found?.container ?? '',
+      ...(found?.staticPodUid && { staticPodUid: found.staticPodUid }),
       ...(systemdUnit !== '' && { systemdUnit }),
       ...(slurmJobId !== '' && { slurmJobId }),
     });

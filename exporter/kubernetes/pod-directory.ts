@@ -12,6 +12,8 @@ export interface PodName {
   /** Empty while only the pod is known: its container's status may not have been written yet. */
   readonly container: string;
   readonly podUid: string;
+  /** Of a static pod only: the uid the kubelet knows it by. {@link podUid} is then the one of its mirror in the API. */
+  readonly staticPodUid?: string;
 }
 
 /** Who is who on this node. Bounded; JavaScript thread only. */

@@ -15,7 +15,7 @@ export interface PodEvent {
     readonly apiVersion: 'v1';
     readonly namespace: string;
     readonly name: string;
-    /** Absent when it is not known: the Event is found by name then. */
+    /** Of a static pod the kubelet's, not the API's. Absent when it is not known: the Event is found by name then. */
     readonly uid?: string;
   };
   readonly type: 'Warning';

@@ -98,9 +98,9 @@ export class PodIndex {
     // The kubelet makes the pod's cgroup; an id below it that belongs to another pod is not to be believed.
     const entry = podUid === '' ? ofContainer : ofPod;
     if (entry === undefined) return undefined;
-    const { namespace, pod, uid, onlyContainer } = entry.record;
+    const { namespace, pod, uid, cgroupUid, onlyContainer } = entry.record;
     const container = entry.containers.get(containerId) ?? (containerId === '' ? '' : onlyContainer);
-    return { namespace, pod, container, podUid: uid };
+    return { namespace, pod, container, podUid: uid, ...(cgroupUid !== uid && { staticPodUid: cgroupUid }) };
   }
 
   #add(record: PodRecord): boolean {

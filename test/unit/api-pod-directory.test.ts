@@ -108,7 +108,9 @@ describe('the names', () => {
     const hash = '1d7a3c0f9b8e4d2c6a5f00112233aabb';
     const pod = { ...TRAIN, annotations: { 'kubernetes.io/config.hash': hash } };
     const { pods } = await setting(t, { prepare: (api) => api.put(pod) });
-    assert.equal(pods.lookup({ containerId: cid(1), podUid: hash })?.podUid, uid(1));
+    const found = pods.lookup({ containerId: cid(1), podUid: hash });
+    assert.equal(found?.podUid, uid(1));
+    assert.equal(found?.staticPodUid, hash);
   });
 
   it('only the pods of this node are asked for, and taken', async (t) => {

@@ -145,6 +145,14 @@ describe('the Event of a pod that ran out of GPU memory', () => {
     );
   });
 
+  it('of a static pod stands where kubectl describe looks for it', async (t) => {
+    const { publish, events } = await setting(t);
+    const staticPodUid = '1d7a3c0f9b8e4d2c6a5f00112233aabb';
+    publish(oom('train-0', { client: aClient({ workload: aWorkload({ staticPodUid }) }) }));
+    const [event] = await waitFor(() => events().length === 1 && events(), { what: 'the Event' });
+    assert.equal(event!.involvedObject.uid, staticPodUid);
+  });
+
   it('comes of ENOMEM and ENOSPC of a pod, and of nothing else', async (t) => {
     const { sink, publish, events } = await setting(t);
     publish(

@@ -102,7 +102,9 @@ export class Series {
     if (this.#latest) this.#what = whatHappened(this.#latest, { nodeName, includeProcess });
     // With it goes the snapshot of the memory of the device.
     this.#latest = undefined;
-    const { namespace, pod, podUid } = this.workload;
+    const { namespace, pod, podUid, staticPodUid } = this.workload;
+    // The kubelet's Events of a static pod have this uid, and kubectl describe looks for no other.
+    const uid = staticPodUid ?? podUid;
     const since = secondsOf(this.#first ?? 0n);
     return {
       apiVersion: 'v1',
@@ -118,7 +120,7 @@ export class Series {
           }),
         },
       },
-      involvedObject: { kind: 'Pod', apiVersion: 'v1', namespace, name: pod, ...(podUid !== '' && { uid: podUid }) },
+      involvedObject: { kind: 'Pod', apiVersion: 'v1', namespace, name: pod, ...(uid !== '' && { uid }) },
       type: 'Warning',
       reason: KUBERNETES_EVENT.reason,
       message: messageOf({
