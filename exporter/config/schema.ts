@@ -82,7 +82,7 @@ export const OPTIONS = {
   mode: {
     flag: 'mode',
     kind: 'value',
-    commands: ['serve', 'watch'],
+    commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: MODES.join('|'),
     help: 'Where events come from: auto takes every source this node has, each incident once; watch_queue only the xe watch queue; fallback only kernel log and uevents.',
@@ -118,7 +118,7 @@ export const OPTIONS = {
   kmsg: {
     flag: 'kmsg',
     kind: 'value',
-    commands: ['serve', 'watch'],
+    commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
     help: 'Whether to read the kernel log: /dev/kmsg, or syslog(2) where that is closed to the exporter.',
@@ -136,7 +136,7 @@ export const OPTIONS = {
   uevent: {
     flag: 'uevent',
     kind: 'value',
-    commands: ['serve', 'watch'],
+    commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
     help: 'Whether to listen to the uevents of the kernel: wedged devices, coredumps, the driver bound and unbound.',
@@ -154,7 +154,7 @@ export const OPTIONS = {
   discovery: {
     flag: 'discovery',
     kind: 'value',
-    commands: ['serve', 'watch'],
+    commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: 'auto|debugfs|proc',
     help: 'How xe clients are found: announced by the kernel in debugfs, by looking at /proc, or both as far as they work.',

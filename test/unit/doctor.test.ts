@@ -45,7 +45,7 @@ function protection(fixture: string, certificate?: string): Facts['webConfig'] {
 /** A node on which everything works. */
 const GOOD: Facts = {
   nodeVersion: '20.20.2',
-  watchWanted: true,
+  watchingOff: undefined,
   maxClients: 4096,
   sysRoot: '/sys',
   scanIntervalMs: 5000,
@@ -125,6 +125,7 @@ describe('checks', () => {
     ['clients_announced', { announced: { path: '/d', clients: 0 } }, 'warn', /every 5 s, and an error before/, /7\.x/],
     ['clients_announced', { announced: { path: '/d', clients: -1 } }, 'warn', /cannot be read/, /--path-debugfs/],
     ['clients_announced', { devices: [] }, 'off', /no xe device/, /^$/],
+    ['clients_announced', { announced: undefined }, 'off', /--discovery=proc: .* every 5 s/, /^$/],
     [
       'pod_names',
       { podNames: { state: 'denied', reason: '403', fix: 'grant it' } },
@@ -391,9 +392,14 @@ describe('the verdict', () => {
   });
 
   it('does not count what only watching needs when watching is switched off', () => {
-    const report = makeReport({ ...GOOD, ...denied, watchWanted: false, watches: [], clients: undefined }, '0.0.0');
+    const report = makeReport({ ...GOOD, ...denied, watchingOff: '--mode=fallback', watches: [] }, '0.0.0');
+    const found = (id: string) => report.checks.find(({ check }) => check === id);
     assert.equal(report.status, 'ok');
-    assert.match(report.checks.find(({ check }) => check === 'cap_sys_ptrace')?.seen ?? '', /--xe-watch-ioctl=off/);
+    assert.equal(found('watch_ioctl')?.status, 'off');
+    assert.equal(found('watch_ioctl')?.seen, 'not needed with --mode=fallback');
+    // Without it nobody can be named as the likely victim.
+    assert.equal(found('cap_sys_ptrace')?.status, 'warn');
+    assert.match(found('cap_sys_ptrace')?.fix ?? '', /SYS_PTRACE/);
   });
 });
 
@@ -465,11 +471,34 @@ describe('gathering the facts', () => {
 
   it('probes no ioctl when watching is switched off', async () => {
     const native = { ...loadNative(), probe: () => assert.fail('probed') } as unknown as NativeAddon;
-    const facts = await gatherFacts(await context(['--xe-watch-ioctl=off']), {
-      loadNative: () => native,
-      listXeDevices: () => [device],
-    });
-    assert.deepEqual([facts.watchWanted, facts.addonError, facts.watches], [false, undefined, []]);
+    for (const option of ['--xe-watch-ioctl=off', '--mode=fallback']) {
+      const facts = await gatherFacts(await context([option]), {
+        loadNative: () => native,
+        listXeDevices: () => [device],
+      });
+      assert.deepEqual([facts.watchingOff, facts.addonError, facts.watches], [option, undefined, []]);
+    }
+  });
+
+  it('opens no source that is switched off', async () => {
+    const MessageReader = function () {
+      assert.fail('opened');
+    };
+    const native = { ...loadNative(), MessageReader } as unknown as NativeAddon;
+    for (const [options, reason] of [
+      [['--mode=watch_queue'], /--mode=watch_queue/],
+      [['--kmsg=off', '--uevent=off'], /--(kmsg|uevent)$/],
+    ] as const) {
+      const { messages } = await gatherFacts(await context(options), { loadNative: () => native });
+      assert.deepEqual(
+        messages.map(({ source }) => source),
+        ['kmsg', 'uevent'],
+      );
+      for (const { opened } of messages) {
+        assert.ok('refused' in opened && opened.refused.state === 'disabled');
+        assert.match(opened.refused.reason, reason);
+      }
+    }
   });
 
   it('reads memory as the exporter would, and not when that is switched off', async (t) => {

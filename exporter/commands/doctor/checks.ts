@@ -7,22 +7,22 @@ import { PRIVILEGE_CHECKS } from './privilege-checks.js';
 
 /** THE LIST, in the order of the report: what the machine is, what the kernel offers, what we may do, where events go. */
 export const CHECKS: readonly Check[] = [
-  { id: 'kernel', title: 'kernel', forWatching: false, run: kernel },
-  { id: 'node', title: 'Node.js', forWatching: false, run: ({ nodeVersion }) => ok(nodeVersion) },
-  { id: 'addon', title: 'native addon', forWatching: false, run: addon },
-  { id: 'devices', title: 'xe devices', forWatching: false, run: devices },
-  { id: 'notification_pipe', title: 'notification pipe', forWatching: true, run: notificationPipe },
-  { id: 'watch_ioctl', title: 'watch ioctl', forWatching: true, run: watchIoctl },
-  { id: 'clients_announced', title: 'xe clients announced', forWatching: true, run: clientsAnnounced },
-  { id: 'clients_visible', title: 'xe clients visible', forWatching: true, run: clientsVisible },
-  { id: 'clients_borrowable', title: 'xe clients borrowable', forWatching: true, run: clientsBorrowable },
-  { id: 'kernel_messages', title: 'kernel messages', forWatching: false, run: kernelMessages },
-  { id: 'memory', title: 'device memory', forWatching: false, run: memory },
+  { id: 'kernel', title: 'kernel', for: 'node', run: kernel },
+  { id: 'node', title: 'Node.js', for: 'node', run: ({ nodeVersion }) => ok(nodeVersion) },
+  { id: 'addon', title: 'native addon', for: 'node', run: addon },
+  { id: 'devices', title: 'xe devices', for: 'node', run: devices },
+  { id: 'notification_pipe', title: 'notification pipe', for: 'watching', run: notificationPipe },
+  { id: 'watch_ioctl', title: 'watch ioctl', for: 'watching', run: watchIoctl },
+  { id: 'clients_announced', title: 'xe clients announced', for: 'clients', run: clientsAnnounced },
+  { id: 'clients_visible', title: 'xe clients visible', for: 'clients', run: clientsVisible },
+  { id: 'clients_borrowable', title: 'xe clients borrowable', for: 'watching', run: clientsBorrowable },
+  { id: 'kernel_messages', title: 'kernel messages', for: 'node', run: kernelMessages },
+  { id: 'memory', title: 'device memory', for: 'node', run: memory },
   ...PRIVILEGE_CHECKS,
-  { id: 'pod_names', title: 'pod names', forWatching: true, run: podNames },
-  { id: 'kubernetes_events', title: 'Kubernetes Events', forWatching: false, run: kubernetesEvents },
-  { id: 'otlp', title: 'OTLP log events', forWatching: false, run: otlp },
-  { id: 'web_config', title: 'web configuration', forWatching: false, run: webConfig },
+  { id: 'pod_names', title: 'pod names', for: 'clients', run: podNames },
+  { id: 'kubernetes_events', title: 'Kubernetes Events', for: 'node', run: kubernetesEvents },
+  { id: 'otlp', title: 'OTLP log events', for: 'node', run: otlp },
+  { id: 'web_config', title: 'web configuration', for: 'node', run: webConfig },
 ];
 
 const NO_ADDON = 'not tried: the native addon does not load';
@@ -86,10 +86,11 @@ function watchIoctl({ addonError, pipe, devices: found, watches }: Facts): Findi
 
 function clientsAnnounced({ announced, devices: found, scanIntervalMs }: Facts): Finding {
   if (found.length === 0) return off(NO_DEVICE);
-  const { path, clients } = announced;
-  if (clients > 0) return ok(`by the kernel, in ${path}: a new one is watched at once`);
   const seconds = scanIntervalMs / 1000;
   const cost = `new ones are looked for in procfs every ${seconds} s, and an error before that is not seen`;
+  if (announced === undefined) return off(`not asked with --discovery=proc: ${cost}`);
+  const { path, clients } = announced;
+  if (clients > 0) return ok(`by the kernel, in ${path}: a new one is watched at once`);
   return clients === 0
     ? warn(
         `${path} shows no client: there is none now, or the kernel announces none; then ${cost}`,

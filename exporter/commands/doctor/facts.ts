@@ -14,6 +14,7 @@ import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
 import { otlpWanted } from '../../sinks/otlp/wanted.js';
 import { messageSources } from '../../sources/index.js';
+import { switchedOff } from '../../sources/switched-off.js';
 import { probeWatchIoctl } from '../../sources/xe-watch-queue/probe.js';
 import { FeatureBoard } from '../../telemetry/features.js';
 import type { CommandContext } from '../command.js';
@@ -38,22 +39,22 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
   const { config, env, nodeVersion } = context;
   const machine: Machine = { loadNative, listXeDevices, ...given };
   const devices = machine.listXeDevices(config.sysRoot);
-  const watchWanted = config.xeWatchIoctl !== 'off';
+  const watchingOff = whatSwitchesWatchingOff(config);
   const native = load(machine, env['XE_EXPORTER_NATIVE_PATH']);
   const addon = native instanceof CodedError ? undefined : native;
 
   const pipe = addon?.probePipe();
-  const canProbe = addon !== undefined && pipe === undefined && watchWanted;
+  const canProbe = addon !== undefined && pipe === undefined && watchingOff === undefined;
   const survivability = devices.filter(({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf).inSurvivability);
   const clients = addon && (await findClients(addon, config.procRoot, devices));
   const alive = devices.filter((device) => !survivability.includes(device));
   return {
     nodeVersion,
-    watchWanted,
+    watchingOff,
     maxClients: config.maxClients,
     sysRoot: config.sysRoot,
     scanIntervalMs: config.scanInterval,
-    announced: listAnnounced(config.debugfsRoot),
+    announced: config.discovery === 'proc' ? undefined : listAnnounced(config.debugfsRoot),
     podNames: await findPodNames(context),
     kubernetesEvents: config.kubernetesEvents ? await findEventRights(env) : undefined,
     privileges: readPrivileges(config.procRoot),
@@ -70,6 +71,11 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
   };
 }
 
+function whatSwitchesWatchingOff({ mode, xeWatchIoctl }: CommandContext['config']): string | undefined {
+  if (mode === 'fallback') return '--mode=fallback';
+  return xeWatchIoctl === 'off' ? '--xe-watch-ioctl=off' : undefined;
+}
+
 /** Opens each source as the exporter would, and closes it. */
 async function openMessages(
   native: NativeAddon,
@@ -80,14 +86,17 @@ async function openMessages(
   const devices = new DeviceTable({ list: () => found, onAdded: ignore, onRemoved: ignore });
   const messages: Facts['messages'][number][] = [];
   for (const { name, open } of messageSources) {
-    const opened = await open({ config, native, devices, onDropped: ignore })(ignore, ignore);
+    const wanted = config.mode !== 'watch_queue';
+    const opened = wanted
+      ? await open({ config, native, devices, onDropped: ignore })(ignore, ignore)
+      : switchedOff('mode=watch_queue');
     if ('run' in opened) await opened.run.stop();
     messages.push({ source: name, opened });
   }
   return messages;
 }
 
-function listAnnounced(debugfsRoot: string): Facts['announced'] {
+function listAnnounced(debugfsRoot: string): NonNullable<Facts['announced']> {
   const directory = new DrmClientDirectory(debugfsRoot);
   try {
     return { path: directory.path, clients: directory.list().size };

@@ -30,13 +30,13 @@ export interface Finding {
 /** Everything the checks judge, gathered beforehand, so that each check is a pure function of it. */
 export interface Facts {
   readonly nodeVersion: string;
-  /** False with --xe-watch-ioctl=off. */
-  readonly watchWanted: boolean;
+  /** The option that switches watching off; undefined = it is wanted. */
+  readonly watchingOff: string | undefined;
   readonly maxClients: number;
   readonly sysRoot: string;
   readonly scanIntervalMs: number;
-  /** The kernel's directories of clients: how many, of every DRM driver; -1 when they cannot be listed. */
-  readonly announced: { readonly path: string; readonly clients: number };
+  /** The kernel's directories of clients: how many, of every DRM driver; -1 when they cannot be listed. undefined with --discovery=proc. */
+  readonly announced: { readonly path: string; readonly clients: number } | undefined;
   /** Where the names of pods come from. */
   readonly podNames: Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
   /** Whether Events may be written; undefined = they are not wanted. */
@@ -82,8 +82,11 @@ export interface Check {
   readonly id: string;
   /** What the report for people calls it. */
   readonly title: string;
-  /** True for what only watching needs: `off` when watching is switched off. */
-  readonly forWatching: boolean;
+  /**
+   * What it is for. Where watching is switched off, what only that needs is `off`, and a failure of what is to find the clients is a
+   * warning: they are then needed for who was probably hit, and for who holds the memory.
+   */
+  readonly for: 'watching' | 'clients' | 'node';
   run(facts: Facts): Finding | readonly Finding[];
 }
 

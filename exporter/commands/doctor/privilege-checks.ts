@@ -1,16 +1,16 @@
 import { CAPABILITY, hasCapability } from '../../host/privileges.js';
 import { fail, ok, warn, type Check, type Facts, type Finding } from './finding.js';
 
-/** What attaching to the clients of other processes asks for. */
+/** What finding the clients of other processes asks for, and attaching to them. */
 export const PRIVILEGE_CHECKS: readonly Check[] = [
-  { id: 'cap_sys_ptrace', title: 'CAP_SYS_PTRACE', forWatching: true, run: sysPtrace },
-  { id: 'cap_dac_read_search', title: 'CAP_DAC_READ_SEARCH', forWatching: true, run: dacReadSearch },
-  { id: 'yama', title: 'Yama ptrace_scope', forWatching: true, run: yama },
-  { id: 'host_pid', title: 'pid namespace', forWatching: true, run: pidNamespace },
-  { id: 'host_user', title: 'user namespace', forWatching: true, run: userNamespace },
-  { id: 'security_module', title: 'security module', forWatching: true, run: securityModule },
-  { id: 'seccomp', title: 'seccomp', forWatching: true, run: seccomp },
-  { id: 'open_files', title: 'open files limit', forWatching: true, run: openFiles },
+  { id: 'cap_sys_ptrace', title: 'CAP_SYS_PTRACE', for: 'clients', run: sysPtrace },
+  { id: 'cap_dac_read_search', title: 'CAP_DAC_READ_SEARCH', for: 'clients', run: dacReadSearch },
+  { id: 'yama', title: 'Yama ptrace_scope', for: 'clients', run: yama },
+  { id: 'host_pid', title: 'pid namespace', for: 'clients', run: pidNamespace },
+  { id: 'host_user', title: 'user namespace', for: 'clients', run: userNamespace },
+  { id: 'security_module', title: 'security module', for: 'clients', run: securityModule },
+  { id: 'seccomp', title: 'seccomp', for: 'watching', run: seccomp },
+  { id: 'open_files', title: 'open files limit', for: 'watching', run: openFiles },
 ];
 
 function addCapability(name: string): string {

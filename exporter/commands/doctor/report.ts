@@ -1,5 +1,5 @@
 import { CHECKS } from './checks.js';
-import { off, type Check, type Facts, type Finding, type Status } from './finding.js';
+import { off, warn, type Check, type Facts, type Finding, type Status } from './finding.js';
 
 /**
  * The report, and the stable shape of `doctor --json`: fields are added, never renamed or removed while `schema` is 1.
@@ -17,11 +17,9 @@ export interface Report {
 
 /** Runs the checks over the facts. Pure. */
 export function makeReport(facts: Facts, version: string, list: readonly Check[] = CHECKS): Report {
-  const checks = list.flatMap(({ id, title, forWatching, run }) => {
-    const skipped = forWatching && !facts.watchWanted;
-    const findings = skipped ? off('not needed with --xe-watch-ioctl=off') : run(facts);
-    return [findings].flat().map((finding: Finding) => ({ check: id, title, ...finding }));
-  });
+  const checks = list.flatMap((check) =>
+    [judge(check, facts)].flat().map((finding: Finding) => ({ check: check.id, title: check.title, ...finding })),
+  );
   const failed = checks.some(({ status }) => status === 'fail');
   return {
     schema: 1,
@@ -34,6 +32,14 @@ export function makeReport(facts: Facts, version: string, list: readonly Check[]
     })),
     checks,
   };
+}
+
+function judge(check: Check, facts: Facts): Finding | readonly Finding[] {
+  const { watchingOff } = facts;
+  if (watchingOff === undefined || check.for === 'node') return check.run(facts);
+  if (check.for === 'watching') return off(`not needed with ${watchingOff}`);
+  const mild = (finding: Finding): Finding => (finding.status === 'fail' ? warn(finding.seen, finding.fix) : finding);
+  return [check.run(facts)].flat().map(mild);
 }
 
 const MARKS: Readonly<Record<Status, { readonly mark: string; readonly colour: number }>> = {
