@@ -133,7 +133,7 @@ test('a victim that dies right after its error has what the last sample said, an
 });
 
 test('a victim that nobody has ever seen the memory of is honestly without', async (t) => {
-  const { node, watched, record } = await watch(t, '--memory-interval=1h');
+  const { node, watched, record } = await watch(t, '--memory-interval=60m');
   const victim = await startClientIn(t, { vram: GIB });
   await watched(1);
   await victim.send('version 0');
