@@ -163,7 +163,7 @@ test('a driver that does not answer costs a snapshot its deadline, once, and not
   const { fdinfo_reads: reads } = deviceState(GPU0);
   postVmError({ client: victim.id, vm: 2 });
   const refused = await record();
-  assert.ok(refused.ms < 300, `${refused.ms} ms`);
+  assert.ok(refused.ms < late.ms, `${refused.ms} ms, the first waited ${late.ms} ms`);
   assert.equal(deviceState(GPU0).fdinfo_reads, reads, 'no second read of a device that hangs');
   hangFdinfo(GPU0, false);
   await waitFor('a snapshot again', async () => {
