@@ -15,6 +15,7 @@
         'src/device_reads.cc',
         'src/directory_watch_object.cc',
         'src/js_callback.cc',
+        'src/js_wake_up.cc',
         'src/kmsg_protocol.cc',
         'src/message_reader_object.cc',
         'src/message_thread.cc',

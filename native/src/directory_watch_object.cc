@@ -1,12 +1,10 @@
 #include "directory_watch_object.h"
 
 #include <cerrno>
-#include <utility>
 #include <vector>
 
 #include "arguments.h"
 #include "failure_object.h"
-#include "js_callback.h"
 
 namespace xe {
 
@@ -48,30 +46,24 @@ Napi::Value DirectoryWatchObject::Open(const Napi::CallbackInfo& info) {
   if (closed_) {
     return ToJs(info.Env(), Failure{"open", EBADF});
   }
-  if (wake_up_ != nullptr) {
+  if (wake_up_.is_open()) {
     return info.Env().Undefined();
   }
   return ToJs(info.Env(), Begin(info.Env()));
 }
 
 Result DirectoryWatchObject::Begin(Napi::Env env) {
+  if (!wake_up_.Open(env, on_ready_.Value(), "xe-directory")) {
+    return Failure{"open", ENOMEM};
+  }
   Result failure = watch_.Open(path_);
   failure = failure ? failure : poller_.Open();
   failure = failure ? failure : poller_.AddOnce(watch_.fd(), kWatchIndex);
-  if (!failure && napi_create_threadsafe_function(
-                      env, on_ready_.Value(), nullptr, Napi::String::New(env, "xe-directory"),
-                      /*max_queue_size=*/0, /*initial_thread_count=*/1, nullptr, nullptr, this,
-                      OnWakeUp, &wake_up_) != napi_ok) {
-    failure = Failure{"open", ENOMEM};
-  }
   failure = failure ? failure : thread_.Start("xe-directory", [this] { WaitForChanges(); });
   if (failure) {
-    Shutdown();
+    wake_up_.Close();
     return failure;
   }
-  // Hooks run last in, first out: ours joins the thread before the thread-safe function, which put
-  // up its own hook above, is torn down.
-  napi_add_env_cleanup_hook(env, OnEnvironmentExit, this);
   Ref();
   return std::nullopt;
 }
@@ -84,7 +76,7 @@ void DirectoryWatchObject::WaitForChanges() {
     ready.clear();
     poller_.Wait(/*block=*/true, &ready);
     if (!ready.empty() && !stop_.load()) {
-      napi_call_threadsafe_function(wake_up_, nullptr, napi_tsfn_nonblocking);
+      wake_up_.Call();
     }
   }
 }
@@ -92,7 +84,7 @@ void DirectoryWatchObject::WaitForChanges() {
 Napi::Value DirectoryWatchObject::Drain(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const DirectoryChanges changes = watch_.Drain();
-  if (wake_up_ != nullptr) {
+  if (wake_up_.is_open()) {
     poller_.Rearm(watch_.fd(), kWatchIndex);
   }
   Napi::Object object = Napi::Object::New(env);
@@ -103,20 +95,17 @@ Napi::Value DirectoryWatchObject::Drain(const Napi::CallbackInfo& info) {
   return object;
 }
 
-void DirectoryWatchObject::Close(const Napi::CallbackInfo& info) {
+void DirectoryWatchObject::Close(const Napi::CallbackInfo&) {
   closed_ = true;
   // It usually refers to us: held on to, neither could be collected.
   on_ready_.Reset();
-  if (wake_up_ == nullptr) {
-    return;
+  if (wake_up_.is_open()) {
+    wake_up_.Close();
+    Unref();
   }
-  napi_remove_env_cleanup_hook(info.Env(), OnEnvironmentExit, this);
-  Shutdown();
-  Unref();
 }
 
-/// Joins the thread and lets go of everything. Safe to repeat, also after half a Begin. An onReady
-/// still on its way is not delivered any more.
+/// Also after half a Begin.
 void DirectoryWatchObject::Shutdown() {
   stop_.store(true);
   if (thread_.running()) {
@@ -126,20 +115,6 @@ void DirectoryWatchObject::Shutdown() {
   stop_.store(false);
   watch_.Close();
   poller_.Close();
-  if (wake_up_ != nullptr) {
-    napi_release_threadsafe_function(std::exchange(wake_up_, nullptr), napi_tsfn_abort);
-  }
-}
-
-void DirectoryWatchObject::OnEnvironmentExit(void* self) {
-  static_cast<DirectoryWatchObject*>(self)->Shutdown();
-}
-
-void DirectoryWatchObject::OnWakeUp(napi_env env, napi_value on_ready, void*, void*) {
-  // Without an environment the function is being torn down.
-  if (env != nullptr) {
-    CallJs(env, on_ready);
-  }
 }
 
 }  // namespace xe

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <string>
 
+#include "js_wake_up.h"
 #include "linux/directory_watch.h"
 #include "native_thread.h"
 #include "pipe_poller.h"
@@ -14,12 +15,12 @@ namespace xe {
 /// The JavaScript class DirectoryWatch; exporter/native/binding.ts is its contract. An open one
 /// keeps itself and the event loop alive until close(). All functions run on the JavaScript thread
 /// of the environment that made it; the environment's end closes it, too.
-class DirectoryWatchObject : public Napi::ObjectWrap<DirectoryWatchObject> {
+class DirectoryWatchObject : public Napi::ObjectWrap<DirectoryWatchObject>, private WakeUpOwner {
  public:
   static Napi::Function Define(Napi::Env env);
 
   explicit DirectoryWatchObject(const Napi::CallbackInfo& info);
-  ~DirectoryWatchObject() override { Shutdown(); }
+  ~DirectoryWatchObject() override { wake_up_.Close(); }
 
  private:
   Napi::Value Open(const Napi::CallbackInfo& info);
@@ -28,9 +29,7 @@ class DirectoryWatchObject : public Napi::ObjectWrap<DirectoryWatchObject> {
 
   Result Begin(Napi::Env env);
   void WaitForChanges();
-  void Shutdown();
-  static void OnWakeUp(napi_env env, napi_value on_ready, void* self, void*);
-  static void OnEnvironmentExit(void* self);
+  void Shutdown() override;
 
   std::string path_;
   Napi::FunctionReference on_ready_;
@@ -39,8 +38,7 @@ class DirectoryWatchObject : public Napi::ObjectWrap<DirectoryWatchObject> {
   NativeThread thread_;
   std::atomic<bool> stop_ = false;
   bool closed_ = false;
-  // Set while open. Only the thread calls through it, so it is released after the join.
-  napi_threadsafe_function wake_up_ = nullptr;
+  JsWakeUp wake_up_{this};
 };
 
 }  // namespace xe

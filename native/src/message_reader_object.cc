@@ -6,7 +6,6 @@
 
 #include "drain_object.h"
 #include "failure_object.h"
-#include "js_callback.h"
 #include "kmsg_protocol.h"
 #include "linux/kmsg_device.h"
 #include "linux/uevent_socket.h"
@@ -63,7 +62,7 @@ Napi::Value MessageReaderObject::Open(const Napi::CallbackInfo& info) {
   if (closed_) {
     return ToJs(info.Env(), Failure{"open", EBADF});
   }
-  if (wake_up_ != nullptr) {
+  if (wake_up_.is_open()) {
     return info.Env().Undefined();
   }
   return ToJs(info.Env(), Begin(info.Env()));
@@ -74,23 +73,15 @@ Result MessageReaderObject::Begin(Napi::Env env) {
   if (const Result failure = MakeOrigin(&origin)) {
     return failure;
   }
-  if (napi_create_threadsafe_function(env, on_ready_.Value(), nullptr,
-                                      Napi::String::New(env, "xe-messages"),
-                                      /*max_queue_size=*/0, /*initial_thread_count=*/1, nullptr,
-                                      nullptr, this, OnWakeUp, &wake_up_) != napi_ok) {
+  if (!wake_up_.Open(env, on_ready_.Value(), "xe-messages")) {
     return Failure{"open", ENOMEM};
   }
-  thread_ = std::make_unique<MessageThread>(
-      std::move(origin), KeepFilter(options_.keep), queue_.get(), [wake_up = wake_up_] {
-        napi_call_threadsafe_function(wake_up, nullptr, napi_tsfn_nonblocking);
-      });
+  thread_ = std::make_unique<MessageThread>(std::move(origin), KeepFilter(options_.keep),
+                                            queue_.get(), [this] { wake_up_.Call(); });
   if (const Result failure = thread_->Start()) {
-    Shutdown();
+    wake_up_.Close();
     return failure;
   }
-  // Hooks run last in, first out: ours joins the thread before the thread-safe function, which put
-  // up its own hook above, is torn down.
-  napi_add_env_cleanup_hook(env, OnEnvironmentExit, this);
   Ref();
   return std::nullopt;
 }
@@ -164,42 +155,22 @@ Napi::Value MessageReaderObject::PostError(const Napi::CallbackInfo& info) {
                             fake_ != nullptr && fake_->PostError(static_cast<int>(error), drops));
 }
 
-void MessageReaderObject::Close(const Napi::CallbackInfo& info) {
+void MessageReaderObject::Close(const Napi::CallbackInfo&) {
   closed_ = true;
   // It usually refers to us: held on to, neither could be collected.
   on_ready_.Reset();
-  if (wake_up_ == nullptr) {
-    return;
+  if (wake_up_.is_open()) {
+    wake_up_.Close();
+    Unref();
   }
-  napi_remove_env_cleanup_hook(info.Env(), OnEnvironmentExit, this);
-  Shutdown();
-  Unref();
 }
 
-/// Joins the thread and lets go of everything but the queue and the figures. Safe to repeat, also
-/// after half a Begin. An onReady still on its way is not delivered any more.
+/// The queue and the figures stay.
 void MessageReaderObject::Shutdown() {
-  if (thread_) {
-    thread_->Stop();
-    stats_ = thread_->Stats();
-    fake_ = nullptr;
-    thread_.reset();
-  }
-  if (wake_up_ != nullptr) {
-    napi_release_threadsafe_function(std::exchange(wake_up_, nullptr), napi_tsfn_abort);
-  }
-}
-
-void MessageReaderObject::OnEnvironmentExit(void* self) {
-  static_cast<MessageReaderObject*>(self)->Shutdown();
-}
-
-/// Runs on the JavaScript thread.
-void MessageReaderObject::OnWakeUp(napi_env env, napi_value on_ready, void* self, void*) {
-  // Without an environment the function is being torn down and `self` may be gone.
-  if (env != nullptr && static_cast<MessageReaderObject*>(self)->queue_->BeginWakeUp()) {
-    CallJs(env, on_ready);
-  }
+  thread_->Stop();
+  stats_ = thread_->Stats();
+  fake_ = nullptr;
+  thread_.reset();
 }
 
 }  // namespace xe

@@ -11,6 +11,7 @@
 #include "batch_queue.h"
 #include "failure.h"
 #include "fake/fake_message_device.h"
+#include "js_wake_up.h"
 #include "message_thread.h"
 
 namespace xe {
@@ -18,12 +19,12 @@ namespace xe {
 /// The JavaScript class MessageReader; exporter/native/binding.ts is its contract. An open one
 /// keeps itself and the event loop alive until close(). All functions run on the JavaScript thread
 /// of the environment that made it; the environment's end closes it, too.
-class MessageReaderObject : public Napi::ObjectWrap<MessageReaderObject> {
+class MessageReaderObject : public Napi::ObjectWrap<MessageReaderObject>, private WakeUpOwner {
  public:
   static Napi::Function Define(Napi::Env env);
 
   explicit MessageReaderObject(const Napi::CallbackInfo& info);
-  ~MessageReaderObject() override { Shutdown(); }
+  ~MessageReaderObject() override { wake_up_.Close(); }
 
  private:
   struct Options {
@@ -46,9 +47,8 @@ class MessageReaderObject : public Napi::ObjectWrap<MessageReaderObject> {
   void ReadOptions(Arguments* args, const Napi::Object& object);
   Result Begin(Napi::Env env);
   Result MakeOrigin(MessageOrigin* origin);
-  void Shutdown();
-  static void OnWakeUp(napi_env env, napi_value on_ready, void* self, void*);
-  static void OnEnvironmentExit(void* self);
+  bool BeginWakeUp() override { return queue_->BeginWakeUp(); }
+  void Shutdown() override;
 
   Options options_;
   Napi::FunctionReference on_ready_;
@@ -57,8 +57,7 @@ class MessageReaderObject : public Napi::ObjectWrap<MessageReaderObject> {
   FakeMessageDevice* fake_ = nullptr;      // the thread's device, where it is the fake
   MessageStats stats_;                     // what the thread had counted at its end
   bool closed_ = false;
-  // Set while open. Only the thread calls through it, so it is released after the join.
-  napi_threadsafe_function wake_up_ = nullptr;
+  JsWakeUp wake_up_{this};
 };
 
 }  // namespace xe

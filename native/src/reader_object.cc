@@ -11,7 +11,6 @@
 #include "drain_object.h"
 #include "failure_object.h"
 #include "fake/fake_pipe.h"
-#include "js_callback.h"
 #include "linux/watch_queue.h"
 
 namespace xe {
@@ -46,18 +45,12 @@ ReaderObject::ReaderObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (env.IsExceptionPending()) {
     return;
   }
-  if (napi_create_threadsafe_function(env, on_ready, nullptr, Napi::String::New(env, "xe-reader"),
-                                      /*max_queue_size=*/0, /*initial_thread_count=*/1, nullptr,
-                                      nullptr, this, OnWakeUp, &wake_up_) != napi_ok) {
+  if (!wake_up_.Open(env, on_ready, "xe-reader")) {
     Napi::Error::New(env).ThrowAsJavaScriptException();
     return;
   }
-  thread_ = std::make_unique<ReaderThread>(source_.get(), queue_.get(), [wake_up = wake_up_] {
-    napi_call_threadsafe_function(wake_up, nullptr, napi_tsfn_nonblocking);
-  });
-  // Hooks run last in, first out: ours joins the thread before the thread-safe function, which put
-  // up its own hook above, is torn down.
-  napi_add_env_cleanup_hook(env, OnEnvironmentExit, this);
+  thread_ = std::make_unique<ReaderThread>(source_.get(), queue_.get(),
+                                           [this] { wake_up_.Call(); });
   Ref();
 }
 
@@ -171,36 +164,16 @@ Napi::Value ReaderObject::Stats(const Napi::CallbackInfo& info) {
   return object;
 }
 
-void ReaderObject::Close(const Napi::CallbackInfo& info) {
-  if (wake_up_ == nullptr) {
-    return;
+void ReaderObject::Close(const Napi::CallbackInfo&) {
+  if (wake_up_.is_open()) {
+    wake_up_.Close();
+    Unref();
   }
-  napi_remove_env_cleanup_hook(info.Env(), OnEnvironmentExit, this);
-  Shutdown();
-  Unref();
 }
 
-/// Joins the thread and lets go of everything but the queue. Safe to repeat. An onReady still on
-/// its way is not delivered any more.
 void ReaderObject::Shutdown() {
-  if (wake_up_ == nullptr) {
-    return;
-  }
   thread_->Stop();
   source_->Close();
-  napi_release_threadsafe_function(std::exchange(wake_up_, nullptr), napi_tsfn_abort);
-}
-
-void ReaderObject::OnEnvironmentExit(void* self) {
-  static_cast<ReaderObject*>(self)->Shutdown();
-}
-
-/// Runs on the JavaScript thread.
-void ReaderObject::OnWakeUp(napi_env env, napi_value on_ready, void* self, void*) {
-  // Without an environment the function is being torn down and `self` may be gone.
-  if (env != nullptr && static_cast<ReaderObject*>(self)->queue_->BeginWakeUp()) {
-    CallJs(env, on_ready);
-  }
 }
 
 }  // namespace xe

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "batch_queue.h"
+#include "js_wake_up.h"
 #include "notification_source.h"
 #include "reader_thread.h"
 
@@ -13,12 +14,12 @@ namespace xe {
 /// The JavaScript class Reader; exporter/native/binding.ts is its contract. An open reader keeps
 /// itself and the event loop alive until close(). All functions run on the JavaScript thread of the
 /// environment that made it; the environment's end closes it, too.
-class ReaderObject : public Napi::ObjectWrap<ReaderObject> {
+class ReaderObject : public Napi::ObjectWrap<ReaderObject>, private WakeUpOwner {
  public:
   static Napi::Function Define(Napi::Env env);
 
   explicit ReaderObject(const Napi::CallbackInfo& info);
-  ~ReaderObject() override { Shutdown(); }
+  ~ReaderObject() override { wake_up_.Close(); }
 
  private:
   Napi::Value Open(const Napi::CallbackInfo& info);
@@ -31,16 +32,14 @@ class ReaderObject : public Napi::ObjectWrap<ReaderObject> {
 
   Napi::Function ReadOptions(const Napi::CallbackInfo& info);
   Result EnsureRunning();
-  void Shutdown();
-  static void OnWakeUp(napi_env env, napi_value on_ready, void* self, void*);
-  static void OnEnvironmentExit(void* self);
+  bool BeginWakeUp() override { return queue_->BeginWakeUp(); }
+  void Shutdown() override;
 
   // A borrow in flight shares the source; the thread is joined before either goes.
   std::shared_ptr<NotificationSource> source_;
   std::unique_ptr<BatchQueue> queue_;
   std::unique_ptr<ReaderThread> thread_;
-  // Set while open. Only the reader thread calls through it, so it is released after the join.
-  napi_threadsafe_function wake_up_ = nullptr;
+  JsWakeUp wake_up_{this};
 };
 
 }  // namespace xe
