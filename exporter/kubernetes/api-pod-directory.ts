@@ -45,7 +45,7 @@ const SHORT_WATCH_MS = 1_000;
 const UNREACHABLE = 'Check that pods of this node may reach the API server, or set --kubernetes=node.';
 const FIX: Readonly<Record<number, string>> = {
   401: 'The token or certificate is not, or no longer, valid: check the service account of the pod, or KUBECONFIG.',
-  403: 'Grant get, list and watch on pods (ClusterRole and ClusterRoleBinding) to the service account, or set --kubernetes=node.',
+  403: 'Grant list and watch on pods (ClusterRole and ClusterRoleBinding) to the service account, or set --kubernetes=node.',
 };
 
 /** What is the matter with a server, from the Status object of an ERROR event; also a made-up one. */

@@ -398,7 +398,7 @@ describe('a refusal', () => {
       },
     });
     await waitFor(() => features.all()[0]?.state === 'denied', { what: 'the refusal' });
-    assert.match(features.all()[0]?.fix ?? '', /get, list and watch on pods/);
+    assert.match(features.all()[0]?.fix ?? '', /Grant list and watch on pods/);
     api.granted = true;
     await waitFor(() => name(1, 1), { what: 'the names' });
     assert.equal(features.all()[0]?.state, 'active');
