@@ -24,8 +24,8 @@ say() { printf 'cluster: %s\n' "$*"; }
 unable() { printf 'cluster: %s\n' "$*" >&2; exit 2; }
 fail() {
   printf 'cluster: FAILED: %s\n' "$*" >&2
-  kubectl -n "$namespace" get pods,events 2>/dev/null >&2 || true
-  kubectl -n "$namespace" logs "daemonset/$release" --tail=30 2>/dev/null >&2 || true
+  kubectl -n "$namespace" get pods,events >&2 2>/dev/null || true
+  kubectl -n "$namespace" logs "daemonset/$release" --tail=30 >&2 2>/dev/null || true
   exit 1
 }
 
@@ -54,6 +54,10 @@ trap cleanup EXIT
 kubectl create namespace "$namespace" >/dev/null
 kubectl label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted >/dev/null
 
+# A run that has just ended may have left it on its way out; nothing can be made in it then.
+if [ "$(kubectl get namespace "$job_namespace" --ignore-not-found -o 'jsonpath={.status.phase}')" = Terminating ]; then
+  kubectl wait --for=delete "namespace/$job_namespace" --timeout="${timeout}s" >/dev/null || fail "the namespace $job_namespace does not get deleted"
+fi
 if ! kubectl get namespace "$job_namespace" >/dev/null 2>&1; then
   kubectl create namespace "$job_namespace" >/dev/null
   made_job_namespace=$job_namespace
@@ -88,12 +92,13 @@ wait_for() {
   done
 }
 get() { curl --fail --silent --show-error --max-time 10 "http://127.0.0.1:$local$1"; }
-counted() { get /metrics 2>/dev/null | grep -Eq '^xe_vm_rebind_errors_total\{[^}]*errno="ENOMEM"[^}]*\} [1-9]'; }
-named() { get '/events?format=json&errno=ENOMEM' 2>/dev/null | grep -q k8s.pod.name; }
+# Not grep -q: it stops reading at the first match, and curl fails of that when the answer does not fit into the pipe.
+counted() { get /metrics 2>/dev/null | grep -E '^xe_vm_rebind_errors_total\{[^}]*errno="ENOMEM"[^}]*\} [1-9]' >/dev/null; }
+named() { get '/events?format=json&errno=ENOMEM' 2>/dev/null | grep k8s.pod.name >/dev/null; }
 # Of this exporter: one that runs in the cluster may write there, too.
 warned() {
   kubectl -n "$job_namespace" get events --field-selector reason=XeVMRebindOOM,type=Warning -o 'jsonpath={.items[*].reportingInstance}' |
-    grep -q "$release-"
+    grep "$release-" >/dev/null
 }
 forwarded() {
   local=$(sed -n 's/^Forwarding from 127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$log")
