@@ -3,6 +3,8 @@
 //
 //   node native/build.mjs [--if-stale] [--debug] [--sanitize=address|undefined]
 //
+// CXX may name a cross compiler: CXX=aarch64-linux-gnu-g++ node native/build.mjs
+//
 // The result is native/build/{Release,Debug}/xe_exporter.node, with --sanitize below native/build/sanitize-<which>/build/.
 // It uses Node-API alone, so one build loads in every Node from 20 on, whichever headers it was built with.
 
@@ -125,6 +127,13 @@ function checkTool(tool) {
   return { tool, seen };
 }
 
+/** What the compiler makes code for, in the words of Node. */
+function targetArchitecture() {
+  const [program, ...prefix] = (process.env.CXX || 'g++').split(' ');
+  const { stdout } = spawnSync(program, [...prefix, '-dumpmachine'], { encoding: 'utf8' });
+  return { x86_64: 'x64', aarch64: 'arm64' }[stdout?.split('-')[0]] ?? process.arch;
+}
+
 function findNodeGyp() {
   const missing = ['node-gyp', 'node-addon-api'].filter((name) => installed(name) === undefined);
   if (missing.length > 0) {
@@ -194,6 +203,7 @@ function runNodeGyp(nodeGyp, nodedir, packageDir, options) {
     'build',
     `--directory=${packageDir}`,
     `--nodedir=${nodedir}`,
+    `--arch=${targetArchitecture()}`,
     `--jobs=${availableParallelism()}`,
     '--loglevel=error',
     options.debug ? '--debug' : '--release',
