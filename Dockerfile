@@ -2,27 +2,39 @@
 #
 #   docker build --build-arg XE_EXPORTER_REVISION="$(git rev-parse HEAD)" -t xe-exporter .
 #
-# The same for amd64 and arm64 (--platform). What is fetched: the base image, Debian packages of the build stage, and
+# The same for amd64 and arm64, and for both at once: docker buildx build --platform=linux/amd64,linux/arm64. The compiler makes
+# code for the other platform, so that takes no emulator. What is fetched: the base image, Debian packages of the build stage, and
 # from npm what package-lock.json names, by hash. To pin the base as well, give it with its digest:
 # --build-arg NODE_IMAGE=docker.io/library/node:24-trixie-slim@sha256:...
 ARG NODE_IMAGE=docker.io/library/node:24-trixie-slim
+# BuildKit fills it in. A Buildah or Podman that does not has to be told, or takes the target's, which an emulator has to run.
+ARG BUILDPLATFORM
 
-FROM ${NODE_IMAGE} AS build
+# What the image is for. Nothing runs in it.
+FROM ${NODE_IMAGE} AS target
+
+# What builds it.
+FROM --platform=${BUILDPLATFORM} ${NODE_IMAGE} AS build
 # pci.ids has the names of the GPU models. The bookworm image would do but for this: its list ends before Battlemage.
-RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends g++ make python3 pci.ids \
+RUN --mount=type=bind,from=target,target=/target \
+    apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+      "g++-$(basename /target/usr/lib/*-linux-gnu | tr _ -)" binutils make python3 pci.ids \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 # No script of a dependency runs: the addon is built and the program compiled by our own. Then what only building needed goes.
-RUN npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
- && npm run --silent build \
+RUN --mount=type=bind,from=target,target=/target \
+    npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
+ && CXX="$(basename /target/usr/lib/*-linux-gnu)-g++" npm run --silent build \
  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier
 
 # /image/base changes with Node.js and Debian, /image/app with the program: a layer each.
-RUN set -eu; \
+RUN --mount=type=bind,from=target,target=/target \
+    set -eu; \
+    gnu=$(basename /target/usr/lib/*-linux-gnu); \
     mkdir -p /image/base /image/app/app/native/build/Release /image/app/app/dist; \
-    strip --strip-unneeded -o /image/app/app/native/build/Release/xe_exporter.node native/build/Release/xe_exporter.node; \
+    "$gnu-strip" --strip-unneeded -o /image/app/app/native/build/Release/xe_exporter.node native/build/Release/xe_exporter.node; \
     cp -r package.json LICENSE node_modules /image/app/app/; \
     cp -r dist/exporter /image/app/app/dist/; \
     cd /image/app/app; \
@@ -30,16 +42,21 @@ RUN set -eu; \
     find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.ts' -o -name '*.md' \) -delete; \
     find node_modules -type d \( -path '*/build/esm' -o -path '*/build/esnext' -o -name test -o -name tests -o -name benchmarks \) -prune -exec rm -rf {} +; \
     find . -type d -empty -delete; \
-    cd /image/base; \
-    # Whatever the linker says is needed, where it looks for it: the same command on every architecture.
-    ldd /usr/local/bin/node /src/native/build/Release/xe_exporter.node | grep -o '/[^ :]*\.so[^ :]*' | sort -u >/tmp/libraries; \
-    cp --parents --dereference /usr/local/bin/node /etc/nsswitch.conf /etc/os-release /usr/share/misc/pci.ids $(cat /tmp/libraries) .; \
+    cd /target; \
+    # The loader that a program names, and the libraries that it or a library needs.
+    needs() { readelf --wide --program-headers --dynamic "$1" | sed -n "s|.*interpreter: /\(.*\)]|\1|p; s|.*(NEEDED).*\[\(lib.*\)]|lib/$gnu/\1|p"; }; \
+    take() { for file in "$@"; do [ -e "/image/base/$file" ] || { cp --parents --dereference "$file" /image/base; take $(needs "$file"); }; done; }; \
+    take usr/local/bin/node $(needs /src/native/build/Release/xe_exporter.node); \
+    cp --parents --dereference etc/nsswitch.conf etc/os-release /image/base; \
+    cp --parents /usr/share/misc/pci.ids /usr/share/doc/pci.ids/copyright /image/base; \
+    mkdir -p /image/base/usr/share/doc/nodejs; \
+    cp usr/local/LICENSE /image/base/usr/share/doc/nodejs/copyright; \
     # Scanners read from here which Debian packages, and which versions of them, the files are of.
-    mkdir -p var/lib/dpkg/status.d usr/share/doc/nodejs; \
-    cp /usr/local/LICENSE usr/share/doc/nodejs/copyright; \
-    for package in base-files libc6 libgcc-s1 libstdc++6 pci.ids; do \
-      dpkg-query --status "$package" >"var/lib/dpkg/status.d/$package"; \
-      cp --parents --dereference "/usr/share/doc/$package/copyright" .; \
+    mkdir -p /image/base/var/lib/dpkg/status.d; \
+    dpkg-query --status pci.ids >/image/base/var/lib/dpkg/status.d/pci.ids; \
+    for package in base-files libc6 libgcc-s1 libstdc++6; do \
+      dpkg-query --admindir=/target/var/lib/dpkg --status "$package" >"/image/base/var/lib/dpkg/status.d/$package"; \
+      cp --parents --dereference "usr/share/doc/$package/copyright" /image/base; \
     done; \
     # Neither the umask nor the times of a checkout make a difference.
     chmod -R u=rwX,go=rX /image; \
