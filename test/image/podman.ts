@@ -1,8 +1,27 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 
-/** The image under test and its root folder, from run.sh, which also says where podman keeps its things. */
-export const IMAGE = required('XE_TEST_CONTAINER_IMAGE');
-export const ROOT = required('XE_TEST_CONTAINER_ROOT');
+/** An image under test; run.sh, which makes them, also says where podman keeps its things. */
+export interface TestImage {
+  readonly architecture: 'amd64' | 'arm64';
+  readonly name: string;
+  /** The folder its files are unpacked in. */
+  readonly root: string;
+}
+
+export const AMD64: TestImage = {
+  architecture: 'amd64',
+  name: required('XE_TEST_CONTAINER_IMAGE'),
+  root: required('XE_TEST_CONTAINER_ROOT'),
+};
+const arm64 = process.env['XE_TEST_CONTAINER_IMAGE_ARM64'];
+
+/** The one for arm64, which QEMU runs, is not among them where run.sh was told to leave it out. */
+export const IMAGES: readonly TestImage[] = [
+  AMD64,
+  ...(arm64 === undefined
+    ? []
+    : [{ architecture: 'arm64', name: arm64, root: required('XE_TEST_CONTAINER_ROOT_ARM64') } as const]),
+];
 
 /** What a container gets that is given nothing. Of the host it has the network, because podman's own does not work everywhere. */
 export const NOTHING = ['--network=host', '--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges'] as const;
@@ -20,12 +39,12 @@ export function podman(...args: readonly string[]): string {
 
 /** A container that ends by itself. */
 export function runToEnd(
+  image: TestImage,
   options: readonly string[],
   args: readonly string[],
 ): { status: number | null; stdout: string } {
-  const { status, stdout, stderr } = spawnSync('podman', ['run', '--rm', ...options, IMAGE, ...args], {
-    encoding: 'utf8',
-  });
+  const [command = '', ...rest] = [...program(image, ...options), ...args];
+  const { status, stdout, stderr } = spawnSync(command, rest, { encoding: 'utf8' });
   if (status === null || status >= 125) throw new Error(`podman cannot run the image: ${stderr}`);
   return { status, stdout };
 }
@@ -37,6 +56,6 @@ export function logs(name: string): string {
 }
 
 /** As {@link ExporterProcess} starts it: podman passes signals on, and the exit code. */
-export function program(...options: readonly string[]): readonly string[] {
-  return ['podman', 'run', '--rm', ...options, IMAGE];
+export function program(image: TestImage, ...options: readonly string[]): readonly string[] {
+  return ['podman', 'run', '--rm', `--platform=linux/${image.architecture}`, ...options, image.name];
 }

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# Builds the image of the Dockerfile, twice, and tests it: with podman on this machine, and its root folder in the test kernel,
-# which has something to watch. The last line says how many tests passed and failed.
+# Builds the image of the Dockerfile, for amd64 twice and for arm64, and tests it: with podman on this machine, for arm64 on QEMU, and
+# its root folder in the test kernel, which has something to watch. The last line says how many tests passed and failed.
 #
 # Needs root on Debian amd64, and installs what is missing. Images lie in the cache folder, not in the machine's own storage.
 #
 #   test/image/run.sh --reuse   tests the image of the last run
+#
+#   XE_EXPORTER_TEST_ARM64  0 = nothing for arm64. Without it, a machine on which arm64 cannot be emulated has a failed test
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 cache=${XE_EXPORTER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xe-exporter}/image
 image=localhost/xe-exporter:test
+architectures=(amd64 arm64)
+[ "${XE_EXPORTER_TEST_ARM64:-1}" != 0 ] || architectures=(amd64)
 die() { printf 'image: %s\n0 passed, 1 failed\n' "$*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die 'containers with capabilities of the host need root.'
@@ -37,43 +41,58 @@ storage() { printf '[storage]\ndriver = "%s"\ngraphroot = "%s"\nrunroot = "/run/
 storage overlay
 podman info >/dev/null 2>&1 || storage vfs
 
-# Both builds have the time of the commit.
+# All builds have the time of the commit.
 epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0)
-build() { # <context> <tag> <options>
-  local context=$1 tag=$2
-  shift 2
-  buildah build --quiet --pull-never --isolation chroot --timestamp "$epoch" \
-    --build-arg XE_EXPORTER_REVISION=0123456789abcdef --tag "$tag" "$@" "$context" >/dev/null || die 'the build failed'
+build() { # <architecture> <context> <tag>
+  buildah build --quiet --pull-never --no-cache --isolation chroot --timestamp "$epoch" \
+    --platform "linux/$1" --build-arg BUILDPLATFORM=linux/amd64 \
+    --build-arg XE_EXPORTER_REVISION=0123456789abcdef --tag "$3" "$2" >/dev/null || die "the build for $1 failed"
 }
 
+unpack() { # <architecture> <image> <folder>
+  local container
+  rm -rf "$3"
+  # A container runtime makes these where it mounts.
+  mkdir -p "$3"/{proc,sys,dev}
+  container=$(podman create --platform "linux/$1" "$2")
+  podman export "$container" | tar -x -C "$3"
+  podman rm "$container" >/dev/null
+}
+
+# shellcheck source=test/image/emulator.sh
+source test/image/emulator.sh
+trap 'rm -rf "${again:-}" "${log:-}"; stop_emulator' EXIT
+
 if [ "${1:-}" != --reuse ]; then
-  bash test/image/base.sh "$(sed -n 's/^ARG NODE_IMAGE=//p' Dockerfile)" || die 'there is no base image.'
-  build . "$image" --no-cache
+  bash test/image/base.sh "$(sed -n 's/^ARG NODE_IMAGE=//p' Dockerfile)" "${architectures[@]}" || die 'there is no base image.'
+  build amd64 . "$image"
   # Reproducible means: from another folder, with other times and another umask.
   again=$(mktemp -d)
-  trap 'rm -rf "$again"' EXIT
   (umask 077 && tar -c --exclude=node_modules --exclude=build Dockerfile .dockerignore package.json package-lock.json tsconfig.json LICENSE exporter native | tar -x --touch --no-same-permissions -C "$again")
-  build "$again" "$image-again" --no-cache
+  build amd64 "$again" "$image-again"
+  [ ${#architectures[@]} = 1 ] || build arm64 . "$image-arm64"
   podman image prune --force >/dev/null
 fi
 
-rm -rf "$cache/root"
-mkdir -p "$cache/root"
-container=$(podman create "$image")
-podman export "$container" | tar -x -C "$cache/root"
-podman rm "$container" >/dev/null
-# A container runtime makes these where it mounts.
-mkdir -p "$cache"/root/{proc,sys,dev}
+unpack amd64 "$image" "$cache/root"
 export XE_TEST_CONTAINER_IMAGE=$image XE_TEST_CONTAINER_ROOT=$cache/root
+emulated=1
+if [ ${#architectures[@]} -gt 1 ]; then
+  unpack arm64 "$image-arm64" "$cache/root-arm64"
+  if start_emulator "$cache/root-arm64"; then
+    export XE_TEST_CONTAINER_IMAGE_ARM64=$image-arm64 XE_TEST_CONTAINER_ROOT_ARM64=$cache/root-arm64
+  else
+    emulated=0
+  fi
+fi
 
 log=$(mktemp)
-trap 'rm -rf "$log" "${again:-}"' EXIT
 status=0
 node --test --test-timeout=180000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" dist/test/image/*.test.js || status=$?
 bash test/kernel/run.sh image && guest=1 || guest=0
 
 count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
-passed=$(($(count pass) + guest)) failed=$(($(count fail) + $(count cancelled) + $(count skipped) + $(count todo) + 1 - guest))
+passed=$(($(count pass) + guest)) failed=$(($(count fail) + $(count cancelled) + $(count skipped) + $(count todo) + 1 - guest + 1 - emulated))
 [ "$passed" -gt 1 ] && [ "$failed" -eq 0 ] || status=1
 echo "$passed passed, $failed failed"
 exit "$status"
