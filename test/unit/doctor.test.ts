@@ -23,6 +23,7 @@ import { pem } from '../helpers/web-config.js';
 
 const { EACCES, EAGAIN, EINVAL, ENOENT, EPERM, ESRCH } = constants.errno;
 const ENOPKG = 65;
+const ENOTTY = 25;
 const GIB = 1024 ** 3;
 
 const device = aDevice();
@@ -146,6 +147,7 @@ describe('checks', () => {
     ['notification_pipe', { pipe: { operation: 'pipe2', errno: ENOPKG } }, 'fail', /CONFIG_WATCH_QUEUE/, /kernel/],
     ['notification_pipe', { pipe: { operation: 'pipe2', errno: EINVAL } }, 'fail', /5\.8|gVisor/, /runc/],
     ['notification_pipe', { pipe: { operation: 'set_size', errno: EPERM } }, 'fail', /EPERM/, /pipe-user-pages-soft/],
+    ['notification_pipe', { pipe: { operation: 'set_size', errno: ENOTTY } }, 'fail', /emulator/, /architecture/],
     ['watch_ioctl', { addonError: noAddon }, 'off', /addon/, /^$/],
     ['watch_ioctl', { devices: [], watches: [] }, 'off', /no xe device/, /^$/],
     ['watch_ioctl', { pipe: { operation: 'pipe2', errno: ENOPKG } }, 'off', /no notification pipe/, /^$/],

@@ -117,8 +117,9 @@ test('why there are no notification pipes, in words', () => {
   assert.match(of(65).reason, /CONFIG_WATCH_QUEUE.*ENOPKG/);
   assert.match(of(22).reason, /older than 5\.8/);
   assert.equal(of(1).state, 'denied');
+  assert.match(of(25).reason, /QEMU/);
   assert.equal(of(24).retry, true);
-  for (const errno of [65, 22, 1, 24, 12, 23, 999]) {
+  for (const errno of [65, 22, 1, 25, 24, 12, 23, 999]) {
     const { request, reason, fix, state } = of(errno);
     assert.equal(request, undefined);
     assert.notEqual(state, 'active');

@@ -39,6 +39,12 @@ export function pipeSupport({ operation, errno }: NativeFailure): WatchSupport {
         `the kernel is older than 5.8 or a sandbox such as gVisor (${seen})`,
         'Run on the host kernel, with a container runtime such as runc.',
       );
+    case 'ENOTTY':
+      // A pipe that was just made as a notification pipe has the ioctls of one; QEMU does not know them.
+      return unsupported(
+        `this program runs in an emulator such as QEMU's user mode, which keeps the watch queue from it (${seen})`,
+        'Run the build, or the image, for the architecture of the machine.',
+      );
     case 'EPERM':
       return denied(seen, 'Raise fs.pipe-user-pages-soft, or run with CAP_SYS_RESOURCE.');
     default:
