@@ -20,6 +20,13 @@ export const NO_API_ACCESS: EventRights = {
 export const EVENTS_OFF: EventRights = { state: 'disabled', reason: 'switched off', fix: '' };
 export const REACH_API = 'Check that pods of this node may reach the API server.';
 
+/** What a 401 tells of. */
+export function notAccepted({ origin }: ApiAccess): EventRights {
+  const fix =
+    'The token or certificate is not, or no longer, valid: check the service account of the pod, or KUBECONFIG.';
+  return { state: 'denied', reason: `the API server does not accept ${origin} (401)`, fix };
+}
+
 /**
  * Asks the API server whether Events may be written in every namespace; everybody may ask that of themselves. Changes nothing.
  * Never rejects.
@@ -38,11 +45,7 @@ export async function reviewEventRights(
       fix: GRANT_EVENTS,
     };
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) {
-      const fix =
-        'The token or certificate is not, or no longer, valid: check the service account of the pod, or KUBECONFIG.';
-      return { state: 'denied', reason: `the API server does not accept ${access.origin} (401)`, fix };
-    }
+    if (error instanceof ApiError && error.status === 401) return notAccepted(access);
     const { code, message } = error as NodeJS.ErrnoException;
     return { state: 'unsupported', reason: `no answer to use from the API server: ${code ?? message}`, fix: REACH_API };
   }

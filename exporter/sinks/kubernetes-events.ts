@@ -96,7 +96,7 @@ export class KubernetesEventsSink implements Sink {
     this.#now = options.now ?? (() => performance.now());
     const { maxSeries, podPace, totalPace, requestMs, backoff } = this.#limits;
     this.#api = new PodEvents({ access: options.access, requestMs });
-    this.#health = new EventsHealth(options.features, options.logger, this.#now);
+    this.#health = new EventsHealth({ ...options, now: this.#now });
     this.#total = new Pace(totalPace);
     const isIdle = (series: Series): boolean => !this.#pending.has(series) && series !== this.#writing;
     this.#table = new SeriesTable({ maxSeries, podPace, isIdle });
@@ -187,7 +187,7 @@ export class KubernetesEventsSink implements Sink {
       series.tell(count);
       this.#backoff.succeeded();
       this.#options.accounting.requested(verb === 'create' ? 'created' : 'updated');
-      this.#health.worked();
+      this.#health.worked(series.workload.namespace);
     } catch (error) {
       if (!this.#ended) this.#failed(series, verb, error);
     } finally {
@@ -202,7 +202,7 @@ export class KubernetesEventsSink implements Sink {
     // Of a random name: made by an attempt whose answer was lost.
     const isThere = status === 409 && verb === 'create';
     if (error instanceof ApiError && status >= 400 && status <= 499 && !isGone && !MENDABLE.includes(status)) {
-      this.#health.refused(`${series.workload.namespace}/${series.workload.pod}`, error);
+      this.#health.refused(series.workload, error);
       return this.#drop(series, 'refused');
     }
     this.#pending.add(series);

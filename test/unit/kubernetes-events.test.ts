@@ -435,7 +435,24 @@ describe('an API server that refuses', () => {
     await settled(1);
     assert.equal(events()[0]!.firstTimestamp, '2026-01-31T12:01:05Z', 'what was dropped is not in it');
     const report = await waitFor(() => reports.at(-1)?.state === 'active' && reports.at(-1), { what: 'the feature' });
-    assert.equal(report.reason, 'the API server refuses Events in some namespaces');
+    assert.equal(report.reason, '');
+  });
+
+  it('in one namespace only is said to, until it does no longer', async (t) => {
+    const { api, publish, settled, dropped, reports } = await setting(t);
+    publish(oom());
+    await settled(1);
+    api.mayWrite.create = false;
+    publish(anEvent({ client: inPod('other', {}, 'vision') }));
+    await waitFor(() => dropped['refused'] === 1, { what: 'the drop' });
+    assert.equal(reports.at(-1)!.reason, 'the API server refuses Events in some namespaces');
+    api.mayWrite.create = true;
+    publish(oom());
+    await settled(2);
+    assert.equal(reports.at(-1)!.reason, 'the API server refuses Events in some namespaces');
+    publish(anEvent({ client: inPod('other', {}, 'vision') }));
+    await waitFor(() => reports.at(-1)!.reason === '', { what: 'the end of it' });
+    assert.equal(reports.at(-1)!.state, 'active');
   });
 
   it('tells at the start that a right is missing, and which', async (t) => {
@@ -472,6 +489,18 @@ describe('an API server in trouble', () => {
       assert.deepEqual([requests, dropped], [{ created: 1, updated: 0, failed: 2 }, {}]);
     });
   }
+
+  it('that does not accept the credentials says so, also after it did', async (t) => {
+    const { api, publish, settled, reports } = await setting(t);
+    publish(oom());
+    await settled(1);
+    api.faults.write.push(...Array.from({ length: 3 }, () => ({ status: 401 })));
+    publish(oom());
+    const report = await waitFor(() => reports.find(({ state }) => state === 'denied'), { what: 'the feature' });
+    assert.equal(report.reason, 'the API server does not accept the test (401)');
+    await settled(2);
+    await waitFor(() => reports.at(-1)!.state === 'active', { what: 'the end of it' });
+  });
 
   it('is left alone for as long as it asks, five minutes at most', async (t) => {
     let now = 1_000;

@@ -1,6 +1,8 @@
 import { codedError } from '../../errors.js';
+import type { Workload } from '../../clients/client.js';
+import type { ApiAccess } from '../../kubernetes/api-access.js';
 import { ApiError } from '../../kubernetes/api-request.js';
-import { GRANT_EVENTS, REACH_API, type EventRights } from '../../kubernetes/event-rights.js';
+import { GRANT_EVENTS, notAccepted, REACH_API, type EventRights } from '../../kubernetes/event-rights.js';
 import type { FeatureBoard } from '../../telemetry/features.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { printable } from '../printable.js';
@@ -13,73 +15,92 @@ const FAILURES_TO_REPORT = 3;
 /** Of what a server says. */
 const MAX_SHOWN = 300;
 
+/** Namespaces that are remembered to refuse Events; a node has pods of few. */
+const MAX_NAMESPACES = 256;
+
 /** The one cause of the server that needs nobody to do anything. */
 const TERMINATING = 'NamespaceTerminating';
 
+export interface EventsHealthOptions {
+  readonly access: ApiAccess;
+  readonly features: FeatureBoard;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
 /** Says in the log and in the feature how writing Events goes: at every change, and at most once a minute of refusals. Counts say the rest. */
 export class EventsHealth {
-  readonly #features: FeatureBoard;
-  readonly #logger: Logger;
-  readonly #now: () => number;
+  readonly #options: EventsHealthOptions;
   /** Something was written, refused for want of a right, or not answered: that tells more than the review. */
   #tried = false;
   #worked = false;
-  #denied = false;
-  #failing = false;
+  /** For want of a right, and nothing was written there since. */
+  readonly #refusing = new Set<string>();
+  /** Why nothing is written at the moment. */
+  #failing: EventRights | undefined;
   #loggedAt = -Infinity;
 
-  constructor(features: FeatureBoard, logger: Logger, now: () => number) {
-    this.#features = features;
-    this.#logger = logger;
-    this.#now = now;
+  constructor(options: EventsHealthOptions) {
+    this.#options = options;
   }
 
   /** What the API server says of the rights, before the first Event. */
   reviewed({ state, reason, fix }: EventRights): void {
-    if (!this.#tried) this.#features.report('kubernetes_events', state, reason, fix);
+    if (!this.#tried) this.#options.features.report('kubernetes_events', state, reason, fix);
   }
 
-  worked(): void {
-    if (this.#failing) this.#logger.info({}, 'Kubernetes Events are written again');
+  worked(namespace: string): void {
+    if (this.#failing) this.#options.logger.info({}, 'Kubernetes Events are written again');
     this.#tried = this.#worked = true;
-    this.#failing = false;
+    this.#refusing.delete(namespace);
+    this.#failing = undefined;
     this.#report();
   }
 
   /** The server will not take this one, ever. */
-  refused(pod: string, { status, refusal: { message, causes } }: ApiError): void {
+  refused({ namespace, pod }: Workload, { status, refusal: { message, causes } }: ApiError): void {
     const expected = status === 404 || causes.includes(TERMINATING);
     if (status === 403 && !expected) {
-      this.#tried = this.#denied = true;
+      this.#tried = true;
+      if (this.#refusing.size < MAX_NAMESPACES) this.#refusing.add(namespace);
       this.#report();
     }
-    if (!expected && this.#now() - this.#loggedAt < QUIET_MS) return;
+    const { logger, now } = this.#options;
+    if (!expected && now() - this.#loggedAt < QUIET_MS) return;
     const said = message === '' ? '' : `: ${printable(message.slice(0, MAX_SHOWN))}`;
     const error = codedError('XEE_KUBERNETES_EVENT_REFUSED', {
-      pod,
+      pod: `${namespace}/${pod}`,
       seen: `the API server answers ${status}${said}`,
       fix: expected ? 'Nothing: the namespace is gone, or on its way.' : status === 403 ? GRANT_EVENTS : '',
     });
-    if (expected) return this.#logger.debug({ code: error.code }, error.message);
-    this.#loggedAt = this.#now();
-    this.#logger.warn({ code: error.code, ...(error.fix && { fix: error.fix }) }, error.message);
+    if (expected) return logger.debug({ code: error.code }, error.message);
+    this.#loggedAt = now();
+    logger.warn({ code: error.code, ...(error.fix && { fix: error.fix }) }, error.message);
   }
 
   /** It may take it later. @param failures in a row */
   failed(error: unknown, failures: number): void {
     this.#tried = true;
-    if (failures < FAILURES_TO_REPORT || this.#failing) return;
-    this.#failing = true;
+    if (failures < FAILURES_TO_REPORT) return;
+    const failing = this.#failureOf(error);
+    if (failing.reason === this.#failing?.reason) return;
+    this.#failing = failing;
     const { code, fix, message } = codedError('XEE_KUBERNETES_EVENTS_UNDELIVERED', { seen: seenOf(error) });
-    this.#logger.warn({ code, fix }, message);
+    this.#options.logger.warn({ code, fix }, message);
     this.#report();
   }
 
+  #failureOf(error: unknown): EventRights {
+    if (error instanceof ApiError && error.status === 401) return notAccepted(this.#options.access);
+    const state = this.#worked ? 'active' : 'unsupported';
+    return { state, reason: 'the API server does not take Events', fix: REACH_API };
+  }
+
   #report(): void {
-    const report = this.#features.report.bind(this.#features, 'kubernetes_events');
-    if (this.#failing)
-      report(this.#worked ? 'active' : 'unsupported', 'the API server does not take Events', REACH_API);
-    else if (!this.#denied) report('active');
+    const { features } = this.#options;
+    const report = features.report.bind(features, 'kubernetes_events');
+    if (this.#failing) report(this.#failing.state, this.#failing.reason, this.#failing.fix);
+    else if (this.#refusing.size === 0) report('active');
     else if (this.#worked) report('active', 'the API server refuses Events in some namespaces', GRANT_EVENTS);
     else report('denied', 'the API server refuses Events', GRANT_EVENTS);
   }
