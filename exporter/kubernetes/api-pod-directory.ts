@@ -65,6 +65,7 @@ interface WatchEvent {
  */
 export class ApiPodDirectory implements PodDirectory {
   readonly #options: ApiPodDirectoryOptions & typeof DEFAULTS;
+  readonly #now: () => number;
   readonly #index: PodIndex;
   readonly #backoff: Backoff;
   readonly #notice = new ChangeNotice();
@@ -74,12 +75,14 @@ export class ApiPodDirectory implements PodDirectory {
   /** The first list may come from the server's cache, which costs it next to nothing; one after 410 must be newer than that. */
   #listFrom = '0';
   #listed = false;
+  #listedAt = -Infinity;
   #onListed: () => void = () => undefined;
   #started: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: ApiPodDirectoryOptions) {
     this.#options = { ...DEFAULTS, ...options };
+    this.#now = options.now ?? (() => performance.now());
     this.#index = new PodIndex(options);
     this.#backoff = new Backoff(this.#options.backoff);
   }
@@ -149,6 +152,7 @@ export class ApiPodDirectory implements PodDirectory {
     if (!isVersion(version)) throw new Error('the list of pods has no version');
     this.#version = version;
     this.#listed = true;
+    this.#listedAt = this.#now();
     if (this.#index.replaceAll(records)) this.#notice.raise();
     this.#onListed();
     this.#report();
@@ -205,6 +209,8 @@ export class ApiPodDirectory implements PodDirectory {
       this.#version = undefined;
       this.#listFrom = '';
     }
+    // Who restarted and has forgotten is back: no need to wait as for one that is away. Unless it forgets what it has just listed.
+    if (status === GONE && this.#now() - this.#listedAt > this.#options.backoff.maxMs) this.#backoff.succeeded();
     const pause = this.#backoff.failed();
     this.#reportFailure(error, status);
     const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;

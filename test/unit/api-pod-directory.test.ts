@@ -296,6 +296,24 @@ describe('a watch', () => {
     });
   }
 
+  it('that a server forgot while it was away is not waited for as if it still were', async (t) => {
+    let now = 0;
+    let failures = 0;
+    const { api } = await setting(t, {
+      now: () => now,
+      // No pauses while it is away, and whole ones then: after so many failures a minute.
+      backoff: { firstMs: 1, maxMs: 60_000, random: () => (++failures <= 19 ? 2 : 0) },
+      prepare: (api) => api.put(TRAIN),
+    });
+    await watching(api);
+    now += 60_001;
+    for (let n = 0; n < 18; n++) api.faults.watch.push({ status: 503 });
+    api.faults.watch.push({ status: 410 });
+    api.dropWatches();
+    await waitFor(() => api.lists().length === 2, { what: 'the list' });
+    assert.equal(failures, 20, 'the cut connection, what was refused, and what was forgotten');
+  });
+
   it('that says nothing for too long is given up', async (t) => {
     const { api, name } = await setting(t, {
       watchTimeoutMs: 10,
