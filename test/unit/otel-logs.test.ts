@@ -166,9 +166,10 @@ test('a dead collector costs records, not memory; when it comes back, so do the 
 
 test('close delivers what is queued', async (t) => {
   const collector = await collectorOf(t, { kind: 'slow', delayMs: 20 });
-  const opened = await sinkOf(t, { endpoint: collector.url }, { OTEL_BLRP_SCHEDULE_DELAY: '60000' });
+  const env = { OTEL_BLRP_SCHEDULE_DELAY: '60000', OTEL_EXPORTER_OTLP_TIMEOUT: '10000' };
+  const opened = await sinkOf(t, { endpoint: collector.url }, env);
   emit(opened, 1200);
-  await opened.sink.close(5000);
+  await opened.sink.close(30_000);
   assert.deepEqual(
     { ...opened.counts, peak: 0 },
     { exported: 1200, failed: 0, dropped: 0, length: 0, capacity: 2048, peak: 0 },
