@@ -4,6 +4,7 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import type { Environment } from '../config/load.js';
+import type { FeatureReport } from '../telemetry/features.js';
 
 /** Where the API server is and how to prove who asks, for one request. */
 export interface ApiTarget {
@@ -21,6 +22,13 @@ export interface ApiAccess {
    * @throws Error that says what is missing; never with a secret in it
    */
   target(): Promise<ApiTarget>;
+}
+
+/** What a 401 tells of. */
+export function notAccepted({ origin }: ApiAccess): Pick<FeatureReport, 'state' | 'reason' | 'fix'> {
+  const fix =
+    'The token or certificate is not, or no longer, valid: check the service account of the pod, or KUBECONFIG.';
+  return { state: 'denied', reason: `the API server does not accept ${origin} (401)`, fix };
 }
 
 /** Where the kubelet mounts the service account of a pod. */

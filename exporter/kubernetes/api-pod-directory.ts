@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { before } from '../deadline.js';
 import type { FeatureBoard } from '../telemetry/features.js';
-import type { ApiAccess } from './api-access.js';
+import { notAccepted, type ApiAccess } from './api-access.js';
 import { ApiError, apiGet, lines, parseJson, wholeText, type ApiRequestOptions } from './api-request.js';
 import { Backoff, type BackoffOptions } from '../backoff.js';
 import { ChangeNotice } from './change-notice.js';
@@ -43,10 +43,8 @@ const FAILURES_TO_REPORT = 3;
 const SHORT_WATCH_MS = 1_000;
 
 const UNREACHABLE = 'Check that pods of this node may reach the API server, or set --kubernetes=node.';
-const FIX: Readonly<Record<number, string>> = {
-  401: 'The token or certificate is not, or no longer, valid: check the service account of the pod, or KUBECONFIG.',
-  403: 'Grant list and watch on pods (ClusterRole and ClusterRoleBinding) to the service account, or set --kubernetes=node.',
-};
+const GRANT_PODS =
+  'Grant list and watch on pods (ClusterRole and ClusterRoleBinding) to the service account, or set --kubernetes=node.';
 
 /** What is the matter with a server, from the Status object of an ERROR event; also a made-up one. */
 interface StatusJson {
@@ -74,8 +72,8 @@ export class ApiPodDirectory implements PodDirectory {
   #version: string | undefined;
   /** The first list may come from the server's cache, which costs it next to nothing; one after 410 must be newer than that. */
   #listFrom = '0';
-  #listed = false;
-  #listedAt = -Infinity;
+  /** By {@link PodIndexOptions.now}; undefined before the first list. */
+  #listedAt: number | undefined;
   #onListed: () => void = () => undefined;
   #started: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -151,7 +149,6 @@ export class ApiPodDirectory implements PodDirectory {
     }
     if (!isVersion(version)) throw new Error('the list of pods has no version');
     this.#version = version;
-    this.#listed = true;
     this.#listedAt = this.#now();
     if (this.#index.replaceAll(records)) this.#notice.raise();
     this.#onListed();
@@ -210,7 +207,8 @@ export class ApiPodDirectory implements PodDirectory {
       this.#listFrom = '';
     }
     // Who restarted and has forgotten is back: no need to wait as for one that is away. Unless it forgets what it has just listed.
-    if (status === GONE && this.#now() - this.#listedAt > this.#options.backoff.maxMs) this.#backoff.succeeded();
+    const sinceListed = this.#now() - (this.#listedAt ?? -Infinity);
+    if (status === GONE && sinceListed > this.#options.backoff.maxMs) this.#backoff.succeeded();
     const pause = this.#backoff.failed();
     this.#reportFailure(error, status);
     const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
@@ -238,10 +236,11 @@ export class ApiPodDirectory implements PodDirectory {
   #reportFailure(error: unknown, status: number | undefined): void {
     const { features, access } = this.#options;
     if (status === 401) {
-      features.report('kubernetes', 'denied', `the API server does not accept ${access.origin} (401)`, FIX[401]);
+      const { state, reason, fix } = notAccepted(access);
+      features.report('kubernetes', state, reason, fix);
     } else if (status === 403) {
-      features.report('kubernetes', 'denied', `${access.origin} may not list and watch pods (403)`, FIX[403]);
-    } else if (!this.#listed) {
+      features.report('kubernetes', 'denied', `${access.origin} may not list and watch pods (403)`, GRANT_PODS);
+    } else if (this.#listedAt === undefined) {
       features.report('kubernetes', 'unsupported', `no answer to use from the API server: ${why(error)}`, UNREACHABLE);
     } else if (this.#backoff.failures >= FAILURES_TO_REPORT) {
       features.report('kubernetes', 'active', 'the API server does not answer: names are the last known', UNREACHABLE);

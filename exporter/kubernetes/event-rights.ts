@@ -1,5 +1,5 @@
 import type { FeatureReport } from '../telemetry/features.js';
-import type { ApiAccess } from './api-access.js';
+import { notAccepted, type ApiAccess } from './api-access.js';
 import { ApiError, apiSend, type ApiSendOptions } from './api-request.js';
 
 /** Where the feature stands, as far as asking can tell. */
@@ -19,13 +19,6 @@ export const NO_API_ACCESS: EventRights = {
 };
 export const EVENTS_OFF: EventRights = { state: 'disabled', reason: 'switched off', fix: '' };
 export const REACH_API = 'Check that pods of this node may reach the API server.';
-
-/** What a 401 tells of. */
-export function notAccepted({ origin }: ApiAccess): EventRights {
-  const fix =
-    'The token or certificate is not, or no longer, valid: check the service account of the pod, or KUBECONFIG.';
-  return { state: 'denied', reason: `the API server does not accept ${origin} (401)`, fix };
-}
 
 /**
  * Asks the API server whether Events may be written in every namespace; everybody may ask that of themselves. Changes nothing.

@@ -1,8 +1,8 @@
 import { codedError } from '../../errors.js';
 import type { Workload } from '../../clients/client.js';
-import type { ApiAccess } from '../../kubernetes/api-access.js';
+import { notAccepted, type ApiAccess } from '../../kubernetes/api-access.js';
 import { ApiError } from '../../kubernetes/api-request.js';
-import { GRANT_EVENTS, notAccepted, REACH_API, type EventRights } from '../../kubernetes/event-rights.js';
+import { GRANT_EVENTS, REACH_API, type EventRights } from '../../kubernetes/event-rights.js';
 import type { FeatureBoard } from '../../telemetry/features.js';
 import type { Logger } from '../../telemetry/logger.js';
 import { printable } from '../printable.js';
