@@ -28,6 +28,7 @@ import { parseArgs } from 'node:util';
 
 const nativeDir = dirname(fileURLToPath(import.meta.url));
 const projectDir = dirname(nativeDir);
+const compiler = process.env.CXX || 'g++';
 
 class BuildProblem extends Error {}
 
@@ -84,7 +85,7 @@ function checkTools() {
   const tools = [
     {
       what: 'a C++20 compiler such as g++ 11 (CXX names another)',
-      command: process.env.CXX || 'g++',
+      command: compiler,
       args: ['-std=c++20', '-fsyntax-only', '-x', 'c++', '/dev/null'],
       packages: ['g++', 'gcc-c++', 'g++'],
     },
@@ -117,8 +118,7 @@ function checkTools() {
 }
 
 function checkTool(tool) {
-  const [program, ...prefix] = tool.command.split(' ');
-  const run = spawnSync(program, [...prefix, ...tool.args], { encoding: 'utf8' });
+  const run = runTool(tool.command, tool.args);
   if (run.status === 0) return undefined;
   const seen =
     run.error?.code === 'ENOENT'
@@ -127,10 +127,15 @@ function checkTool(tool) {
   return { tool, seen };
 }
 
+/** A command may have arguments of its own, as in CXX="ccache g++". */
+function runTool(command, args) {
+  const [program, ...prefix] = command.split(' ');
+  return spawnSync(program, [...prefix, ...args], { encoding: 'utf8' });
+}
+
 /** What the compiler makes code for, in the words of Node. */
 function targetArchitecture() {
-  const [program, ...prefix] = (process.env.CXX || 'g++').split(' ');
-  const { stdout } = spawnSync(program, [...prefix, '-dumpmachine'], { encoding: 'utf8' });
+  const { stdout } = runTool(compiler, ['-dumpmachine']);
   return { x86_64: 'x64', aarch64: 'arm64' }[stdout?.split('-')[0]] ?? process.arch;
 }
 
