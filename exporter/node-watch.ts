@@ -11,6 +11,7 @@ import { DeviceTable } from './host/device-table.js';
 import { openPodDirectory } from './kubernetes/open.js';
 import { MemoryMonitor, type MemoryMonitorOptions } from './memory/memory-monitor.js';
 import { NativeMemoryReader } from './memory/native-memory-reader.js';
+import { whatSwitchesWatchingOff } from './mode.js';
 import type { NativeAddon } from './native/binding.js';
 import { messageSources } from './sources/index.js';
 import { SimulatedDevices } from './sources/simulator/simulated-devices.js';
@@ -224,7 +225,7 @@ function assemble(
     countsChanged: (device, counts) => metrics.devices.clientCounts(device, counts.present, counts.watched),
   });
   const simulated = name === 'simulator';
-  const watchIoctl = config.mode === 'fallback' ? 'off' : config.xeWatchIoctl;
+  const watchIoctl = whatSwitchesWatchingOff(config) === undefined ? config.xeWatchIoctl : 'off';
   const watchQueue = new WatchQueueSource({
     name,
     backend: simulated ? 'fake' : 'linux',

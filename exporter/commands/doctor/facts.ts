@@ -10,6 +10,7 @@ import { loadProtection } from '../../http/web-config/protection.js';
 import { findApiAccess } from '../../kubernetes/api-access.js';
 import { NO_API_ACCESS, reviewEventRights, type EventRights } from '../../kubernetes/event-rights.js';
 import { openPodDirectory } from '../../kubernetes/open.js';
+import { whatSwitchesWatchingOff } from '../../mode.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
 import { otlpWanted } from '../../sinks/otlp/wanted.js';
@@ -71,25 +72,20 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
   };
 }
 
-function whatSwitchesWatchingOff({ mode, xeWatchIoctl }: CommandContext['config']): string | undefined {
-  if (mode === 'fallback') return '--mode=fallback';
-  return xeWatchIoctl === 'off' ? '--xe-watch-ioctl=off' : undefined;
-}
-
 /** Opens each source as the exporter would, and closes it. */
 async function openMessages(
   native: NativeAddon,
   found: readonly XeDevice[],
   config: CommandContext['config'],
 ): Promise<Facts['messages']> {
+  if (config.mode === 'watch_queue') {
+    return messageSources.map(({ name }) => ({ source: name, opened: switchedOff('mode=watch_queue') }));
+  }
   const ignore = (): void => undefined;
   const devices = new DeviceTable({ list: () => found, onAdded: ignore, onRemoved: ignore });
   const messages: Facts['messages'][number][] = [];
   for (const { name, open } of messageSources) {
-    const wanted = config.mode !== 'watch_queue';
-    const opened = wanted
-      ? await open({ config, native, devices, onDropped: ignore })(ignore, ignore)
-      : switchedOff('mode=watch_queue');
+    const opened = await open({ config, native, devices, onDropped: ignore })(ignore, ignore);
     if ('run' in opened) await opened.run.stop();
     messages.push({ source: name, opened });
   }
