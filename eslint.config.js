@@ -2,33 +2,35 @@ import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /**
- * THE ORDER of the stages below exporter/, left to right: a file imports only from its own stage, from stages to its left, and
- * from the foundations. It is what keeps data walking one way.
+ * THE ORDER of the rooms below exporter/, left to right: a file imports only from its own room, from rooms to its left, and
+ * from the flat files beside them (names.ts, errors.ts, ...). This keeps data flowing one way.
  */
-const FOUNDATIONS = ['telemetry', 'native', 'config', 'wire'];
-const STAGES = [
+const ROOMS = [
+  'time',
+  'wire',
+  'native',
+  'config',
+  'privileges',
   'host',
   'kubernetes',
   'clients',
   'events',
+  'metrics',
   'memory',
   'sources',
-  'decode',
-  'attribute',
-  'incidents',
-  'enrich',
-  'bus',
+  'pipeline',
   'sinks',
+  'web-config',
   'http',
+  'simulator',
+  'app',
   'commands',
 ];
-/** Files beside the folders: errors.ts is a foundation, these put stages together and are for commands only. */
-const COMPOSITION = ['app', 'mode', 'pipeline', 'node-watch', 'node-status'];
 
-/** What a stage may not import although it stands to its left: HTTP reads the registry and knows nothing of the flow. */
-const ALSO_FORBIDDEN = { http: ['sources', 'decode', 'attribute', 'incidents', 'enrich', 'bus', 'sinks'] };
-/** The bus hands events to what stands to its right, through this interface and nothing else. */
-const EXCEPT = { bus: 'sinks/sink.js' };
+/** Rooms that stand to the left and are still off limits: HTTP reads the registry and knows nothing of the flow. */
+const ALSO_FORBIDDEN = { 'web-config': ROOMS.slice(4, 14), http: ['sources', 'pipeline', 'sinks'] };
+/** The fan-out hands events to what stands to its right, through this interface and nothing else. */
+const EXCEPT = { pipeline: 'sinks/sink.js' };
 
 /** Parts of `process` that steer it or read what the user gave; reading a fact (version, memory) is free. */
 const STEERING = [
@@ -47,23 +49,20 @@ const STEERING = [
   'cwd',
 ];
 
-/** Regular expression of the import specifiers that `stage` must not use. */
-function forbiddenImports(stage) {
-  const index = STAGES.indexOf(stage);
-  const folders = [...STAGES.slice(index + 1), ...(ALSO_FORBIDDEN[stage] ?? [])];
-  const files = stage === 'commands' ? ['main'] : ['main', ...COMPOSITION];
-  const except = EXCEPT[stage] ? `(?!${EXCEPT[stage].replace('.', '\\.')}$)` : '';
-  const targets = [...folders.map((folder) => `${folder}/`), ...files.map((file) => `${file}\\.js$`)];
-  return `^(?:\\.\\./)+${except}(?:${targets.join('|')})`;
+/** Regular expression of the import specifiers that files of `room` must not use. */
+function forbiddenImports(room) {
+  const folders = [...ROOMS.slice(ROOMS.indexOf(room) + 1), ...(ALSO_FORBIDDEN[room] ?? [])];
+  const except = EXCEPT[room] ? `(?!${EXCEPT[room].replace('.', '\\.')}$)` : '';
+  return `^(?:\\.\\./)+${except}(?:${folders.map((folder) => `${folder}/`).join('|')}${folders.length > 0 ? '|' : ''}main\\.js$)`;
 }
 
-/** Static and dynamic imports of one stage. */
-function direction(stage) {
-  const regex = forbiddenImports(stage);
-  const message = `${stage}/ may only import from stages to its left: see the order in eslint.config.js.`;
+/** Static and dynamic imports of one room. */
+function direction(room) {
+  const regex = forbiddenImports(room);
+  const message = `${room}/ may only import from rooms to its left: see the order in eslint.config.js.`;
   const literal = regex.replaceAll('/', '\\/');
   return {
-    files: [`exporter/${stage}/**/*.ts`],
+    files: [`exporter/${room}/**/*.ts`],
     rules: {
       'no-restricted-imports': ['error', { paths: [processImport], patterns: [{ regex, message }] }],
       'no-restricted-syntax': ['error', { selector: `ImportExpression[source.value=/${literal}/]`, message }],
@@ -118,7 +117,7 @@ export default defineConfig(
       'no-restricted-imports': ['error', { paths: [processImport] }],
     },
   },
-  ...[...FOUNDATIONS, ...STAGES].map(direction),
+  ...ROOMS.map(direction),
   // Programs of their own, started by npm scripts and tests; they print, and tests throw what nobody should.
   { files: ['native/*.mjs', 'test/**', 'dashboards/**', 'helm/**'], rules: { 'no-console': 'off' } },
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/only-throw-error': 'off' } },

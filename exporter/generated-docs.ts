@@ -1,6 +1,6 @@
 import { withSection } from './config/markdown.js';
 import { optionTable } from './config/help.js';
-import { privilegeTable } from './config/privilege-docs.js';
+import { privilegeTable } from './privileges/docs.js';
 import { eventTable } from './events/event-table.js';
 
 /** THE LIST of what is generated into documents at the root of the project. */

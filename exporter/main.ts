@@ -10,13 +10,13 @@ import { nearest } from './config/nearest.js';
 import { quote } from './config/problem.js';
 import { COMMANDS, type CommandName, type Config } from './config/schema.js';
 import { CodedError, codedError, EXIT, explain } from './errors.js';
-import type { Logger } from './telemetry/logger.js';
+import type { Logger } from './logger.js';
 
 /** THE LIST of commands. Loaded when run, so that `--help` and a wrong flag answer at once. */
 const LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.js')).command,
   watch: async () => (await import('./commands/watch.js')).command,
-  doctor: async () => (await import('./commands/doctor.js')).command,
+  doctor: async () => (await import('./commands/doctor/command.js')).command,
   demo: async () => (await import('./commands/demo.js')).command,
 };
 
@@ -60,7 +60,7 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 async function run(name: CommandName, config: Config, load: () => Promise<Config>): Promise<number> {
-  const { createLogger } = await import('./telemetry/logger.js');
+  const { createLogger } = await import('./logger.js');
   const inText = config.logFormat === 'text' || (config.logFormat === 'auto' && process.stderr.isTTY === true);
   const logger = createLogger({ level: config.logLevel, format: inText ? 'text' : 'json', stream: process.stderr });
   running = { name, config, logger, inText };

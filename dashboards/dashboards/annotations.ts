@@ -1,5 +1,5 @@
 import { AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
 import { newsOverTime, ofClients, ofGpus, OOM, WORKLOAD } from './queries.js';
 import { DATASOURCE } from './variables.js';

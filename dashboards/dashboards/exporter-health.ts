@@ -1,5 +1,5 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import { TAG, toTheOthers } from './links.js';
 import { stat, stateTimeline, thresholds, timeseries } from './panels.js';
 import { newsOverTime, ofExporters, ofNodes, orZero, perNode, PLACE } from './queries.js';

@@ -1,5 +1,5 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import { outOfMemory, wedged } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
 import { stat, thresholds, timeseries } from './panels.js';

@@ -2,7 +2,7 @@ import { LogsSortOrder } from '@grafana/grafana-foundation-sdk/common';
 import { DatasourceVariableBuilder, type DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder as LogsBuilder } from '@grafana/grafana-foundation-sdk/logs';
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/loki';
-import { LABEL } from '../../exporter/telemetry/names.js';
+import { LABEL } from '../../exporter/names.js';
 import { PLACE } from './queries.js';
 
 const LOKI = { type: 'loki', uid: '${loki}' } as const;

@@ -1,5 +1,5 @@
 import { DashboardBuilder, DashboardCursorSync } from '@grafana/grafana-foundation-sdk/dashboard';
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import { outOfMemory, wedged, WORKLOAD_LEGEND } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
 import { stat, stateTimeline, thresholds, timeseries } from './panels.js';

@@ -1,4 +1,4 @@
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
 import { anyOf, place, selector, sumBy } from '../rules/promql.js';
 import { OOM_ERRNOS, VICTIM_LABELS } from '../rules/rebind.js';

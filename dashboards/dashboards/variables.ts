@@ -4,7 +4,7 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import { NAMESPACE_VARIABLE, ofGpus, PLACE } from './queries.js';
 import { selector } from '../rules/promql.js';
 

@@ -1,4 +1,4 @@
-import { LABEL } from '../../exporter/telemetry/names.js';
+import { LABEL } from '../../exporter/names.js';
 import type { Alert } from '../rules/alert.js';
 import type { RulesConfig } from '../rules/config.js';
 import { place } from '../rules/promql.js';

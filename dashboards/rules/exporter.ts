@@ -1,4 +1,4 @@
-import { EVENT, LABEL, METRIC, RECEIVED_EVENTS, SOURCES, type FeatureName } from '../../exporter/telemetry/names.js';
+import { EVENT, LABEL, METRIC, RECEIVED_EVENTS, SOURCES, type FeatureName } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
 import { anyOf, enclosed, maxBy, place, selector } from './promql.js';

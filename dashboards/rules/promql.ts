@@ -1,4 +1,4 @@
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import { toSeconds, type Duration, type RulesConfig } from './config.js';
 
 /** Where a series comes from, as Prometheus labels it: cluster and node. */

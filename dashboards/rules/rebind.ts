@@ -1,4 +1,4 @@
-import { LABEL, METRIC, UNATTRIBUTED_SERIES } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC, UNATTRIBUTED_SERIES } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
 import { anyOf, enclosed, eventsWithin } from './promql.js';

@@ -1,4 +1,4 @@
-import { LABEL, METRIC } from '../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import type { RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
 import { anyOf, enclosed, eventsWithin } from './promql.js';

@@ -1,4 +1,4 @@
-import { LABEL, OTHER_SERIES } from '../../exporter/telemetry/names.js';
+import { LABEL, OTHER_SERIES } from '../../exporter/names.js';
 import type { RulesConfig } from './config.js';
 
 /** Fragments of alert texts, as Go templates that Prometheus and Grafana both expand. */

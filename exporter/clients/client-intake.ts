@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { before, LATE } from '../deadline.js';
+import { before, LATE } from '../time/deadline.js';
 import type { XeDevice } from '../host/device.js';
 import { MAX_DEVICES, type DeviceTable } from '../host/device-table.js';
 import { readDrmFdinfo, type DrmFdinfoAnswer } from '../host/fdinfo.js';

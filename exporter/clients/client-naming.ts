@@ -1,4 +1,4 @@
-import type { PodDirectory } from '../kubernetes/pod-directory.js';
+import type { PodDirectory } from '../kubernetes/pods/pod-directory.js';
 import type { Workload, XeClient } from './client.js';
 import type { ClientTable } from './client-table.js';
 import type { WorkloadIdentity, WorkloadResolver } from './workload.js';

@@ -1,5 +1,5 @@
 import { NO_CGROUP_IDENTITY, readCgroup, type CgroupIdentity } from '../host/cgroup.js';
-import type { PodDirectory } from '../kubernetes/pod-directory.js';
+import type { PodDirectory } from '../kubernetes/pods/pod-directory.js';
 import type { Workload } from './client.js';
 
 /** Who a process belongs to, in ids: read while it lives, and good for ever. Names are put to it later. */

@@ -1,8 +1,8 @@
-import { startExporter } from '../app.js';
+import { startExporter } from '../app/app.js';
 import { COMMANDS } from '../config/schema.js';
 import { EXIT } from '../errors.js';
-import type { Logger } from '../telemetry/logger.js';
-import { METRIC, PATH } from '../telemetry/names.js';
+import type { Logger } from '../logger.js';
+import { METRIC, PATH } from '../names.js';
 import type { Command } from './command.js';
 import { untilAborted } from './until-aborted.js';
 

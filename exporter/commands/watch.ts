@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { COMMANDS } from '../config/schema.js';
 import { codedError, EXIT } from '../errors.js';
-import { modeLine } from '../mode.js';
+import { modeLine } from '../app/mode.js';
 import { loadNative } from '../native/load.js';
-import { wantedSources, watchThisNode, type NodeWatch } from '../node-watch.js';
-import { Pipeline } from '../pipeline.js';
+import { wantedSources, watchThisNode, type NodeWatch } from '../app/node-watch.js';
+import { Pipeline } from '../pipeline/pipeline.js';
 import { TerminalSink } from '../sinks/terminal.js';
-import { ExporterMetrics } from '../telemetry/exporter-metrics.js';
-import { FeatureBoard } from '../telemetry/features.js';
+import { ExporterMetrics } from '../metrics/exporter-metrics.js';
+import { FeatureBoard } from '../features.js';
 import type { Command } from './command.js';
 import { untilAborted } from './until-aborted.js';
 

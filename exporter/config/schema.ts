@@ -1,4 +1,4 @@
-import { DEFAULT_PORT, KERNEL_EVENTS, WORKLOAD_LABELS } from '../telemetry/names.js';
+import { DEFAULT_PORT, KERNEL_EVENTS, WORKLOAD_LABELS } from '../names.js';
 import {
   parseBytes,
   parseChoice,

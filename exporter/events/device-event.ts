@@ -1,7 +1,7 @@
 import type { XeClient } from '../clients/client.js';
 import type { XeDevice } from '../host/device.js';
 import type { MemorySnapshot } from '../host/memory.js';
-import type { METRIC, Outcome, SourceName } from '../telemetry/names.js';
+import type { METRIC, Outcome, SourceName } from '../names.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
 

@@ -1,5 +1,5 @@
 import { markdownTable } from '../config/markdown.js';
-import { RECEIVED_EVENTS, type SourceName } from '../telemetry/names.js';
+import { RECEIVED_EVENTS, type SourceName } from '../names.js';
 import { eventOf, type EventDefinition, type Severity } from './device-event.js';
 import { eventDefinitions } from './index.js';
 

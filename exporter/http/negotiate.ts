@@ -1,4 +1,4 @@
-import type { ExpositionFormat } from '../telemetry/registry.js';
+import type { ExpositionFormat } from '../metrics/engine/registry.js';
 
 /** One entry of an Accept or Accept-Encoding header. */
 interface Range {

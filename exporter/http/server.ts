@@ -2,16 +2,16 @@ import type { Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify';
-import type { Logger } from '../telemetry/logger.js';
-import { PATH } from '../telemetry/names.js';
-import type { ExpositionRegistry } from '../telemetry/registry.js';
+import type { Logger } from '../logger.js';
+import { PATH } from '../names.js';
+import type { ExpositionRegistry } from '../metrics/engine/registry.js';
 import { ResponseDeadline } from './response-deadline.js';
 import { eventsRoute, type EventsOptions } from './routes/events.js';
 import { healthRoutes, type Readiness } from './routes/health.js';
 import { metricsRoute } from './routes/metrics.js';
 import { statusRoute } from './routes/status.js';
 import type { NodeStatus } from './status/node-status.js';
-import type { WebGuard } from './web-config/guard.js';
+import type { WebGuard } from '../web-config/guard.js';
 
 export interface HttpServerOptions {
   readonly registry: Pick<ExpositionRegistry, 'render'>;

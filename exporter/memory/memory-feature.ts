@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
-import { errnoName } from '../events/errno.js';
+import { errnoName } from '../wire/errno.js';
 import type { RegionMemory } from '../host/memory.js';
 import type { NativeFailure } from '../native/binding.js';
-import type { FeatureReport } from '../telemetry/features.js';
+import type { FeatureReport } from '../features.js';
 
 type Report = Omit<FeatureReport, 'feature'>;
 

@@ -1,13 +1,13 @@
 import type { ClientEntry, ClientTable } from '../clients/client-table.js';
 import type { XeClient } from '../clients/client.js';
-import { Repeated } from '../clients/repeated.js';
-import { before, LATE } from '../deadline.js';
+import { Repeated } from '../time/repeated.js';
+import { before, LATE } from '../time/deadline.js';
 import type { XeDevice } from '../host/device.js';
 import type { DeviceState } from '../host/device-state.js';
 import type { DeviceTable } from '../host/device-table.js';
 import type { ClientRegionMemory, MemorySnapshot, RegionMemory } from '../host/memory.js';
-import type { DeviceMetrics } from '../telemetry/device-metrics.js';
-import type { FeatureBoard } from '../telemetry/features.js';
+import type { DeviceMetrics } from '../metrics/device-metrics.js';
+import type { FeatureBoard } from '../features.js';
 import { DeviceMemory, SHARED_FOR_MS } from './device-memory.js';
 import { memoryFeature } from './memory-feature.js';
 import type { MemoryReader } from './memory-reader.js';

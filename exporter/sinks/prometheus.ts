@@ -1,13 +1,13 @@
 import type { XeClient } from '../clients/client.js';
-import { lostMessages } from '../events/events-lost.js';
+import { lostMessages } from '../events/definitions/events-lost.js';
 import type { DeviceEvent } from '../events/device-event.js';
-import { errnoLabel } from '../events/errno.js';
+import { errnoLabel } from '../wire/errno.js';
 import type { XeDevice } from '../host/device.js';
-import type { ClientLease, ErrnoCounters } from '../telemetry/client-series.js';
-import type { OutcomeCounters } from '../telemetry/device-metrics.js';
-import type { ExporterMetrics } from '../telemetry/exporter-metrics.js';
-import type { Gauge } from '../telemetry/metric-families.js';
-import { ERRNO_LABELS, type DropReason } from '../telemetry/names.js';
+import type { ClientLease, ErrnoCounters } from '../metrics/client-series.js';
+import type { OutcomeCounters } from '../metrics/device-metrics.js';
+import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
+import type { Gauge } from '../metrics/engine/metric-families.js';
+import { ERRNO_LABELS, type DropReason } from '../names.js';
 import type { Sink } from './sink.js';
 
 /** The series that the events of one device move. */

@@ -1,5 +1,5 @@
 import type { DeviceEvent, EventDefinition } from '../events/device-event.js';
-import type { DropReason, SinkName } from '../telemetry/names.js';
+import type { DropReason, SinkName } from '../names.js';
 import type { LogSink, Sink } from './sink.js';
 
 /** Pairs of client and event name that are told apart; the least recently heard of leave first. */

@@ -1,5 +1,5 @@
 import type { DeviceEvent } from '../events/device-event.js';
-import type { DropReason, SinkName } from '../telemetry/names.js';
+import type { DropReason, SinkName } from '../names.js';
 
 /**
  * Where events end. Called on the JavaScript thread, synchronously; a sink that has to wait keeps its own bounded queue.

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { DeviceEvent } from '../events/device-event.js';
-import type { DropReason } from '../telemetry/names.js';
+import type { DropReason } from '../names.js';
 import { jsonLine } from './json-line.js';
 import { toLogRecord, type LogRecordOptions } from './log-record.js';
 import type { LogSink } from './sink.js';

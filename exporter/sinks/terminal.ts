@@ -1,6 +1,6 @@
 import type { DeviceEvent } from '../events/device-event.js';
-import { errnoName } from '../events/errno.js';
-import type { DropReason } from '../telemetry/names.js';
+import { errnoName } from '../wire/errno.js';
+import type { DropReason } from '../names.js';
 import { jsonLine } from './json-line.js';
 import { toLogRecord, type LogRecordOptions } from './log-record.js';
 import { printable } from './printable.js';

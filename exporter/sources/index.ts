@@ -1,10 +1,10 @@
 import type { Config } from '../config/schema.js';
 import type { DeviceTable } from '../host/device-table.js';
 import type { NativeAddon } from '../native/binding.js';
-import type { FeatureName, SourceName } from '../telemetry/names.js';
-import { kmsg } from './kmsg/kmsg.js';
+import type { FeatureName, SourceName } from '../names.js';
+import { kmsg } from './kernel-log/source.js';
 import type { OpenSource } from './supervised-source.js';
-import { uevent } from './uevent/uevent.js';
+import { uevent } from './uevent/source.js';
 
 /** What a source of kernel messages is made of. */
 export interface MessageSourceContext {

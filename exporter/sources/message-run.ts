@@ -1,6 +1,6 @@
-import { errnoName } from '../events/errno.js';
+import { errnoName } from '../wire/errno.js';
 import type { MessageOrigin, NativeAddon, NativeFailure, NativeMessageReader } from '../native/binding.js';
-import type { SourceName } from '../telemetry/names.js';
+import type { SourceName } from '../names.js';
 import { forEachFrame } from './batch-frames.js';
 import type { BatchHandler } from './source.js';
 import type { SourceRun } from './supervised-source.js';

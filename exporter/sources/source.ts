@@ -1,7 +1,7 @@
 import type { XeClient } from '../clients/client.js';
 import type { EventDetails } from '../events/device-event.js';
 import type { XeDevice } from '../host/device.js';
-import type { SourceName } from '../telemetry/names.js';
+import type { SourceName } from '../names.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
 

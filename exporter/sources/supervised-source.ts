@@ -1,6 +1,6 @@
-import { Backoff, type BackoffOptions } from '../backoff.js';
-import type { FeatureBoard } from '../telemetry/features.js';
-import type { FeatureName, FeatureState, SourceName } from '../telemetry/names.js';
+import { Backoff, type BackoffOptions } from '../time/backoff.js';
+import type { FeatureBoard } from '../features.js';
+import type { FeatureName, FeatureState, SourceName } from '../names.js';
 import type { BatchHandler, Source } from './source.js';
 
 /** A source that runs until it is stopped or dies. */

@@ -1,4 +1,4 @@
-import { PRIVILEGES, UNPRIVILEGED_UID } from '../../exporter/config/privilege-table.js';
+import { PRIVILEGES, UNPRIVILEGED_UID } from '../../exporter/privileges/table.js';
 import { OPTIONS, type Option, type OptionKey } from '../../exporter/config/schema.js';
 import { takesOff } from './option-schema.js';
 import { OPTION_VALUES } from './values-map.js';

@@ -1,4 +1,4 @@
-import { DEFAULT_PORT } from '../../exporter/telemetry/names.js';
+import { DEFAULT_PORT } from '../../exporter/names.js';
 import { optionSchema, type Schema } from './option-schema.js';
 import { OPTION_VALUES } from './values-map.js';
 

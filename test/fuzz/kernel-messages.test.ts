@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Decoder } from '../../exporter/decode/decoder.js';
+import { Decoder } from '../../exporter/pipeline/decode/decoder.js';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
 import type { StampedBatch } from '../../exporter/sources/source.js';
-import { ATTRIBUTE } from '../../exporter/telemetry/names.js';
+import { ATTRIBUTE } from '../../exporter/names.js';
 import { devcoredumpHead } from '../../exporter/wire/devcoredump.js';
 import { parseKmsgRecord, parseSyslogLine, type KernelLogLine } from '../../exporter/wire/kernel-log.js';
 import { parseUevent, pciBdfOf } from '../../exporter/wire/uevent.js';

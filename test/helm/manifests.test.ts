@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import ts from 'typescript';
 import { Pace } from '../../exporter/sinks/kubernetes-events/pace.js';
-import { Series } from '../../exporter/sinks/kubernetes-events/series.js';
+import { Series } from '../../exporter/sinks/kubernetes-events/event-series.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
 import { ciValues, HELMS, lint, parse, template, tool, type HelmName, type Manifest } from './chart.js';
 

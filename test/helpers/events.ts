@@ -1,6 +1,6 @@
 import type { ProcessIdentity, Workload, XeClient } from '../../exporter/clients/client.js';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
-import { vmRebindError } from '../../exporter/events/vm-rebind-error.js';
+import { vmRebindError } from '../../exporter/events/definitions/vm-rebind-error.js';
 import type { XeDevice } from '../../exporter/host/device.js';
 
 /** An Intel B580 at 0000:03:00.0; give what a test is about. */

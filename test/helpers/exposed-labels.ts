@@ -1,5 +1,5 @@
-import { ExporterMetrics } from '../../exporter/telemetry/exporter-metrics.js';
-import { SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/telemetry/names.js';
+import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
+import { SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
 import { aDevice } from './events.js';
 import { parseExposition } from './exposition.js';
 

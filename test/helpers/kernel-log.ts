@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Decoder } from '../../exporter/decode/decoder.js';
+import { Decoder } from '../../exporter/pipeline/decode/decoder.js';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
 import { eventDefinitions } from '../../exporter/events/index.js';
 import { parseKmsgRecord, parseSyslogLine, type KernelLogLine } from '../../exporter/wire/kernel-log.js';

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { ApiAccess } from '../../exporter/kubernetes/api-access.js';
+import type { ApiAccess } from '../../exporter/kubernetes/api/access.js';
 
 export interface ContainerStub {
   readonly name: string;

@@ -1,4 +1,4 @@
-import { OtelLogsSink } from '../../exporter/sinks/otel-logs.js';
+import { OtelLogsSink } from '../../exporter/sinks/otlp/sink.js';
 import { otlpSettings, type OtlpOptions } from '../../exporter/sinks/otlp/settings.js';
 
 export interface OpenedSink {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { before, LATE } from '../../exporter/deadline.js';
+import { before, LATE } from '../../exporter/time/deadline.js';
 
 /** Even where the machine is busy with something else. */
 const IN_TIME_MS = 20_000;

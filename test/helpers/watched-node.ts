@@ -12,10 +12,10 @@ import type {
   ReaderOptions,
 } from '../../exporter/native/binding.js';
 import { loadNative } from '../../exporter/native/load.js';
-import type { WatchSupport } from '../../exporter/sources/xe-watch-queue/probe.js';
-import { WatchQueueSource } from '../../exporter/sources/xe-watch-queue/source.js';
-import { FeatureBoard } from '../../exporter/telemetry/features.js';
-import type { AttachFailureReason } from '../../exporter/telemetry/names.js';
+import type { WatchSupport } from '../../exporter/sources/watch-queue/probe.js';
+import { WatchQueueSource } from '../../exporter/sources/watch-queue/source.js';
+import { FeatureBoard } from '../../exporter/features.js';
+import type { AttachFailureReason } from '../../exporter/names.js';
 import { forEachRecord } from '../../exporter/wire/watch-notification.js';
 import { aClient, aDevice } from './events.js';
 import { waitFor } from './wait-for.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { UNPRIVILEGED_UID } from '../../exporter/config/privilege-table.js';
+import { UNPRIVILEGED_UID } from '../../exporter/privileges/table.js';
 import { AMD64, IMAGES, podman, type TestImage } from './podman.js';
 
 interface ImageConfig {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
-import { capabilitiesOf, PRIVILEGES, type Capability } from '../../exporter/config/privilege-table.js';
+import { capabilitiesOf, PRIVILEGES, type Capability } from '../../exporter/privileges/table.js';
 import { startCollector } from '../helpers/collector.js';
 import { ExporterProcess, type LogLine } from '../helpers/exporter-process.js';
 import { startGrpcCollector } from '../helpers/grpc-collector.js';

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import bcrypt from 'bcryptjs';
-import { METRIC } from '../../exporter/telemetry/names.js';
+import { METRIC } from '../../exporter/names.js';
 import { parseExposition } from '../helpers/exposition.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { get, pem, PKI, WebConfigFolder } from '../helpers/web-config.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createLogger, type Logger, type LoggerOptions } from '../../exporter/telemetry/logger.js';
+import { createLogger, type Logger, type LoggerOptions } from '../../exporter/logger.js';
 
 function logging(options: Pick<LoggerOptions, 'level' | 'format'>, log: (logger: Logger) => void): string[] {
   const lines: string[] = [];

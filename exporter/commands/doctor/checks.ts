@@ -1,5 +1,5 @@
-import { errnoName } from '../../events/errno.js';
-import { pipeSupport } from '../../sources/xe-watch-queue/probe.js';
+import { errnoName } from '../../wire/errno.js';
+import { pipeSupport } from '../../sources/watch-queue/probe.js';
 import { deviceMemory } from './memory-check.js';
 import { webConfig } from './web-config-check.js';
 import { fail, off, ok, warn, type Check, type Facts, type Finding } from './finding.js';

@@ -1,14 +1,14 @@
 import type { CodedError } from '../../errors.js';
-import type { Protection } from '../../http/web-config/protection.js';
+import type { Protection } from '../../web-config/protection.js';
 import type { Privileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
-import type { EventRights } from '../../kubernetes/event-rights.js';
+import type { EventRights } from '../../kubernetes/events/event-rights.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
 import type { OtlpDecision } from '../../sinks/otlp/wanted.js';
 import type { Opened } from '../../sources/supervised-source.js';
-import type { FeatureReport } from '../../telemetry/features.js';
-import type { SourceName } from '../../telemetry/names.js';
-import type { WatchSupport } from '../../sources/xe-watch-queue/probe.js';
+import type { FeatureReport } from '../../features.js';
+import type { SourceName } from '../../names.js';
+import type { WatchSupport } from '../../sources/watch-queue/probe.js';
 import type { MemoryFacts } from './memory-facts.js';
 
 /**

@@ -1,6 +1,6 @@
-import { describeMemory } from '../../events/memory-attributes.js';
+import { describeMemory } from '../../events/text/memory-attributes.js';
 import { memoryTroubles, READ_CLIENTS } from '../../memory/memory-feature.js';
-import { METRIC } from '../../telemetry/names.js';
+import { METRIC } from '../../names.js';
 import { ok, warn, type Finding } from './finding.js';
 import type { MemoryFacts } from './memory-facts.js';
 

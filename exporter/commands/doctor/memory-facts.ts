@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../../config/schema.js';
-import { before, LATE } from '../../deadline.js';
+import { before, LATE } from '../../time/deadline.js';
 import type { XeDevice } from '../../host/device.js';
 import { DeviceMemory } from '../../memory/device-memory.js';
 import type { MemoryAnswers } from '../../memory/memory-feature.js';

@@ -1,5 +1,5 @@
 import { CodedError } from '../../errors.js';
-import type { Protection } from '../../http/web-config/protection.js';
+import type { Protection } from '../../web-config/protection.js';
 import { fail, off, ok, warn, type Facts, type Finding } from './finding.js';
 
 const DAY_MS = 86_400_000;

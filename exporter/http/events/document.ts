@@ -1,4 +1,4 @@
-import type { EventFeed } from '../../telemetry/event-feed.js';
+import type { EventFeed } from '../../events/event-feed.js';
 import type { EventQuery } from './query.js';
 import { eventId, resumePoint } from './resume.js';
 

@@ -1,7 +1,7 @@
 import { parseChoice, parseInteger, parsePciAddress, parseErrno, type Parser } from '../../config/parsers.js';
-import { errnoNumber } from '../../events/errno.js';
-import type { FeedEvent } from '../../telemetry/event-feed.js';
-import { EVENT } from '../../telemetry/names.js';
+import { errnoNumber } from '../../wire/errno.js';
+import type { FeedEvent } from '../../events/event-feed.js';
+import { EVENT } from '../../names.js';
 
 /** What a reader asks of /events. */
 export interface EventQuery {

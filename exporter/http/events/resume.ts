@@ -1,4 +1,4 @@
-import type { EventFeed } from '../../telemetry/event-feed.js';
+import type { EventFeed } from '../../events/event-feed.js';
 
 /** Events a reader will not get: they left the ring before it came, or it was a reader of an earlier start of the exporter. */
 export interface Gap {

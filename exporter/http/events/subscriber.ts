@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { EventFeed } from '../../telemetry/event-feed.js';
+import type { EventFeed } from '../../events/event-feed.js';
 import type { EventFilter } from './query.js';
 import { eventId, overwrittenSince, type Gap, type ResumePoint } from './resume.js';
 

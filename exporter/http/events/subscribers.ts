@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { EventFeed } from '../../telemetry/event-feed.js';
-import type { StreamDropReason } from '../../telemetry/names.js';
+import type { EventFeed } from '../../events/event-feed.js';
+import type { StreamDropReason } from '../../names.js';
 import { Subscriber, type SubscriberOptions } from './subscriber.js';
 
 /** What event streams can cost at most. Times in milliseconds. */

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { EventFeed } from '../../telemetry/event-feed.js';
-import { PATH } from '../../telemetry/names.js';
+import type { EventFeed } from '../../events/event-feed.js';
+import { PATH } from '../../names.js';
 import { eventDocument } from '../events/document.js';
 import { parseEventQuery } from '../events/query.js';
 import { resumePoint } from '../events/resume.js';
 import { Subscribers, type StreamAccounting, type StreamLimits } from '../events/subscribers.js';
 import type { ResponseDeadline } from '../response-deadline.js';
-import type { WebGuard } from '../web-config/guard.js';
+import type { WebGuard } from '../../web-config/guard.js';
 
 export interface EventsOptions {
   readonly feed: EventFeed;

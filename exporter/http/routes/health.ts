@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { PATH } from '../../telemetry/names.js';
+import { PATH } from '../../names.js';
 
 export interface Readiness {
   readonly ready: boolean;

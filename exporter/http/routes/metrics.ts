@@ -1,8 +1,12 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
-import { PATH } from '../../telemetry/names.js';
-import { EXPOSITION_CONTENT_TYPE, type ExpositionFormat, type ExpositionRegistry } from '../../telemetry/registry.js';
+import { PATH } from '../../names.js';
+import {
+  EXPOSITION_CONTENT_TYPE,
+  type ExpositionFormat,
+  type ExpositionRegistry,
+} from '../../metrics/engine/registry.js';
 import { acceptsGzip, negotiateFormat } from '../negotiate.js';
 
 /** Below this many bytes gzip costs more than the packet it saves. */

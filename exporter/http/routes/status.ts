@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import type { EventFeed } from '../../telemetry/event-feed.js';
-import { PATH } from '../../telemetry/names.js';
+import type { EventFeed } from '../../events/event-feed.js';
+import { PATH } from '../../names.js';
 import type { NodeStatus } from '../status/node-status.js';
 import { statusPage } from '../status/page.js';
 import { SCRIPT } from '../status/script.js';

@@ -1,4 +1,4 @@
-import { ATTRIBUTE } from '../../telemetry/names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { markup, type Markup } from './markup.js';
 
 /** What a log record has as JSON. */

@@ -1,5 +1,5 @@
-import type { FeatureReport } from '../../telemetry/features.js';
-import type { DropReason, DropStage, ErrnoLabel, SinkName, SourceName } from '../../telemetry/names.js';
+import type { FeatureReport } from '../../features.js';
+import type { DropReason, DropStage, ErrnoLabel, SinkName, SourceName } from '../../names.js';
 
 /** What the status page shows of a node, as it is at one moment. */
 export interface NodeStatus {

@@ -1,5 +1,5 @@
-import type { EventFeed } from '../../telemetry/event-feed.js';
-import { PATH } from '../../telemetry/names.js';
+import type { EventFeed } from '../../events/event-feed.js';
+import { PATH } from '../../names.js';
 import { eventId } from '../events/resume.js';
 import type { Readiness } from '../routes/health.js';
 import { eventItem } from './event-item.js';

@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, PATH } from '../../telemetry/names.js';
+import { ATTRIBUTE, EVENT, PATH } from '../../names.js';
 
 /** Entries of the list of events, in the page as served and later. */
 export const SHOWN_EVENTS = 50;

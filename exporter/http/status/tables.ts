@@ -1,4 +1,4 @@
-import type { FeatureReport } from '../../telemetry/features.js';
+import type { FeatureReport } from '../../features.js';
 import { markup, type Markup } from './markup.js';
 import type { Count, DeviceStatus, DropStatus, SourceStatus } from './node-status.js';
 

@@ -1,10 +1,10 @@
 import { codedError } from '../../errors.js';
 import type { Workload } from '../../clients/client.js';
-import { notAccepted, type ApiAccess } from '../../kubernetes/api-access.js';
-import { ApiError } from '../../kubernetes/api-request.js';
-import { GRANT_EVENTS, REACH_API, type EventRights } from '../../kubernetes/event-rights.js';
-import type { FeatureBoard } from '../../telemetry/features.js';
-import type { Logger } from '../../telemetry/logger.js';
+import { notAccepted, type ApiAccess } from '../../kubernetes/api/access.js';
+import { ApiError } from '../../kubernetes/api/request.js';
+import { GRANT_EVENTS, REACH_API, type EventRights } from '../../kubernetes/events/event-rights.js';
+import type { FeatureBoard } from '../../features.js';
+import type { Logger } from '../../logger.js';
 import { printable } from '../printable.js';
 
 const QUIET_MS = 60_000;

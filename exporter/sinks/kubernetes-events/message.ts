@@ -1,8 +1,8 @@
 import type { XeClient } from '../../clients/client.js';
 import type { DeviceEvent, VictimEvidence } from '../../events/device-event.js';
-import { errnoName } from '../../events/errno.js';
-import { memoryClause } from '../../events/memory-attributes.js';
-import type { Outcome } from '../../telemetry/names.js';
+import { errnoName } from '../../wire/errno.js';
+import { memoryClause } from '../../events/text/memory-attributes.js';
+import type { Outcome } from '../../names.js';
 import { printable } from '../printable.js';
 
 /** What events.k8s.io/v1 allows for a note; core/v1 takes more, but clients read Events through both. */

@@ -1,4 +1,4 @@
-import { METRIC } from '../../telemetry/names.js';
+import { METRIC } from '../../names.js';
 
 /** Where the sink's messages go: the exporter's logger, never the console. */
 export type OtlpLog = (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;

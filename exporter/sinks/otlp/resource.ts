@@ -1,4 +1,4 @@
-import { ATTRIBUTE } from '../../telemetry/names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { envValue, type Environment } from './environment.js';
 
 /** Who sends: this process. The victim's attributes go on the record, not here. */

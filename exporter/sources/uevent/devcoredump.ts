@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EventDetails } from '../../events/device-event.js';
-import { ATTRIBUTE } from '../../telemetry/names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { DEVCOREDUMP_HEAD_BYTES, devcoredumpHead, type DevcoredumpHead } from '../../wire/devcoredump.js';
 
 /**

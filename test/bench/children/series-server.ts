@@ -1,9 +1,9 @@
 /** The HTTP side of the exporter over as many series as asked for, of which nothing moves. Tells its URL and their number. */
 import { createHttpServer, listenHttp } from '../../../exporter/http/server.js';
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
-import { ExporterMetrics } from '../../../exporter/telemetry/exporter-metrics.js';
-import { ERRNO_LABELS } from '../../../exporter/telemetry/names.js';
-import { createLogger } from '../../../exporter/telemetry/logger.js';
+import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
+import { ERRNO_LABELS } from '../../../exporter/names.js';
+import { createLogger } from '../../../exporter/logger.js';
 import { aClient, aDevice, aWorkload } from '../../helpers/events.js';
 
 const wanted = Number(process.argv[2]);

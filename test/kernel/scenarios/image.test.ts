@@ -3,12 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
-import {
-  capabilitiesOf,
-  PRIVILEGES,
-  UNPRIVILEGED_UID,
-  type Capability,
-} from '../../../exporter/config/privilege-table.js';
+import { capabilitiesOf, PRIVILEGES, UNPRIVILEGED_UID, type Capability } from '../../../exporter/privileges/table.js';
 import { CAPABILITY } from '../../../exporter/host/privileges.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { driverState, GPU0, postVmError, startClient, waitFor, type GuestClient } from '../guest-lib.js';

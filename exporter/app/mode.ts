@@ -1,0 +1,25 @@
+import type { Config } from '../config/schema.js';
+import type { FeatureReport } from '../features.js';
+import type { FeatureName } from '../names.js';
+
+/** One line on where events come from on this node, from what the sources reported: what `--mode=auto` has chosen. */
+export function modeLine(reports: readonly FeatureReport[], devices: number): string {
+  if (devices === 0) return 'this node has no xe device: idle until one appears';
+  const active = (feature: FeatureName): boolean =>
+    reports.some((report) => report.feature === feature && report.state === 'active');
+  const rest = [
+    active('kmsg') ? 'resets, hangs and page faults from the kernel log' : 'resets, hangs and page faults are not seen',
+    active('uevent')
+      ? 'wedged devices and coredumps from uevents'
+      : 'wedged devices and coredumps are seen in the kernel log at best',
+  ].join(', ');
+  if (active('watch_queue')) return `VM rebind errors come from the watch queue, with the process they hit; ${rest}`;
+  if (active('kmsg')) return `VM rebind errors come from the kernel log, which names no process; ${rest}`;
+  return `VM rebind errors are not seen on this node; ${rest}`;
+}
+
+/** The option that switches watching off; undefined = it is wanted. */
+export function whatSwitchesWatchingOff({ mode, xeWatchIoctl }: Config): string | undefined {
+  if (mode === 'fallback') return '--mode=fallback';
+  return xeWatchIoctl === 'off' ? '--xe-watch-ioctl=off' : undefined;
+}

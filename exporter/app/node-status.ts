@@ -1,0 +1,71 @@
+import type { Count, DeviceStatus, DropStatus, NodeStatus, SourceStatus } from '../http/status/node-status.js';
+import type { NodeWatch } from './node-watch.js';
+import type { XeDevice } from '../host/device.js';
+import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
+import type { FeatureBoard } from '../features.js';
+import { ERRNO_LABELS, LABEL, RECEIVED_EVENTS, type SourceName } from '../names.js';
+
+export interface NodeStatusOptions {
+  readonly version: string;
+  /** Name of the node. */
+  readonly nodeName: string;
+  readonly node: Pick<NodeWatch, 'devices' | 'clients'>;
+  readonly metrics: ExporterMetrics;
+  readonly features: FeatureBoard;
+}
+
+/** Puts together what the status page shows, from tables and counters that exist: it asks no device anything. */
+export async function nodeStatus(options: NodeStatusOptions): Promise<NodeStatus> {
+  const { version, nodeName, node, metrics, features } = options;
+  const sources = (await metrics.sourceUp.get()).values;
+  const drops = (await metrics.eventsDropped.get()).values;
+  return {
+    version,
+    node: nodeName,
+    devices: node.devices.devices.map((device) => deviceStatus(device, node, metrics)),
+    sources: sources.map(({ labels, value }) => sourceStatus(labels[LABEL.source] as SourceName, value === 1, metrics)),
+    features: features.all(),
+    drops: drops.map(({ labels, value }) => ({ ...labels, count: value }) as unknown as DropStatus),
+  };
+}
+
+function deviceStatus(
+  device: XeDevice,
+  { clients }: NodeStatusOptions['node'],
+  { devices }: ExporterMetrics,
+): DeviceStatus {
+  const { pciBdf, vendorId, deviceId, model, driverVersion, card, render } = device;
+  const { present, watched } = clients.counts(device);
+  const rebindErrors = devices.rebindErrors(pciBdf);
+  return {
+    pciBdf,
+    model,
+    pciId: `${vendorId.replace(/^0x/, '')}:${deviceId.replace(/^0x/, '')}`,
+    nodes: [card, render].filter((name) => name !== undefined),
+    driverVersion,
+    clients: present,
+    clientsWatched: watched,
+    wedged: devices.counters.isWedged(pciBdf),
+    lastError: devices.rebindErrorLastTimestamp(pciBdf).value,
+    rebindErrors: ERRNO_LABELS.map((errno, index) => [errno, rebindErrors[index]?.value ?? 0]),
+    otherErrors: devices.counters
+      .all(pciBdf)
+      .map(([metric, severity, count]): Count<string> => [`${severity} ${spokenName(metric)}`.trimStart(), count]),
+  };
+}
+
+function sourceStatus(name: SourceName, up: boolean, metrics: ExporterMetrics): SourceStatus {
+  const received = RECEIVED_EVENTS[name].map((event) => metrics.eventsReceived.cell(name, event).value);
+  return {
+    name,
+    up,
+    received: received.reduce((sum, count) => sum + count, 0),
+    lost: metrics.eventsLost.cell(name).value,
+    restarts: metrics.sourceRestarts.cell(name).value,
+  };
+}
+
+/** `job timeouts` of `xe_job_timeouts_total`. */
+function spokenName(metric: string): string {
+  return metric.replace(/^xe_|_total$/g, '').replaceAll('_', ' ');
+}

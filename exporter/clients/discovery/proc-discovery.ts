@@ -1,0 +1,91 @@
+import { pid as ownPid } from 'node:process';
+import { DRM_MAJOR, drmMinors } from '../../host/device.js';
+import type { DeviceTable } from '../../host/device-table.js';
+import type { DrmFdScan, NativeAddon } from '../../native/binding.js';
+import type { FeatureBoard } from '../../features.js';
+import type { ClientIntake } from '../client-intake.js';
+import type { ClientTable } from '../client-table.js';
+import { GpuFreeProcesses } from './gpu-free-processes.js';
+
+export interface ProcDiscoveryOptions {
+  readonly native: Pick<NativeAddon, 'scanDrmFds'>;
+  readonly procRoot: string;
+  readonly devices: DeviceTable;
+  readonly clients: ClientTable;
+  readonly intake: ClientIntake;
+  readonly features: FeatureBoard;
+  /** Clients that did not fit the table at this look. */
+  readonly onRefused?: (count: number) => void;
+}
+
+/**
+ * Finds xe clients by looking for drm files, by device number, in every process that may have one. One look at a time; the walk
+ * over /proc runs natively off the JavaScript thread.
+ */
+export class ProcDiscovery {
+  readonly #options: ProcDiscoveryOptions;
+  readonly #gpuFree = new GpuFreeProcesses();
+  /** Clients added by somebody else since the look under way began: it says nothing of them. */
+  readonly #addedMeanwhile = new Set<number>();
+  #minors: readonly number[] = [];
+
+  constructor(options: ProcDiscoveryOptions) {
+    this.#options = options;
+    options.clients.subscribe({ added: ({ client }) => this.#addedMeanwhile.add(client.drmClientId) });
+  }
+
+  /**
+   * One look at the node: files, then who they are, then the client table. Never rejects.
+   *
+   * @param alive clients the kernel has just listed: they are not gone when no process is seen with them
+   */
+  async look(alive: Iterable<number> = []): Promise<void> {
+    const { native, procRoot, clients, intake, onRefused } = this.#options;
+    this.#addedMeanwhile.clear();
+    const minors = this.#minorsNow();
+    if (minors.length === 0) return clients.reconcile(new Map());
+    const scan = await native.scanDrmFds(procRoot, DRM_MAJOR, Uint32Array.from(minors), this.#gpuFree.toSkip());
+    this.#reportState(scan);
+    if (scan.failure !== undefined) return;
+
+    this.#gpuFree.update(scan.gpuFree);
+    // Our own files are the probe's, and the copies of clients that are being attached to.
+    const fds = scan.fds.filter(({ pid }) => pid !== ownPid);
+    await intake.identify(fds);
+    if (intake.stopped) return;
+    intake.retain(fds);
+    const { holders, doubtful } = intake.sighting(fds);
+    clients.reconcile(holders, new Set([...doubtful, ...alive, ...this.#addedMeanwhile]));
+    const refused = await intake.admit(holders);
+    if (refused > 0) onRefused?.(refused);
+  }
+
+  /** A process without a file of yesterday's devices may have one of today's. */
+  #minorsNow(): readonly number[] {
+    const minors = drmMinors(this.#options.devices.devices);
+    if (String(minors) !== String(this.#minors)) this.#gpuFree.clear();
+    this.#minors = minors;
+    return minors;
+  }
+
+  #reportState({ failure, processes, denied }: DrmFdScan): void {
+    const { features, procRoot } = this.#options;
+    if (failure !== undefined) {
+      features.report(
+        'discovery_proc',
+        'denied',
+        `${procRoot} cannot be read`,
+        `Mount the node's /proc at ${procRoot}.`,
+      );
+    } else if (denied > 0) {
+      features.report(
+        'discovery_proc',
+        'denied',
+        denied === processes ? 'no process can be inspected' : 'some processes cannot be inspected',
+        'Run with hostPID, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.',
+      );
+    } else {
+      features.report('discovery_proc', 'active');
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import { EVENT } from '../../names.js';
+import { define } from '../definition.js';
+import type { UeventKey } from '../device-event.js';
+import { gpu } from '../text/place.js';
+
+/**
+ * The driver core says which driver it bound. On unbind it has forgotten before it speaks (device_unbind_cleanup() in drivers/base/dd.c,
+ * Linux 6.12 and 7.2): DRIVER= is missing, and the source has to know whose the device was.
+ */
+function binding(action: 'bind' | 'unbind'): UeventKey {
+  return {
+    read: (uevent) =>
+      uevent.subsystem === 'pci' &&
+      uevent.action === action &&
+      (action === 'unbind' || uevent.values.get('DRIVER') === 'xe')
+        ? {}
+        : undefined,
+  };
+}
+
+/** The xe driver was bound to a device: a new or a recovered one. */
+export const deviceBound = define({
+  name: EVENT.deviceBound,
+  summary: 'the xe driver was bound to a device, or bound again',
+  uevent: binding('bind'),
+  counts: 'none',
+  severity: () => 9,
+  body: (event) => `${gpu(event)} was bound to the xe driver.`,
+});
+
+/** The xe driver let go of a device: everything that used it has lost it. */
+export const deviceUnbound = define({
+  name: EVENT.deviceUnbound,
+  summary: 'the xe driver let go of a device',
+  uevent: binding('unbind'),
+  counts: 'none',
+  severity: () => 9,
+  body: (event) => `${gpu(event)} was unbound from the xe driver.`,
+});

@@ -1,0 +1,31 @@
+import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { define } from '../definition.js';
+import { onGpu } from '../text/place.js';
+
+const DUMP = /^\/devices\/virtual\/devcoredump\/devcd\d{1,10}$/;
+
+/** The driver kept the state of a hang for an hour (drivers/base/devcoredump.c, xe_devcoredump.c, Linux 6.8 to 7.2). */
+export const deviceCoredump = define({
+  name: EVENT.deviceCoredump,
+  summary: 'the driver kept the state of a hang, for an hour',
+  kernelLog: {
+    patterns: [/^Xe device coredump has been created$/],
+  },
+  uevent: {
+    read({ action, subsystem, devpath }) {
+      if (action !== 'add' || subsystem !== 'devcoredump' || !DUMP.test(devpath)) return undefined;
+      return { details: { [ATTRIBUTE.devcoredumpPath]: `/sys${devpath}/data` } };
+    },
+  },
+  // The uevent comes when the head of the dump can be read, and that is when the capture is done.
+  merging: { waitMs: 3_000, by: 'one_to_one' },
+  counts: 'device',
+  metric: METRIC.devcoredumps,
+  severity: () => 17,
+  errorType: () => 'devcoredump',
+  body(event) {
+    const path = event.details?.[ATTRIBUTE.devcoredumpPath];
+    const where = path === undefined ? 'it from /sys/class/devcoredump' : String(path);
+    return `The driver captured a hang${onGpu(event)}: copy ${where} within an hour and report it to the driver's developers.`;
+  },
+});

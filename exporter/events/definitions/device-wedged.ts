@@ -1,0 +1,44 @@
+import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { define } from '../definition.js';
+import { gpu } from '../text/place.js';
+
+/** WEDGED= of the uevent: recovery methods, the mildest first; xe sends one of these (drivers/gpu/drm/drm_drv.c, Linux 7.2). */
+const RECOVERY = /^[a-z-]{1,32}(?:,[a-z-]{1,32}){0,7}$/;
+
+/**
+ * The driver gave the device up: every ioctl fails until it is bound anew (xe_device.c). Linux 6.12 says it in the kernel log only,
+ * 7.2 also by a uevent, which can repeat for one wedging. `device wedged, needs recovery` beside it is the DRM core's and says no more.
+ */
+export const deviceWedged = define({
+  name: EVENT.deviceWedged,
+  summary: 'the driver gave the device up, which refuses all work until it is recovered',
+  kernelLog: {
+    patterns: [/^CRITICAL: Xe has declared device \S{1,64} as wedged\./],
+  },
+  uevent: {
+    read({ action, subsystem, values }) {
+      const methods = values.get('WEDGED');
+      if (action !== 'change' || subsystem !== 'drm' || values.get('DEVTYPE') !== 'drm_minor') return undefined;
+      if (methods === undefined) return undefined;
+      return RECOVERY.test(methods) ? { details: { [ATTRIBUTE.deviceRecovery]: methods } } : {};
+    },
+  },
+  merging: { waitMs: 1_000, by: 'until_bound' },
+  counts: 'wedged',
+  metric: METRIC.deviceWedgedEvents,
+  severity: () => 21,
+  errorType: () => 'wedged',
+  body(event) {
+    const methods = event.details?.[ATTRIBUTE.deviceRecovery];
+    const advice =
+      ADVICE.find(([method]) => String(methods ?? '').includes(method))?.[1] ?? 'drain the node and reset the GPU';
+    return `${gpu(event)} is wedged and refuses all work until it is recovered: ${advice}.`;
+  },
+});
+
+const ADVICE: readonly (readonly [method: string, advice: string])[] = [
+  ['vendor-specific', 'its firmware has to be flashed'],
+  ['rebind', 'unbind and bind the xe driver, and reset the bus if that does not help'],
+  ['bus-reset', 'reset the bus it is on, or reboot the node'],
+  ['none', 'the driver was told to leave it for debugging (wedged_mode 2)'],
+];

@@ -1,0 +1,35 @@
+import { EVENT, type SourceName } from '../../names.js';
+import { HEADER_BYTES, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notification.js';
+import type { DeviceEvent, EventDefinition } from '../device-event.js';
+
+/** What was too slow, by source; `count` messages at the least. */
+const LOST: Readonly<Record<SourceName, (count: number) => string>> = {
+  watch_queue: () => 'discarded GPU events because its ring of 512 records was full',
+  simulator: () => 'discarded GPU events because its ring of 512 records was full',
+  kmsg: (count) => `overwrote ${count} or more lines of its log before they were read`,
+  uevent: (count) => `discarded ${count} or more uevents because the socket was full`,
+};
+
+/** How many messages are missing at the least: `subject`, or one where the kernel gives no number. */
+export function lostMessages({ subject }: DeviceEvent): number {
+  return Math.max(1, subject);
+}
+
+/**
+ * The kernel's notice that messages were thrown away. That of a notification pipe belongs to the pipe, not to a watch, and carries
+ * no number (fs/pipe.c, Linux 7.2).
+ */
+export const eventsLost: EventDefinition = {
+  name: EVENT.eventsLost,
+  summary: 'the kernel threw events away before they were read',
+  wire: { type: WATCH_TYPE.META, subtype: META_SUBTYPE.LOSS, minLength: HEADER_BYTES },
+  logged: true,
+  ofClient: false,
+  counts: 'loss',
+  severity: () => 13,
+  isFinal: () => false,
+  errorType: (event) => event.source,
+  body: (event) =>
+    `The kernel ${LOST[event.source](lostMessages(event))}: counts since the last event are a lower bound.`,
+  attributes: () => ({}),
+};

@@ -1,0 +1,20 @@
+import { EVENT, METRIC } from '../../names.js';
+import { define } from '../definition.js';
+import { onGpu } from '../text/place.js';
+
+/**
+ * The driver reset a whole GT (xe_gt.c, Linux 6.8 to 7.2): once for each reset that began. `trying reset`, `reset queued` and `reset
+ * done` say no more; `reset failed` follows a start that was counted, and is an error of its own: see kernel-log-error.ts.
+ */
+export const gtReset = define({
+  name: EVENT.gtReset,
+  summary: 'the driver reset a whole GT, all jobs on it are lost',
+  kernelLog: {
+    patterns: [/^reset started$/],
+  },
+  counts: 'device',
+  metric: METRIC.gtResets,
+  severity: () => 17,
+  errorType: () => 'gt_reset',
+  body: (event) => `The driver resets a GT${onGpu(event)}: all jobs that ran there are lost.`,
+});

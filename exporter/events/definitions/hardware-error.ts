@@ -1,0 +1,50 @@
+import { ATTRIBUTE, EVENT, METRIC, type HardwareErrorSeverity } from '../../names.js';
+import { define } from '../definition.js';
+import type { DeviceEvent } from '../device-event.js';
+import { messageOf } from '../text/kernel-log-message.js';
+import { gpu } from '../text/place.js';
+
+/** The words of xe_hw_error.c, of the RAS controller, and of xe_hw_error.c before Linux 7.2. Uncorrectable first, it contains the other. */
+const SEVERITIES: readonly (readonly [words: RegExp, severity: HardwareErrorSeverity])[] = [
+  [/uncorrectable-errors|Uncorrectable Error|FATAL/, 'uncorrected'],
+  [/correctable-errors|Correctable Error|CORRECTABLE/, 'corrected'],
+];
+
+const ADVICE: Readonly<Record<HardwareErrorSeverity, string>> = {
+  corrected: 'that it corrected: have the card looked at if they get more',
+  uncorrected: 'that it could not correct: drain the node and have the card looked at',
+  unknown: 'of unknown gravity: see its message and the kernel log',
+};
+
+/**
+ * Errors the hardware reports of itself (xe_hw_error.c, xe_ras.c and xe_amc.c, Linux 7.2). `… detected` behind `[Hardware Error]` only
+ * details the `TILE… reported` before it; the first line of a batch of `[RAS]` is but its number.
+ */
+export const hardwareError = define({
+  name: EVENT.hardwareError,
+  summary: 'the hardware reported an error of its own, corrected or not',
+  kernelLog: {
+    patterns: [
+      /^\[Hardware Error\]: (?:TILE\d{1,2} reported |HEC FW |\w{1,12}: HEC |Tile\d{1,2} reported [^]{0,64} blank)/,
+      /^\[RAS\]: [^]{1,64} detected/,
+      /^(?:AMC Alert|unknown AMC alert): /,
+    ],
+    read: (_groups, line) => ({
+      details: { ...messageOf(line), [ATTRIBUTE.hardwareErrorSeverity]: severityOf(line.message) },
+    }),
+  },
+  counts: 'device',
+  metric: METRIC.hardwareErrors,
+  metricLabels: (event) => [recorded(event)],
+  severity: (event) => (recorded(event) === 'corrected' ? 13 : 17),
+  errorType: recorded,
+  body: (event) => `${gpu(event)} reports a hardware error ${ADVICE[recorded(event)]}.`,
+});
+
+function severityOf(message: string): HardwareErrorSeverity {
+  return SEVERITIES.find(([words]) => words.test(message))?.[1] ?? 'unknown';
+}
+
+function recorded({ details }: DeviceEvent): HardwareErrorSeverity {
+  return (details?.[ATTRIBUTE.hardwareErrorSeverity] as HardwareErrorSeverity | undefined) ?? 'unknown';
+}

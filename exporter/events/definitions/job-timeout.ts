@@ -1,0 +1,31 @@
+import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { define } from '../definition.js';
+import { onGpu } from '../text/place.js';
+
+/**
+ * A job of a process ran for longer than its queue allows (xe_guc_submit.c). Name and pid are those of the process that opened the
+ * file, `no process` and -1 when the kernel knows none; kernels before 6.12 may not have them. A name may hold anything, even what the
+ * line itself is made of: the last ` [pid]` is the kernel's. Where syslog(2) broke the line at a newline in the name, neither is known.
+ */
+export const jobTimeout = define({
+  name: EVENT.jobTimeout,
+  summary: 'a job did not end in time and was stopped',
+  kernelLog: {
+    patterns: [
+      /^Timedout job: seqno=\d{1,10}, (?:lrc_seqno=\d{1,10}, )?guc_id=(?<guc>\d{1,10}), flags=0x[0-9a-f]{1,16}(?:$| in (?:(?<comm>[^]{0,64}) \[(?<pid>-?\d{1,10})\]$)?)/,
+    ],
+    read: ({ guc, comm = '', pid }) => ({
+      details: {
+        [ATTRIBUTE.gucId]: Number(guc),
+        ...(Number(pid) > 0 && { [ATTRIBUTE.pid]: Number(pid), ...(comm !== '' && { [ATTRIBUTE.executable]: comm }) }),
+      },
+    }),
+  },
+  ofClient: true,
+  counts: 'device',
+  metric: METRIC.jobTimeouts,
+  severity: () => 17,
+  errorType: () => 'job_timeout',
+  body: (event) =>
+    `A job${onGpu(event)} did not end in time and was stopped: look for a hang in the application before the hardware is suspected.`,
+});

@@ -1,0 +1,23 @@
+import { EVENT, METRIC } from '../../names.js';
+import { define } from '../definition.js';
+
+/**
+ * The memory manager could not evict a buffer (drivers/gpu/drm/ttm/ttm_bo.c, Linux 6.8 to 7.2), for want of a place or because the move
+ * failed: one line for each. It names no device, and other drivers than xe use it, too.
+ */
+export const ttmOutOfMemory = define({
+  name: EVENT.ttmOutOfMemory,
+  summary: 'GPU memory could not be evicted to host memory; the kernel does not say of which device',
+  kernelLog: {
+    patterns: [
+      /^\[TTM\] Failed to find memory space for buffer 0x\S{1,32} eviction/,
+      /^\[TTM\] Buffer eviction failed$/,
+    ],
+  },
+  counts: 'node',
+  metric: METRIC.ttmEvictionFailures,
+  severity: () => 17,
+  errorType: () => 'eviction_failed',
+  body: () =>
+    'Memory of a GPU of this node could not be evicted to host memory: free host memory, and see the kernel log for which GPU it was.',
+});

@@ -1,0 +1,51 @@
+import { ATTRIBUTE, EVENT } from '../../names.js';
+import { HEADER_BYTES, VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../../wire/watch-notification.js';
+import type { DeviceEvent, EventDefinition } from '../device-event.js';
+import { errnoName, rebindErrorClass, type RebindErrorClass } from '../../wire/errno.js';
+import { memoryClause } from '../text/memory-attributes.js';
+import { lostVm, vmId } from '../text/victim.js';
+
+const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
+  memory: 'the GPU ran out of memory; run fewer jobs on it or give each less memory, then restart this one',
+  timeout:
+    'the GPU or its firmware did not answer in time; look for resets in the kernel log before restarting the job',
+  'host-memory': 'host memory kept moving under the GPU; check memory pressure, swap and NUMA balancing on the node',
+  internal: 'the driver failed; keep the kernel log and report it',
+};
+
+/**
+ * A VM's rebind worker failed and the driver killed or paused the VM (the first revision of the record does not say which).
+ * struct drm_xe_watch_notification_vm_err: u32 vm_id, s32 error_code. vm_id is unique only within one client; the kernel log does not
+ * name it (0) and has no process either (xe_vm.c, Linux 7.2).
+ */
+export const vmRebindError: EventDefinition = {
+  name: EVENT.vmRebindError,
+  summary: 'the driver could not rebind a VM and stopped it, out of memory or for another reason',
+  wire: {
+    type: WATCH_TYPE.DRM_XE_NOTIFY,
+    subtype: XE_SUBTYPE.VM_ERR,
+    minLength: VM_ERR_BYTES,
+    subjectOffset: HEADER_BYTES,
+    codeOffset: HEADER_BYTES + 4,
+  },
+  kernelLog: {
+    patterns: [/^VM worker error: (?<code>-[1-9]\d{0,3})$/],
+    read: ({ code }) => ({ code: Number(code) }),
+  },
+  // For the victim: from the watch, or from what its clients do next.
+  merging: { waitMs: 3_000, by: 'one_to_one' },
+  logged: true,
+  ofClient: true,
+  counts: 'vm_rebind_error',
+  severity: () => 17,
+  isFinal: () => false,
+  errorType: (event) => errnoName(event.code),
+  body: (event) => `${lostVm(event)}: ${seen(event)}${ADVICE[rebindErrorClass(event.code)]}.`,
+  attributes: (event) => ({ ...vmId(event), [ATTRIBUTE.vmErrno]: event.code }),
+};
+
+/** How full the GPU was, for the errors that are about that. */
+function seen({ code, memory }: DeviceEvent): string {
+  const clause = memory && rebindErrorClass(code) === 'memory' ? memoryClause(memory) : '';
+  return clause === '' ? '' : `${clause}; `;
+}

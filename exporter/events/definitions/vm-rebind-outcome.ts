@@ -1,0 +1,33 @@
+import { ATTRIBUTE, EVENT, type Outcome } from '../../names.js';
+import type { EventDefinition } from '../device-event.js';
+import { lostVm, vmId } from '../text/victim.js';
+
+/** Ends a sentence that begins with who lost which VM. */
+const FATE: Readonly<Record<Outcome, string>> = {
+  exited: 'and has closed the GPU since: see that the job is started again, with less GPU memory',
+  repeated: 'and has failed again since: it will not recover while the GPU is this full',
+  survived: 'and still has the GPU open: see that it makes progress, and restart it if it does not',
+  unknown: 'and it is not known what became of it: see whether the job still runs',
+};
+
+/**
+ * What became of a client after a rebind OOM. Everything but time and outcome is the original event's, its sequence too: both
+ * have the same `xe.event.id`.
+ */
+export const vmRebindOutcome: EventDefinition = {
+  name: EVENT.vmRebindOutcome,
+  summary: 'what became of the client after a VM rebind OOM',
+  wire: undefined,
+  logged: true,
+  ofClient: true,
+  counts: 'vm_rebind_outcome',
+  severity: ({ outcome }) => (outcome === 'survived' ? 9 : 13),
+  isFinal: ({ outcome }) => outcome === 'exited' || outcome === 'survived',
+  errorType: () => undefined,
+  body: (event) => `${lostVm(event)} ${FATE[event.outcome ?? 'unknown']}.`,
+  attributes: (event) => ({
+    ...vmId(event),
+    [ATTRIBUTE.vmErrno]: event.code,
+    [ATTRIBUTE.eventOutcome]: event.outcome ?? 'unknown',
+  }),
+};

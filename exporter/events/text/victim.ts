@@ -1,0 +1,32 @@
+import type { XeClient } from '../../clients/client.js';
+import { ATTRIBUTE } from '../../names.js';
+import type { DeviceEvent, EventDetails } from '../device-event.js';
+import { errnoName } from '../../wire/errno.js';
+
+/** Beginning of a sentence about a VM error: who lost which VM where, and the error. */
+export function lostVm(event: DeviceEvent): string {
+  const where = event.device ? ` on ${event.device.pciBdf}` : '';
+  const which = event.subject === 0 ? 'a GPU VM' : `GPU VM ${event.subject}`;
+  return `${victim(event)} lost ${which}${where} (${errnoName(event.code)})`;
+}
+
+/** The VM as an attribute; absent where the source does not name it. The driver counts from 1 (xe_vm.c, Linux 7.2). */
+export function vmId({ subject }: DeviceEvent): EventDetails {
+  return subject === 0 ? {} : { [ATTRIBUTE.vmId]: subject };
+}
+
+function victim({ client, inferred, source }: DeviceEvent): string {
+  if (client) return capital(nameOf(client));
+  if (inferred) return `Probably ${nameOf(inferred.client)}`;
+  return source === 'kmsg' ? 'An unknown process' : 'A process that is gone';
+}
+
+function nameOf({ workload, process }: XeClient): string {
+  if (workload?.pod) return `container ${workload.container} of pod ${workload.namespace}/${workload.pod}`;
+  // Without an executable the sinks were told to keep the process private.
+  return process.executable === '' ? 'a process' : `process ${process.executable} (pid ${process.pid})`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,201 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { ApiTarget } from './access.js';
+
+/** Why the API server refuses something, from the Status object of its answer. Nothing of it is believed. */
+export interface Refusal {
+  /** One sentence of the server; empty when it gives none. */
+  readonly message: string;
+  /** Machine-readable, such as `NamespaceTerminating`. */
+  readonly causes: readonly string[];
+}
+
+/** An answer of the API server that is no success, as an HTTP status or as the Status object of a watch. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly retryAfterMs: number | undefined;
+  /** Read for requests that write. */
+  readonly refusal: Refusal;
+
+  constructor(status: number, retryAfterMs?: number, refusal: Refusal = { message: '', causes: [] }) {
+    super(`the API server answers ${status}`);
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+    this.refusal = refusal;
+  }
+}
+
+export interface ApiRequestOptions {
+  readonly signal: AbortSignal;
+  /** Without a byte for so long, the connection counts as dead. */
+  readonly idleMs: number;
+  readonly userAgent: string;
+}
+
+/** Probes of a quiet connection begin after this: a peer that vanished without a word is noticed within a minute. */
+const KEEP_ALIVE_MS = 30_000;
+
+/** Bound on the answer to a request that writes one object: the object as it is now, or a Status. */
+const MAX_ANSWER_LENGTH = 1024 ** 2;
+
+/**
+ * One GET on a connection of its own.
+ * @returns the body as text, piece by piece, once the server has said 200
+ * @throws ApiError for another status; the error of the connection; AbortError
+ */
+export async function apiGet(
+  target: ApiTarget,
+  path: string,
+  query: Readonly<Record<string, string>>,
+  options: ApiRequestOptions,
+): Promise<AsyncIterable<string>> {
+  const response = await answerTo(target, { method: 'GET', path: `${path}?${new URLSearchParams(query)}` }, options);
+  if (response.statusCode !== 200) {
+    response.destroy();
+    throw new ApiError(response.statusCode ?? 0, retryAfterMs(response.headers['retry-after']));
+  }
+  return response.setEncoding('utf8');
+}
+
+/** A request that writes an object. */
+export interface ApiWrite {
+  readonly method: 'POST' | 'PATCH';
+  readonly path: string;
+  readonly object: unknown;
+}
+
+export interface ApiSendOptions {
+  readonly signal: AbortSignal;
+  /** How long it may take, the answer included. */
+  readonly deadlineMs: number;
+  readonly userAgent: string;
+}
+
+/**
+ * Sends one object, or with PATCH the fields of it that change (a JSON merge patch), on a connection of its own.
+ * @returns the object as the server has it now
+ * @throws ApiError with the server's refusal; SyntaxError for an answer that is no JSON; the error of the connection; AbortError
+ */
+export async function apiSend(
+  target: ApiTarget,
+  { method, path, object }: ApiWrite,
+  { signal, deadlineMs, userAgent }: ApiSendOptions,
+): Promise<unknown> {
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  const late = AbortSignal.timeout(deadlineMs);
+  const options = { signal: AbortSignal.any([signal, late]), idleMs: deadlineMs, userAgent };
+  try {
+    const response = await answerTo(target, { method, path, body: JSON.stringify(object), type }, options);
+    const text = await wholeText(response.setEncoding('utf8'), MAX_ANSWER_LENGTH);
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status <= 299) return parseJson(text);
+    throw new ApiError(status, retryAfterMs(response.headers['retry-after']), refusalOf(text));
+  } catch (error) {
+    if (!late.aborted || signal.aborted) throw error;
+    throw new Error(`no answer for ${Math.round(deadlineMs / 1000)} s`, { cause: error });
+  }
+}
+
+/** @throws SyntaxError without the text in it */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new SyntaxError('the API server sends no JSON');
+  }
+}
+
+interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: string;
+  readonly type?: string;
+}
+
+/** Redirects are not followed: they would carry the token elsewhere. */
+function answerTo(
+  { server, headers, tls }: ApiTarget,
+  { method, path, body, type }: Sent,
+  { signal, idleMs, userAgent }: ApiRequestOptions,
+): Promise<http.IncomingMessage> {
+  const url = new URL(`${server.pathname.replace(/\/+$/, '')}${path}`, server);
+  const { request } = url.protocol === 'https:' ? https : http;
+  return new Promise((resolve, reject) => {
+    const sent = request(url, {
+      ...(url.protocol === 'https:' && tls),
+      method,
+      agent: false,
+      signal,
+      headers: {
+        ...headers,
+        accept: 'application/json',
+        'user-agent': userAgent,
+        ...(type && { 'content-type': type }),
+      },
+    });
+    sent.setTimeout(idleMs, () => sent.destroy(new Error(`no answer for ${Math.round(idleMs / 1000)} s`)));
+    sent.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
+    sent.on('response', resolve);
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+interface StatusJson {
+  readonly message?: unknown;
+  readonly details?: { readonly causes?: unknown };
+}
+
+/** Empty for what is no Status: proxies answer, too. */
+function refusalOf(text: string): Refusal {
+  try {
+    const { message, details } = (JSON.parse(text) ?? {}) as StatusJson;
+    const causes = Array.isArray(details?.causes) ? (details.causes as unknown[]) : [];
+    return {
+      message: typeof message === 'string' ? message : '',
+      causes: causes.flatMap((cause) => {
+        const reason = (cause as { reason?: unknown } | null)?.reason;
+        return typeof reason === 'string' ? [reason] : [];
+      }),
+    };
+  } catch {
+    return { message: '', causes: [] };
+  }
+}
+
+/** Cuts a text into lines. An unfinished last line is left out: a connection that breaks off cuts wherever it likes. */
+export async function* lines(pieces: AsyncIterable<string>, maxLength: number): AsyncGenerator<string, void> {
+  let parts: string[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    let start = 0;
+    for (let end = piece.indexOf('\n'); end !== -1; end = piece.indexOf('\n', start)) {
+      const line = parts.join('') + piece.slice(start, end);
+      parts = [];
+      length = 0;
+      start = end + 1;
+      yield line;
+    }
+    parts.push(piece.slice(start));
+    length += piece.length - start;
+    if (length > maxLength) throw new Error(`a line of more than ${maxLength} characters`);
+  }
+}
+
+/** All of a text, unless it is longer than `maxLength`. */
+export async function wholeText(pieces: AsyncIterable<string>, maxLength: number): Promise<string> {
+  const parts: string[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    parts.push(piece);
+    length += piece.length;
+    if (length > maxLength) throw new Error(`an answer of more than ${maxLength} characters`);
+  }
+  return parts.join('');
+}
+
+/** Seconds are all the API server ever sends there. */
+function retryAfterMs(header: string | undefined): number | undefined {
+  return header !== undefined && /^\d{1,5}$/.test(header) ? Number(header) * 1000 : undefined;
+}

@@ -1,0 +1,78 @@
+import type { ApiAccess } from '../api/access.js';
+import { apiSend, type ApiWrite } from '../api/request.js';
+
+/** The fields of a core/v1 Event that the exporter writes (k8s.io/api/core/v1, Kubernetes 1.19 to 1.36). */
+export interface PodEvent {
+  readonly apiVersion: 'v1';
+  readonly kind: 'Event';
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
+  readonly involvedObject: {
+    readonly kind: 'Pod';
+    readonly apiVersion: 'v1';
+    readonly namespace: string;
+    readonly name: string;
+    /** Of a static pod the kubelet's, not the API's. Absent when it is not known: the Event is found by name then. */
+    readonly uid?: string;
+  };
+  readonly type: 'Warning';
+  readonly reason: string;
+  readonly message: string;
+  readonly count: number;
+  /** RFC 3339, whole seconds. */
+  readonly firstTimestamp: string;
+  readonly lastTimestamp: string;
+  readonly source: { readonly component: string; readonly host: string };
+  readonly reportingComponent: string;
+  readonly reportingInstance: string;
+}
+
+export interface PodEventsOptions {
+  readonly access: ApiAccess;
+  /** The longest a request may take, its answer included. */
+  readonly requestMs: number;
+}
+
+/**
+ * Writes Events of pods. core/v1, because there the message, the count and the last time of an Event can be changed, and
+ * `kubectl describe pod` shows all three; events.k8s.io/v1 forbids the first and has the others in a series of its own.
+ */
+export class PodEvents {
+  readonly #options: PodEventsOptions;
+
+  constructor(options: PodEventsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws ApiError, with 409 when there is one of that name; SyntaxError; the error of the connection; AbortError */
+  create(event: PodEvent, signal: AbortSignal): Promise<void> {
+    return this.#send({ method: 'POST', path: pathOf(event), object: event }, event, signal);
+  }
+
+  /** Brings what changes of an Event up to date. @throws as {@link create}, with 404 when it is gone, as after its hour */
+  update(event: PodEvent, signal: AbortSignal): Promise<void> {
+    const { message, count, lastTimestamp, metadata } = event;
+    const object = { message, count, lastTimestamp, metadata: { annotations: metadata.annotations } };
+    const path = `${pathOf(event)}/${encodeURIComponent(metadata.name)}`;
+    return this.#send({ method: 'PATCH', path, object }, event, signal);
+  }
+
+  async #send(write: ApiWrite, { metadata: { name } }: PodEvent, signal: AbortSignal): Promise<void> {
+    const { access, requestMs } = this.#options;
+    const options = { signal, deadlineMs: requestMs, userAgent: 'xe-exporter' };
+    const answer = await apiSend(await access.target(), write, options);
+    // A proxy or portal says 200, too.
+    if (!isNamed(answer, name)) throw new SyntaxError('the API server does not answer with the Event');
+  }
+}
+
+function pathOf({ metadata: { namespace } }: PodEvent): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
+}
+
+function isNamed(answer: unknown, name: string): boolean {
+  return (answer as { metadata?: { name?: unknown } } | null)?.metadata?.name === name;
+}

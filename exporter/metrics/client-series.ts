@@ -1,0 +1,185 @@
+import { CounterFamily, type Counter, type Family, type FamilySnapshot } from './engine/metric-families.js';
+import { ERRNO_LABELS, LABEL, METRIC, OTHER_SERIES, UNATTRIBUTED_SERIES, type WorkloadLabels } from '../names.js';
+import { wellFormed } from './engine/series-table.js';
+
+/** The counters of one owner, one for each of {@link ERRNO_LABELS} and in that order: the hot path indexes an array. */
+export type ErrnoCounters = readonly Counter[];
+
+/** What of a client's container is shown: a `Workload` fits. */
+export interface MeteredWorkload {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly systemdUnit?: string;
+  readonly slurmJobId?: string;
+}
+
+/** The labels of a container's series, and where their values come from. */
+type LabelTable = readonly (readonly [label: string, value: (workload: MeteredWorkload) => string | undefined])[];
+
+const LABELS: Readonly<Record<WorkloadLabels, LabelTable>> = {
+  kubernetes: [
+    [LABEL.k8sNamespace, ({ namespace }) => namespace],
+    [LABEL.k8sPod, ({ pod }) => pod],
+    [LABEL.k8sContainer, ({ container }) => container],
+  ],
+  systemd: [[LABEL.systemdUnit, ({ systemdUnit }) => systemdUnit]],
+  slurm: [[LABEL.slurmJobId, ({ slurmJobId }) => slurmJobId]],
+};
+
+/** A client's hold on the series of its container: they are there until it is released. */
+export interface ClientLease {
+  readonly counters: ErrnoCounters;
+  /** Ends the hold; {@link counters} may then be removed at any time. A second release is the first. */
+  release(): void;
+}
+
+export interface ClientSeriesOptions {
+  readonly labels: WorkloadLabels;
+  /** Pairs of device and container that get series of their own; further ones share `_other` of their device. */
+  readonly maxWorkloads: number;
+  /** How long series outlive the last client of their container, in milliseconds. */
+  readonly retentionMs: number;
+  /** Called once for each container that found no room. */
+  readonly onOverflow: () => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** The series of one container on one device. */
+interface ContainerSeries {
+  readonly key: string;
+  readonly labelValues: readonly [pciBdf: string, ...workload: string[]];
+  readonly counters: ErrnoCounters;
+  clients: number;
+}
+
+/**
+ * The series of xe_client_vm_rebind_errors_total: born at 0 with the first client of a container, kept for a while after its
+ * last one, and never more than the cap. When there is no room, the container that has been without a client for longest
+ * makes some; if every one has clients, the newcomer counts under `_other`. JavaScript thread only.
+ */
+export class ClientSeries implements Family {
+  readonly name = METRIC.clientVmRebindErrors;
+  readonly help = 'VM rebind errors on the device by whom they hit, empty labels for a process that belongs to nobody.';
+  readonly type = 'counter';
+  readonly #options: ClientSeriesOptions;
+  readonly #labels: LabelTable;
+  readonly #family: CounterFamily;
+  readonly #containers = new Map<string, ContainerSeries>();
+  /** Containers without a client and since when, the longest first. */
+  readonly #idle = new Map<ContainerSeries, number>();
+  /** Clients of the containers that found no room. */
+  readonly #refused = new Map<string, number>();
+
+  constructor(options: ClientSeriesOptions) {
+    this.#options = options;
+    this.#labels = LABELS[options.labels];
+    const labels = [LABEL.pciBdf, LABEL.errno, ...this.#labels.map(([label]) => label)];
+    this.#family = new CounterFamily({ name: this.name, help: this.help, labels });
+  }
+
+  /** Holds the series of a client's container, at 0 if they are new. */
+  acquire(pciBdf: string, workload: MeteredWorkload | undefined): ClientLease {
+    const labelValues = this.#labelValues(pciBdf, workload);
+    const key = JSON.stringify(labelValues);
+    const series = this.#containers.get(key) ?? this.#admit(key, labelValues);
+    return series ? this.#hold(series) : this.#refuse(key, pciBdf);
+  }
+
+  /**
+   * The series of a device for errors whose victim is not known for certain, at 0 if they are new. They stay, and no cap applies: with them
+   * the series by client add up to those of the device.
+   */
+  unattributed(pciBdf: string): ErrnoCounters {
+    return this.#cells([pciBdf, ...this.#labels.map(() => UNATTRIBUTED_SERIES)]);
+  }
+
+  /** The labels of a container, in the order of the values that {@link ownerLabels} gives. */
+  get ownerLabelNames(): readonly string[] {
+    return this.#labels.map(([label]) => label);
+  }
+
+  /**
+   * Under which labels a client's container counts: its own, or those of `_other` when it found no room. Whoever keeps other
+   * series of containers is bounded by this, too.
+   */
+  ownerLabels(pciBdf: string, workload: MeteredWorkload | undefined): readonly string[] {
+    const [, ...values] = this.#labelValues(pciBdf, workload);
+    const key = JSON.stringify([pciBdf, ...values]);
+    return this.#containers.has(key) ? values : this.#labels.map(() => OTHER_SERIES);
+  }
+
+  /** Without the series whose time is up. */
+  async get(): Promise<FamilySnapshot> {
+    this.#expire();
+    return this.#family.get();
+  }
+
+  #labelValues(pciBdf: string, workload: MeteredWorkload | undefined): ContainerSeries['labelValues'] {
+    return [pciBdf, ...this.#labels.map(([, value]) => wellFormed((workload && value(workload)) ?? ''))];
+  }
+
+  #admit(key: string, labelValues: ContainerSeries['labelValues']): ContainerSeries | undefined {
+    this.#expire();
+    if (this.#containers.size >= this.#options.maxWorkloads) {
+      const [longestIdle] = this.#idle.keys();
+      if (longestIdle === undefined) return undefined;
+      this.#remove(longestIdle);
+    }
+    const series = { key, labelValues, counters: this.#cells(labelValues), clients: 0 };
+    this.#containers.set(key, series);
+    return series;
+  }
+
+  #hold(series: ContainerSeries): ClientLease {
+    series.clients++;
+    this.#idle.delete(series);
+    return lease(series.counters, () => {
+      if (--series.clients === 0) this.#idle.set(series, this.#options.now());
+    });
+  }
+
+  /** The series `_other` of a device stay: they are as many as devices. */
+  #refuse(key: string, pciBdf: string): ClientLease {
+    const before = this.#refused.get(key) ?? 0;
+    if (before === 0) this.#options.onOverflow();
+    this.#refused.set(key, before + 1);
+    return lease(this.#cells([pciBdf, ...this.#labels.map(() => OTHER_SERIES)]), () => {
+      const left = (this.#refused.get(key) ?? 1) - 1;
+      if (left === 0) this.#refused.delete(key);
+      else this.#refused.set(key, left);
+    });
+  }
+
+  #expire(): void {
+    const now = this.#options.now();
+    for (const [series, since] of this.#idle) {
+      if (now - since < this.#options.retentionMs) break;
+      this.#remove(series);
+    }
+  }
+
+  #remove(series: ContainerSeries): void {
+    const [pciBdf, ...workload] = series.labelValues;
+    this.#idle.delete(series);
+    this.#containers.delete(series.key);
+    for (const errno of ERRNO_LABELS) this.#family.remove(pciBdf, errno, ...workload);
+  }
+
+  #cells([pciBdf, ...workload]: ContainerSeries['labelValues']): ErrnoCounters {
+    return ERRNO_LABELS.map((errno) => this.#family.cell(pciBdf, errno, ...workload));
+  }
+}
+
+function lease(counters: ErrnoCounters, end: () => void): ClientLease {
+  let released = false;
+  return {
+    counters,
+    release() {
+      if (released) return;
+      released = true;
+      end();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import type { ClientSeries, MeteredWorkload } from './client-series.js';
+import { GaugeFamily } from './engine/metric-families.js';
+import { LABEL, METRIC } from '../names.js';
+import type { ExpositionRegistry } from './engine/registry.js';
+
+/** What of a device's state is shown: a `DeviceState` fits. */
+export interface MeteredState {
+  readonly inSurvivability: boolean;
+  readonly suspended: boolean;
+}
+
+/** A memory region of a device, in bytes: a `RegionMemory` fits. */
+export interface MeteredRegion {
+  readonly region: string;
+  readonly usedBytes: number | undefined;
+  readonly sizeBytes: number;
+}
+
+/** What the clients of one container hold: a client's workload and its `ClientRegionMemory`. */
+export interface MeteredClientMemory {
+  readonly workload: MeteredWorkload | undefined;
+  readonly regions: readonly ({ readonly region: string } & Readonly<Record<ClientBytes, number>>)[];
+}
+
+type ClientBytes = 'residentBytes' | 'totalBytes' | 'sharedBytes' | 'purgeableBytes';
+
+const CLIENT_FAMILIES: readonly (readonly [bytes: ClientBytes, name: string, help: string])[] = [
+  [
+    'residentBytes',
+    METRIC.clientMemoryResident,
+    'Bytes of the region that clients of the container have resident; buffers they share count for each.',
+  ],
+  ['totalBytes', METRIC.clientMemoryTotal, 'Bytes that clients of the container have allocated for the region.'],
+  ['sharedBytes', METRIC.clientMemoryShared, 'Bytes of the region that clients of the container share with others.'],
+  ['purgeableBytes', METRIC.clientMemoryPurgeable, 'Bytes of the region that clients of the container can do without.'],
+];
+
+/** Memory and power state of the devices, sampled off the event path. JavaScript thread only. */
+export class MemoryMetrics {
+  readonly #containers: ClientSeries;
+  readonly #size: GaugeFamily;
+  readonly #used: GaugeFamily;
+  readonly #survivabilityMode: GaugeFamily;
+  readonly #runtimeSuspended: GaugeFamily;
+  readonly #clients: readonly (readonly [bytes: ClientBytes, family: GaugeFamily])[];
+  /** The series each device has now, to take off those that are not set again. */
+  readonly #shown = new Map<string, Map<string, readonly [family: GaugeFamily, labelValues: readonly string[]]>>();
+
+  /** @param containers says under which labels a container counts, and so bounds the series of clients */
+  constructor(registry: ExpositionRegistry, containers: ClientSeries) {
+    this.#containers = containers;
+    const gauge = (name: string, help: string, ...labels: string[]): GaugeFamily =>
+      registry.register(new GaugeFamily({ name, help, labels: [LABEL.pciBdf, ...labels] }));
+    this.#size = gauge(METRIC.deviceMemorySize, 'Size of a memory region of the device in bytes.', LABEL.region);
+    this.#used = gauge(METRIC.deviceMemoryUsed, 'Used bytes of a memory region of the device.', LABEL.region);
+    this.#survivabilityMode = gauge(
+      METRIC.deviceSurvivabilityMode,
+      'Whether the device is in survivability mode, in which it can only be flashed, 1 or 0.',
+    );
+    this.#runtimeSuspended = gauge(METRIC.deviceRuntimeSuspended, 'Whether the device sleeps, 1 or 0.');
+    this.#clients = CLIENT_FAMILIES.map(([bytes, name, help]) => [
+      bytes,
+      gauge(name, help, LABEL.region, ...containers.ownerLabelNames),
+    ]);
+  }
+
+  setState(pciBdf: string, { inSurvivability, suspended }: MeteredState): void {
+    this.#survivabilityMode.cell(pciBdf).set(inSurvivability ? 1 : 0);
+    this.#runtimeSuspended.cell(pciBdf).set(suspended ? 1 : 0);
+  }
+
+  /** Clients of one container are added up. */
+  setMemory(pciBdf: string, regions: readonly MeteredRegion[], clients: readonly MeteredClientMemory[]): void {
+    const before = this.#shown.get(pciBdf);
+    const shown: NonNullable<typeof before> = new Map();
+    const add = (family: GaugeFamily, value: number, ...labels: readonly string[]): void => {
+      const labelValues = [pciBdf, ...labels];
+      const key = JSON.stringify([family.name, ...labels]);
+      const cell = family.cell(...labelValues);
+      cell.set(shown.has(key) ? cell.value + value : value);
+      shown.set(key, [family, labelValues]);
+    };
+    for (const { region, sizeBytes, usedBytes } of regions) {
+      add(this.#size, sizeBytes, region);
+      if (usedBytes !== undefined) add(this.#used, usedBytes, region);
+    }
+    for (const { workload, regions: held } of clients) {
+      const owner = this.#containers.ownerLabels(pciBdf, workload);
+      for (const memory of held) {
+        for (const [bytes, family] of this.#clients) add(family, memory[bytes], memory.region, ...owner);
+      }
+    }
+    for (const [key, [family, labelValues]] of before ?? []) if (!shown.has(key)) family.remove(...labelValues);
+    this.#shown.set(pciBdf, shown);
+  }
+
+  /** The device is gone. */
+  forget(pciBdf: string): void {
+    this.setMemory(pciBdf, [], []);
+    this.#shown.delete(pciBdf);
+    this.#survivabilityMode.remove(pciBdf);
+    this.#runtimeSuspended.remove(pciBdf);
+  }
+}

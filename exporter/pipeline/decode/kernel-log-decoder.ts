@@ -1,0 +1,89 @@
+import { eventOf, type DeviceEvent, type EventDefinition, type EventDetails } from '../../events/device-event.js';
+import { isFollowUp, kernelLogError } from '../../events/definitions/kernel-log-error.js';
+import type { KernelLogBatch } from '../../sources/source.js';
+import { ATTRIBUTE } from '../../names.js';
+import { FACILITY_KERN, type KernelLogLine } from '../../wire/kernel-log.js';
+import type { DecodeAccounting, NextSequence } from './accounting.js';
+
+/** A line without a definition is news when the driver calls it an error (KERN_ERR or worse). */
+const ERROR_LEVEL = 3;
+
+/**
+ * Lines of the kernel log to events. A line of another driver, or one of no interest, is nobody's; an error of the xe driver that no definition
+ * knows is an event, too. Any text decodes without throwing. JavaScript thread only.
+ */
+export class KernelLogDecoder {
+  readonly #definitions: readonly EventDefinition[];
+  readonly #accounting: DecodeAccounting;
+  readonly #next: NextSequence;
+
+  constructor(definitions: readonly EventDefinition[], accounting: DecodeAccounting, next: NextSequence) {
+    this.#definitions = definitions.filter(({ kernelLog }) => kernelLog !== undefined);
+    this.#accounting = accounting;
+    this.#next = next;
+  }
+
+  decode(batch: KernelLogBatch, deliver: (event: DeviceEvent) => void): void {
+    const { source, line } = batch;
+    if (line === undefined) return this.#accounting.dropped('malformed', 1);
+    // What user space wrote there is no word of the kernel.
+    if (line.facility !== FACILITY_KERN) return;
+    const event = this.#known(batch, line) ?? this.#unknown(batch, line);
+    if (event === undefined) return;
+    this.#accounting.received(source, event.definition.name, 1);
+    deliver(event);
+  }
+
+  #known(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
+    for (const definition of this.#definitions) {
+      // TTM speaks for itself, without a device; every other line has to be the driver's own.
+      if (line.fromXe === (definition.counts === 'node')) continue;
+      for (const pattern of definition.kernelLog?.patterns ?? []) {
+        const match = pattern.exec(line.message);
+        if (match !== null) return this.#event(definition, batch, line, match.groups);
+      }
+    }
+    return undefined;
+  }
+
+  #unknown(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
+    if (!line.fromXe || line.level > ERROR_LEVEL || isFollowUp(line.message)) return undefined;
+    return this.#event(kernelLogError, batch, line);
+  }
+
+  #event(
+    definition: EventDefinition,
+    { source, realtimeNs, monotonicNs, device }: KernelLogBatch,
+    line: KernelLogLine,
+    groups: Readonly<Record<string, string | undefined>> = {},
+  ): DeviceEvent {
+    const facts = definition.kernelLog?.read?.(groups, line);
+    const details = { ...placeOf(line), ...facts?.details };
+    const happened = happenedAt(line, realtimeNs, monotonicNs);
+    return eventOf({ ...facts, definition, source, sequence: this.#next(), ...happened, device, details });
+  }
+}
+
+/**
+ * printk stamps with the scheduler's clock, which starts with the boot and is CLOCK_MONOTONIC to within milliseconds; it goes on through
+ * no suspend either. A stamp that is later than the read, or earlier than the epoch, is not believed.
+ */
+function happenedAt(
+  { microseconds }: KernelLogLine,
+  realtimeNs: bigint,
+  monotonicNs: bigint,
+): Pick<DeviceEvent, 'realtimeNs' | 'monotonicNs'> {
+  if (microseconds === undefined) return { realtimeNs, monotonicNs };
+  const ago = monotonicNs - BigInt(microseconds) * 1000n;
+  return ago < 0n || ago > realtimeNs
+    ? { realtimeNs, monotonicNs }
+    : { realtimeNs: realtimeNs - ago, monotonicNs: monotonicNs - ago };
+}
+
+function placeOf({ tile, gt, sequence }: KernelLogLine): EventDetails {
+  return {
+    ...(tile !== undefined && { [ATTRIBUTE.tileId]: tile }),
+    ...(gt !== undefined && { [ATTRIBUTE.gtId]: gt }),
+    ...(sequence !== undefined && { [ATTRIBUTE.kernelLogSequence]: sequence }),
+  };
+}

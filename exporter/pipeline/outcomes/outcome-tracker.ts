@@ -1,0 +1,141 @@
+import { hrtime } from 'node:process';
+import type { ClientEntry, ClientTableListener } from '../../clients/client-table.js';
+import type { DeviceEvent } from '../../events/device-event.js';
+import { isRebindOom } from '../../wire/errno.js';
+import { vmRebindOutcome } from '../../events/definitions/vm-rebind-outcome.js';
+import type { XeDevice } from '../../host/device.js';
+import type { Outcome } from '../../names.js';
+
+/** Clients whose outcome can be awaited at a time; what lies beyond is decided `unknown` at once. */
+const MAX_PENDING = 4096;
+
+export interface OutcomeTrackerOptions {
+  /** How long after a rebind OOM its outcome is decided at the latest, in milliseconds. */
+  readonly windowMs: number;
+  /** Takes each outcome; must not throw and must not call back. */
+  readonly publish: (outcome: DeviceEvent) => void;
+  readonly maxPending?: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+}
+
+/** A rebind OOM whose outcome is open. */
+interface Pending {
+  readonly event: DeviceEvent;
+  readonly deadline: number;
+}
+
+/**
+ * Says of every rebind OOM what became of its client: `exited`, `repeated`, `survived` or `unknown`, exactly one and within the
+ * window. Follows the client table by drm-client-id, which is never reused, while the client object may be replaced. A client
+ * has at most one open outcome, because its next error decides the one before. JavaScript thread only.
+ */
+export class OutcomeTracker implements ClientTableListener {
+  readonly #options: OutcomeTrackerOptions;
+  readonly #maxPending: number;
+  readonly #now: () => number;
+  readonly #present = new Map<number, Pick<ClientEntry, 'removalMayBeLost'>>();
+  /** By client, in the order of their deadlines: the window is the same for all. */
+  readonly #pending = new Map<number, Pending>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: OutcomeTrackerOptions) {
+    this.#options = options;
+    this.#maxPending = options.maxPending ?? MAX_PENDING;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** How many outcomes are open. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  added(entry: Pick<ClientEntry, 'client' | 'removalMayBeLost'>): void {
+    this.#present.set(entry.client.drmClientId, entry);
+  }
+
+  /** The client's removal notice was read, or it was found gone. */
+  removed({ client }: Pick<ClientEntry, 'client'>): void {
+    this.#present.delete(client.drmClientId);
+    const pending = this.#take(client.drmClientId);
+    if (pending) this.#decide(pending.event, 'exited');
+  }
+
+  /** A device was unbound: what its clients do from now on is not seen. Comes before the removal of those clients. */
+  deviceRemoved(device: XeDevice): void {
+    for (const [id, { event }] of [...this.#pending]) {
+      if (event.device !== device) continue;
+      this.#pending.delete(id);
+      this.#decide(event, 'unknown');
+    }
+  }
+
+  /** Takes an event that was just published; others than rebind errors mean nothing here. */
+  observe(event: DeviceEvent): void {
+    if (event.definition.counts !== 'vm_rebind_error') return;
+    const id = event.client?.drmClientId;
+    const before = id === undefined ? undefined : this.#take(id);
+    // Any further error tells that the client is not well; only an OOM opens a window of its own.
+    if (before) this.#decide(before.event, 'repeated', event);
+    if (!isRebindOom(event.code)) return;
+    const lost = id === undefined || !this.#present.has(id) || this.#closed;
+    if (lost || this.#pending.size >= this.#maxPending) return this.#decide(event, 'unknown', event);
+    this.#pending.set(id, { event, deadline: this.#now() + this.#options.windowMs });
+    if (this.#timer === undefined) this.#arm();
+  }
+
+  /** Decides what is open as `unknown`: nobody will be there to see. A second close is the first. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const { event } of this.#pending.values()) this.#decide(event, 'unknown');
+    this.#pending.clear();
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    if (pending) this.#pending.delete(id);
+    return pending;
+  }
+
+  /** One timer for all, set for the oldest; that one may be decided before, then the timer only sets itself anew. */
+  #arm(): void {
+    this.#timer = undefined;
+    const [oldest] = this.#pending.values();
+    if (oldest === undefined) return;
+    this.#timer = setTimeout(() => this.#endWindows(), Math.max(1, Math.ceil(oldest.deadline - this.#now())));
+  }
+
+  #endWindows(): void {
+    const now = this.#now();
+    for (const [id, { event, deadline }] of this.#pending) {
+      if (deadline > now) break;
+      this.#pending.delete(id);
+      // After a loss nobody can say, until the next look at /proc has found the client.
+      this.#decide(event, this.#present.get(id)?.removalMayBeLost === false ? 'survived' : 'unknown');
+    }
+    this.#arm();
+  }
+
+  /** @param at the event that decides it, and so gives the time; now if there is none */
+  #decide(event: DeviceEvent, outcome: Outcome, at?: DeviceEvent): void {
+    // Written out in the order of the decoder, so that all events have one shape.
+    this.#options.publish({
+      definition: vmRebindOutcome,
+      source: event.source,
+      sequence: event.sequence,
+      realtimeNs: at?.realtimeNs ?? BigInt(Date.now()) * 1_000_000n,
+      monotonicNs: at?.monotonicNs ?? hrtime.bigint(),
+      client: event.client,
+      device: event.device,
+      subject: event.subject,
+      code: event.code,
+      outcome,
+      details: undefined,
+      inferred: undefined,
+      memory: undefined,
+      part: 'whole',
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import type { XeDevice } from '../host/device.js';
+
+/** The PCI addresses of the two GPUs of the simulated node. */
+export const SIMULATED_GPUS = ['0000:03:00.0', '0000:04:00.0'] as const;
+
+/** The GPUs of the simulated node as its sysfs would list them: those that the driver is bound to. */
+export class SimulatedDevices {
+  readonly #bound = new Map<string, XeDevice>(SIMULATED_GPUS.map((pciBdf) => [pciBdf, deviceAt(pciBdf, 1)]));
+  #bindings = 1;
+
+  list(): readonly XeDevice[] {
+    return [...this.#bound.values()].sort((a, b) => a.pciBdf.localeCompare(b.pciBdf));
+  }
+
+  unbind(pciBdf: string): void {
+    this.#bound.delete(pciBdf);
+  }
+
+  /** A bound device is another one than before, with the same names. */
+  bind(pciBdf: string): void {
+    this.#bound.set(pciBdf, deviceAt(pciBdf, ++this.#bindings));
+  }
+}
+
+function deviceAt(pciBdf: string, binding: number): XeDevice {
+  const index = SIMULATED_GPUS.findIndex((address) => address === pciBdf);
+  return Object.freeze({
+    pciBdf,
+    card: `card${index}`,
+    render: `renderD${128 + index}`,
+    cardMinor: index,
+    renderMinor: 128 + index,
+    vendorId: '0x8086',
+    deviceId: '0xe20b',
+    model: 'Battlemage G21 [Arc B580]',
+    driverVersion: '',
+    numaNode: 0,
+    binding,
+  });
+}

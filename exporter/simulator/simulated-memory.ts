@@ -1,0 +1,107 @@
+import type { XeClient } from '../clients/client.js';
+import type { XeDevice } from '../host/device.js';
+import type { ClientRegionMemory, RegionMemory } from '../host/memory.js';
+import type { MemoryItem, MemoryReader, MemoryReadHandlers } from '../memory/memory-reader.js';
+
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+/** An Arc B580 in a machine with 64 GiB. */
+const VRAM_BYTES = 12 * GIB;
+const HOST_BYTES = 64 * GIB;
+/** What the driver itself needs of it. */
+const DRIVER_BYTES = 280 * MIB;
+/** What a client has in host memory for the GPU, and shares of that with a display. */
+const GTT_BYTES = 96 * MIB;
+const SHARED_BYTES = 16 * MIB;
+
+/** A job grows by this part of what it began with in a second, while there is room. */
+const GROWTH_PER_SECOND = 0.02;
+/** How long a job keeps what it had when it ran out, and how long one that left is remembered. */
+const KEPT_FOR_MS = 1_000;
+
+interface Holding {
+  readonly device: XeDevice;
+  /** What it began with, or wants at least. */
+  readonly first: number;
+  bytes: number;
+  /** When it falls back to what it began with, or is forgotten: of the clock of {@link SimulatedMemory}. */
+  releasedAt: number;
+  left: boolean;
+}
+
+/** The memory of the simulated GPUs: jobs grow until one runs out of it. Deterministic, as the node. */
+export class SimulatedMemory implements MemoryReader {
+  readonly #holdings = new Map<number, Holding>();
+  #now = 0;
+
+  arrive({ drmClientId, device }: XeClient, bytes: number): void {
+    const now = Math.min(bytes, this.#free(device));
+    this.#holdings.set(drmClientId, { device, first: bytes, bytes: now, releasedAt: Infinity, left: false });
+  }
+
+  /** It keeps what it had for a moment, as a process does that is torn down. */
+  leave({ drmClientId }: XeClient): void {
+    const holding = this.#holdings.get(drmClientId);
+    if (holding) Object.assign(holding, { left: true, releasedAt: this.#now + KEPT_FOR_MS });
+  }
+
+  /** Time goes on. */
+  grow(ms: number): void {
+    this.#now += ms;
+    for (const [id, holding] of this.#holdings) {
+      if (this.#now >= holding.releasedAt) {
+        if (holding.left) this.#holdings.delete(id);
+        Object.assign(holding, { bytes: Math.min(holding.first, holding.bytes), releasedAt: Infinity });
+      } else if (holding.releasedAt === Infinity) {
+        // One that came when there was little room makes up for it.
+        const wanted = Math.max(holding.first - holding.bytes, (holding.first * GROWTH_PER_SECOND * ms) / 1000);
+        holding.bytes += Math.min(wanted, this.#free(holding.device));
+      }
+    }
+  }
+
+  /** It has taken all there was and wanted more. */
+  runOut({ drmClientId, device }: XeClient): void {
+    const holding = this.#holdings.get(drmClientId);
+    if (holding === undefined) return;
+    holding.bytes += this.#free(device);
+    holding.releasedAt = this.#now + KEPT_FOR_MS;
+  }
+
+  /** Answers with what is now, in the next turn. */
+  read(device: XeDevice, items: readonly MemoryItem[], { onResult, onEnd }: MemoryReadHandlers): () => void {
+    const results = items.map((item) => [item, this.#ask(device, item)] as const);
+    setImmediate(() => {
+      for (const [item, result] of results) onResult(item, result);
+      onEnd();
+    });
+    return () => undefined;
+  }
+
+  #ask(device: XeDevice, item: MemoryItem): readonly RegionMemory[] | readonly ClientRegionMemory[] {
+    if (item !== 'regions') return held(this.#holdings.get(item.client.drmClientId)?.bytes ?? 0);
+    const clients = [...this.#holdings.values()].filter((holding) => holding.device === device).length;
+    return [
+      { region: 'vram0', usedBytes: VRAM_BYTES - Math.floor(this.#free(device)), sizeBytes: VRAM_BYTES },
+      { region: 'gtt', usedBytes: clients * GTT_BYTES, sizeBytes: HOST_BYTES },
+    ];
+  }
+
+  #free(device: XeDevice): number {
+    let free = VRAM_BYTES - DRIVER_BYTES;
+    for (const holding of this.#holdings.values()) if (holding.device === device) free -= holding.bytes;
+    return Math.max(0, free);
+  }
+}
+
+function held(bytes: number): ClientRegionMemory[] {
+  const of = (region: string, all: number, sharedBytes: number): ClientRegionMemory => ({
+    region,
+    residentBytes: Math.floor(all),
+    totalBytes: Math.floor(all),
+    sharedBytes,
+    purgeableBytes: 0,
+  });
+  return [of('vram0', bytes, 0), of('gtt', GTT_BYTES, SHARED_BYTES)];
+}

@@ -1,0 +1,178 @@
+import type { Workload, XeClient } from '../clients/client.js';
+import type { ClientEntry, ClientTable } from '../clients/client-table.js';
+import type { XeDevice } from '../host/device.js';
+import { SIMULATED_GPUS } from './simulated-devices.js';
+import type { SimulatedMemory } from './simulated-memory.js';
+import { encodeRemoval, encodeVmError } from '../wire/watch-notification.js';
+
+/** -12 as often as in the field; -28, -62 and -16 so that every class is seen. */
+const ERROR_CODES = [-12, -12, -12, -12, -28, -12, -62, -12, -16, -12];
+
+/** How a job takes an error: it leaves at once, or errs again and then leaves, or gets over it and stays for good. */
+type Nature = 'leaves' | 'repeats' | 'survives';
+
+/** Errors of a job that repeats; at high rates it stays for a tenth of a second's worth, because arriving takes time, too. */
+const FEWEST_REPEATS = 3;
+const REPEATS_PER_RATE = 0.1;
+
+interface Job {
+  readonly workload: Omit<Workload, 'containerId' | 'podUid'>;
+  readonly nature: Nature;
+  /** What it holds of the memory of its GPU when it begins. */
+  readonly gibibytes: number;
+}
+
+const JOBS: readonly Job[] = [
+  {
+    workload: { namespace: 'team-llm', pod: 'llama-finetune-0', container: 'trainer' },
+    nature: 'repeats',
+    gibibytes: 5,
+  },
+  {
+    workload: { namespace: 'team-llm', pod: 'llama-finetune-1', container: 'trainer' },
+    nature: 'repeats',
+    gibibytes: 4.5,
+  },
+  {
+    workload: { namespace: 'team-vision', pod: 'segmentation-batch', container: 'worker' },
+    nature: 'leaves',
+    gibibytes: 2.5,
+  },
+  {
+    workload: { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' },
+    nature: 'survives',
+    gibibytes: 1.5,
+  },
+  { workload: { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' }, nature: 'survives', gibibytes: 1 },
+  { workload: { namespace: 'research', pod: 'md-simulation', container: 'gromacs' }, nature: 'repeats', gibibytes: 3 },
+];
+
+export interface SimulatedNodeOptions {
+  readonly clients: ClientTable;
+  /** The devices that the exporter knows of now: no job is on any other. */
+  readonly devices: () => readonly XeDevice[];
+  /** Posts a record for a client's watch into its pipe; false while the client is not watched yet. */
+  readonly post: (entry: ClientEntry, record: (watchId: number) => Uint8Array) => boolean;
+  /** Told what the jobs hold of it. */
+  readonly memory: SimulatedMemory;
+  /** VM rebind errors a second, over all clients. */
+  readonly rate: number;
+  /** A job that gets over its errors is quiet for longer than this after each, so that it is seen to survive. */
+  readonly outcomeWindowMs: number;
+}
+
+/** Timer granularity; faster rates post several records a tick. */
+const TICK_MS = 20;
+/** How often the client table learns who is there, as discovery would tell it: a full ring loses removal notices, too. */
+const TICKS_PER_LOOK = 50;
+/** How much longer than the outcome window a survivor is quiet. */
+const QUIET_MARGIN_MS = 1000;
+
+/**
+ * A GPU node made up for demos and drills: jobs come, hit rebind errors and go. Everything it says is posted as kernel records
+ * into a notification pipe and comes back through the real reader thread. Deterministic: no randomness.
+ */
+export class SimulatedNode {
+  readonly #options: SimulatedNodeOptions;
+  #nextClientId = 1;
+  #turn = 0;
+  #owed = 0;
+  #ticks = 0;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #eventsOf = new Map<ClientEntry, number>();
+  /** Tick until which a survivor is quiet. */
+  readonly #quietUntil = new Map<ClientEntry, number>();
+
+  constructor(options: SimulatedNodeOptions) {
+    this.#options = options;
+  }
+
+  /** Lets the jobs in and starts the clock. */
+  start(): void {
+    for (let job = 0; job < JOBS.length; job++) this.#arrive(job);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    if (++this.#ticks % TICKS_PER_LOOK === 0) this.#look();
+    this.#options.memory.grow(TICK_MS);
+    this.#owed += (this.#options.rate * TICK_MS) / 1000;
+    for (; this.#owed >= 1; this.#owed--) this.#fail(this.#turn++);
+  }
+
+  /** One rebind error of the client whose turn it is. */
+  #fail(turn: number): void {
+    const entries = [...this.#eventsOf.keys()].filter(
+      (entry) => entry.watched && !this.#isQuiet(entry) && this.#isBound(entry),
+    );
+    const entry = entries[turn % entries.length];
+    if (entry === undefined) return;
+    const vmId = (this.#eventsOf.get(entry) ?? 0) + 1;
+    const code = ERROR_CODES[turn % ERROR_CODES.length]!;
+    if (code === -12 || code === -28) this.#options.memory.runOut(entry.client);
+    if (!this.#options.post(entry, (watchId) => encodeVmError(watchId, vmId, code))) return;
+    this.#eventsOf.set(entry, vmId);
+    const { nature } = JOBS[jobOf(entry)]!;
+    const last = nature === 'leaves' ? 1 : Math.max(FEWEST_REPEATS, this.#options.rate * REPEATS_PER_RATE);
+    if (nature === 'survives') {
+      this.#quietUntil.set(entry, this.#ticks + (this.#options.outcomeWindowMs + QUIET_MARGIN_MS) / TICK_MS);
+    } else if (vmId >= last) {
+      this.#leave(entry);
+    }
+  }
+
+  #isQuiet(entry: ClientEntry): boolean {
+    return (this.#quietUntil.get(entry) ?? 0) > this.#ticks;
+  }
+
+  #isBound({ client }: ClientEntry): boolean {
+    return this.#options.devices().includes(client.device);
+  }
+
+  #look(): void {
+    for (const entry of this.#eventsOf.keys()) if (!this.#isBound(entry)) this.#leave(entry);
+    const present = [...this.#eventsOf.keys()];
+    this.#options.clients.reconcile(new Map(present.map(({ client, holders }) => [client.drmClientId, holders])));
+    const running = new Set(present.map(jobOf));
+    for (let job = 0; job < JOBS.length; job++) if (!running.has(job)) this.#arrive(job);
+  }
+
+  /** A job ends as the kernel would say it; its successor has the same pod name and a new client. */
+  #leave(entry: ClientEntry): void {
+    this.#eventsOf.delete(entry);
+    this.#options.memory.leave(entry.client);
+    this.#options.post(entry, encodeRemoval);
+    this.#arrive(jobOf(entry));
+  }
+
+  #arrive(job: number): void {
+    const address = SIMULATED_GPUS[job % SIMULATED_GPUS.length]!;
+    const device = this.#options.devices().find(({ pciBdf }) => pciBdf === address);
+    if (device === undefined) return;
+    const id = this.#nextClientId++;
+    const client: XeClient = {
+      drmClientId: id,
+      device,
+      process: { pid: 1000 + id, startTime: BigInt(id), executable: 'python3', createdAt: undefined },
+      workload: {
+        ...JOBS[job]!.workload,
+        containerId: id.toString(16).padStart(64, '0'),
+        podUid: `00000000-0000-4000-8000-${String(job).padStart(12, '0')}`,
+      },
+      holders: 1,
+    };
+    const fd = { pid: 1000 + id, fd: 3, minor: device.renderMinor!, startTime: BigInt(id), comm: 'python3' };
+    const entry = this.#options.clients.add(client, [fd]);
+    if (entry === undefined) return;
+    this.#eventsOf.set(entry, 0);
+    this.#options.memory.arrive(client, JOBS[job]!.gibibytes * 1024 ** 3);
+  }
+}
+
+function jobOf({ client }: ClientEntry): number {
+  return JOBS.findIndex(({ workload }) => workload.pod === client.workload?.pod);
+}

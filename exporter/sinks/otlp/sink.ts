@@ -1,0 +1,95 @@
+import type { DeviceEvent } from '../../events/device-event.js';
+import type { DropReason } from '../../names.js';
+import { toLogRecord } from '../log-record.js';
+import { printableUrl } from './endpoint.js';
+import { ExportHealth, type OtlpLog } from './export-health.js';
+import { OtlpLedger, type OtlpAccounting } from './ledger.js';
+import type { Pipeline } from './log-pipeline.js';
+import type { ServiceIdentity } from './resource.js';
+import type { OtlpSettings } from './settings.js';
+import type { LogSink } from '../sink.js';
+
+export interface OtelLogsOptions {
+  readonly settings: OtlpSettings;
+  readonly service: ServiceIdentity;
+  /** False leaves out the victim's pid, executable and start time. */
+  readonly includeProcess: boolean;
+  /** The process's own environment, which the SDK reads too. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly accounting: OtlpAccounting;
+  readonly log: OtlpLog;
+}
+
+/**
+ * Sends events as OpenTelemetry log records over OTLP. Every record given to {@link accept} ends in exactly one of exported, failed and
+ * dropped. A collector that is away, slow or hostile costs records, which are counted, and nothing else.
+ */
+export class OtelLogsSink implements LogSink {
+  readonly name = 'otel_logs';
+  readonly #options: OtelLogsOptions;
+  readonly #ledger: OtlpLedger;
+  readonly #health: ExportHealth;
+  readonly #pipeline: Pipeline;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: OtelLogsOptions, ledger: OtlpLedger, health: ExportHealth, pipeline: Pipeline) {
+    this.#options = options;
+    this.#ledger = ledger;
+    this.#health = health;
+    this.#pipeline = pipeline;
+  }
+
+  /**
+   * Loads the OpenTelemetry SDK (20 MiB, 0.2 s: only when OTLP is on) and starts it. No connection is made before the first record.
+   * One sink a process at a time: the SDK's logger and provider are process-wide. @throws when the SDK refuses its settings
+   */
+  static async open(options: OtelLogsOptions): Promise<OtelLogsSink> {
+    const { settings, service, env, accounting, log } = options;
+    const { startPipeline } = await import('./log-pipeline.js');
+    for (const warning of settings.warnings) log('warn', `OTLP: ${warning}`);
+    const ledger = new OtlpLedger(settings.queueSize, accounting);
+    const health = new ExportHealth(printableUrl(settings.url), log);
+    const pipeline = startPipeline(settings, service, env, ledger, health, log);
+    return new OtelLogsSink(options, ledger, health, pipeline);
+  }
+
+  accept(event: DeviceEvent, suppressed = 0): DropReason | undefined {
+    if (!event.definition.logged) return undefined;
+    if (this.#closing) {
+      this.#ledger.refuse();
+      return 'closed';
+    }
+    if (!this.#ledger.take()) {
+      this.#health.full(this.#options.settings.queueSize);
+      return 'queue_full';
+    }
+    try {
+      const { service, includeProcess } = this.#options;
+      this.#pipeline.emit(toLogRecord(event, { instanceId: service.instanceId, includeProcess }, suppressed));
+      return undefined;
+    } catch (error) {
+      this.#ledger.settle(0, 1);
+      this.#options.log('error', `OTLP: event ${event.definition.name} cannot be sent: ${String(error)}`);
+      return 'error';
+    }
+  }
+
+  /** Sends what is queued; what is not delivered after `deadlineMs` counts as failed. */
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, deadlineMs))));
+    const flushed = this.#pipeline.flush().catch((error: unknown) => {
+      this.#options.log('debug', `OTLP: shutdown: ${String(error)}`);
+    });
+    await Promise.race([flushed, deadline]);
+    clearTimeout(timer);
+    const lost = this.#ledger.seal();
+    this.#pipeline.close();
+    if (lost > 0) this.#options.log('warn', `OTLP: ${lost} log records were not delivered before the exporter stopped`);
+  }
+}

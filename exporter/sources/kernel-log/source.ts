@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { errnoName } from '../../wire/errno.js';
+import type { NativeFailure } from '../../native/binding.js';
+import { parseKmsgRecord } from '../../wire/kernel-log.js';
+import type { MessageSource, MessageSourceContext } from '../index.js';
+import { MessageRun } from '../message-run.js';
+import type { OpenSource, SourceRefusal } from '../supervised-source.js';
+import { switchedOff } from '../switched-off.js';
+import { deliverLine } from './deliver-line.js';
+import { SyslogRun } from './syslog-run.js';
+import { ANCHOR_BYTES, SyslogTail } from './syslog-tail.js';
+
+/** Lines of the xe driver and of TTM: what follows the ";" is the text (kernel/printk/printk.c, Linux 7.2). */
+const KEEP = [';xe ', ';[TTM] '];
+
+/** The errors of a file and of a system call that the kernel does not have. */
+const ABSENT = new Set(['ENOENT', 'ENXIO', 'ENODEV', 'ENOSYS']);
+
+/** The kernel log, from now on or since boot; from syslog(2) where /dev/kmsg is closed to us. */
+export const kmsg: MessageSource = { name: 'kmsg', feature: 'kmsg', open: openKmsg };
+
+function openKmsg({ config, native, devices, onDropped }: MessageSourceContext): OpenSource {
+  if (config.kmsg === 'off') return () => Promise.resolve(switchedOff('kmsg'));
+  const path = join(config.devRoot, 'kmsg');
+  // What outlasts a run: the next one goes on where the last has ended.
+  const tail = new SyslogTail();
+  let delivered: number | undefined;
+
+  return async (handler, onDied) => {
+    const after = delivered ?? -1;
+    const opened = MessageRun.open({
+      source: 'kmsg',
+      native,
+      origin: { protocol: 'kmsg', path, sinceBoot: config.kmsgSinceBoot || delivered !== undefined },
+      keep: KEEP,
+      queueBytes: config.readerQueueBytes,
+      onMessage(bytes, time) {
+        const line = parseKmsgRecord(Buffer.from(bytes).toString('utf8'));
+        if (line?.sequence !== undefined) {
+          if (line.sequence <= after) return;
+          delivered = line.sequence;
+        }
+        deliverLine(line, time, devices, handler);
+      },
+      handler,
+      onDropped,
+      onDied,
+    });
+    if (opened instanceof MessageRun) return { run: opened };
+
+    const ring = await native.readKernelRing(ANCHOR_BYTES);
+    if ('operation' in ring) return { refused: refusal(path, opened, ring) };
+    if (!tail.started && !config.kmsgSinceBoot) tail.next(Buffer.from(ring.text));
+    return {
+      run: new SyslogRun({ native, devices, tail, handler, onDied }),
+      note: `read by syslog(2) once a second, without the numbers that show every loss: ${path}: ${said(opened)}`,
+    };
+  };
+}
+
+function refusal(path: string, kmsgSaid: NativeFailure, syslogSaid: NativeFailure): SourceRefusal {
+  const absent = ABSENT.has(errnoName(kmsgSaid.errno)) && ABSENT.has(errnoName(syslogSaid.errno));
+  return {
+    state: absent ? 'unsupported' : 'denied',
+    reason: `${path}: ${said(kmsgSaid)}; ${said(syslogSaid)}`,
+    fix: absent
+      ? 'The kernel needs CONFIG_PRINTK.'
+      : `Give CAP_SYSLOG, and let the container open ${path} for its sequence numbers and devices.`,
+  };
+}
+
+function said({ operation, errno }: NativeFailure): string {
+  return `${operation} failed with ${errnoName(errno)}`;
+}

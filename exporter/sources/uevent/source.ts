@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errnoName } from '../../wire/errno.js';
+import { readPrivileges } from '../../host/privileges.js';
+import type { XeDevice } from '../../host/device.js';
+import { parseUevent, type Uevent } from '../../wire/uevent.js';
+import type { MessageSource, MessageSourceContext } from '../index.js';
+import { MessageRun, type ReadTime } from '../message-run.js';
+import type { BatchHandler } from '../source.js';
+import type { OpenSource, SourceRefusal, SourceRun } from '../supervised-source.js';
+import { switchedOff } from '../switched-off.js';
+import { readDevcoredump } from './devcoredump.js';
+import { deviceOf } from './device-of.js';
+
+/** An unbind no longer says which driver it was, so all of PCI has to pass. */
+const KEEP = ['drm', 'devcoredump', 'pci'].map((subsystem) => `\0SUBSYSTEM=${subsystem}\0`);
+/** Some thousand events while nobody reads; memory is only taken for what waits. */
+const RECEIVE_BYTES = 8 << 20;
+/** The event of a coredump waits so long for the head of the dump, which the driver may still be capturing. */
+const COREDUMP_MS = 10_000;
+
+/** The kernel's uevents: wedged devices, coredumps, and the driver bound and unbound. */
+export const uevent: MessageSource = { name: 'uevent', feature: 'uevent', open: openUevent };
+
+const OWN_USER_NAMESPACE: SourceRefusal = {
+  state: 'denied',
+  reason: 'the kernel sends no uevents to the network of a user namespace of its own',
+  fix: 'Run in the user namespace of the host (hostUsers: true).',
+};
+
+function openUevent(context: MessageSourceContext): OpenSource {
+  const { config, native, onDropped } = context;
+  if (config.uevent === 'off') return () => Promise.resolve(switchedOff('uevent'));
+  return (handler, onDied) => {
+    if (readPrivileges(config.procRoot).inInitialUserNamespace === false) {
+      return Promise.resolve({ refused: OWN_USER_NAMESPACE });
+    }
+    const delivery = new Delivery(context, handler);
+    const opened = MessageRun.open({
+      source: 'uevent',
+      native,
+      origin: { protocol: 'uevent', receiveBytes: RECEIVE_BYTES },
+      keep: KEEP,
+      queueBytes: config.readerQueueBytes,
+      onMessage: (bytes, time) => delivery.take(parseUevent(bytes), time),
+      handler,
+      onDropped,
+      onDied,
+    });
+    return Promise.resolve(
+      opened instanceof MessageRun
+        ? { run: delivery.endingWith(opened) }
+        : {
+            refused: {
+              state: 'unsupported',
+              reason: `${opened.operation} of a uevent socket failed with ${errnoName(opened.errno)}`,
+              fix: 'The kernel needs CONFIG_NET, and seccomp must allow netlink sockets.',
+            },
+          },
+    );
+  };
+}
+
+/** Hands on uevents with what they are about. JavaScript thread only. */
+class Delivery {
+  readonly #context: MessageSourceContext;
+  readonly #handler: BatchHandler;
+  readonly #reading = new Set<Promise<void>>();
+  readonly #stopping = new AbortController();
+  /** Addresses that another driver was bound to: the unbind that follows is no business of xe. */
+  readonly #ofOthers = new Set<string>();
+
+  constructor(context: MessageSourceContext, handler: BatchHandler) {
+    this.#context = context;
+    this.#handler = handler;
+  }
+
+  take(uevent: Uevent | undefined, time: ReadTime): void {
+    const { config, devices } = this.#context;
+    // The table is to know of a device that comes before its event does, and to let go at once of one that leaves.
+    if (uevent?.subsystem === 'pci' && BINDING.has(uevent.action)) devices.refresh();
+    const found = uevent && deviceOf(uevent, devices, config.sysRoot);
+    const device = found && this.#isOfOther(uevent, found) ? undefined : found;
+    const batch = { kind: 'uevent', source: 'uevent', ...time, uevent, device } as const;
+    if (uevent?.subsystem !== 'devcoredump' || uevent.action !== 'add' || device === undefined) {
+      return this.#handler(batch);
+    }
+    const head = readDevcoredump(join(config.sysRoot, uevent.devpath));
+    const waited = delay(COREDUMP_MS, {}, { ref: false, signal: this.#stopping.signal }).catch(() => ({}));
+    const reading = Promise.race([head, waited]).then((details) => {
+      this.#reading.delete(reading);
+      this.#handler({ ...batch, details });
+    });
+    this.#reading.add(reading);
+  }
+
+  #isOfOther({ subsystem, action, values }: Uevent, { pciBdf }: XeDevice): boolean {
+    if (subsystem !== 'pci' || (action !== 'bind' && action !== 'unbind')) return false;
+    const wasOfOther = this.#ofOthers.delete(pciBdf);
+    if (action === 'unbind') return wasOfOther;
+    const isOfOther = values.get('DRIVER') !== 'xe';
+    if (isOfOther) this.#ofOthers.add(pciBdf);
+    return isOfOther;
+  }
+
+  /** The run, whose stop also hands on the coredumps whose head is still being read, without it. */
+  endingWith(run: SourceRun): SourceRun {
+    return {
+      stop: async () => {
+        await run.stop();
+        this.#stopping.abort();
+        await Promise.all(this.#reading);
+      },
+    };
+  }
+}
+
+const BINDING = new Set(['bind', 'unbind', 'remove']);

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { test, type TestContext } from 'node:test';
+import { EVENT, METRIC } from '../../../exporter/names.js';
+import { parseExposition } from '../../helpers/exposition.js';
+import { inTime, waitFor } from '../../helpers/wait-for.js';
+
+const MAIN = fileURLToPath(new URL('../../../exporter/main.js', import.meta.url));
+
+interface Demo {
+  readonly child: ChildProcess;
+  out: string;
+  err: string;
+  /** Resolves with `exit code or signal`. */
+  readonly exit: Promise<number | string>;
+}
+
+function demo(t: TestContext, ...flags: string[]): Demo {
+  const child = spawn(process.execPath, [MAIN, 'demo', ...flags], { env: { PATH: process.env['PATH'] } });
+  const running: Demo = {
+    child,
+    out: '',
+    err: '',
+    exit: once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string),
+  };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (running.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (running.err += text));
+  t.after(() => child.kill('SIGKILL'));
+  return running;
+}
+
+const urlIn = (text: string) => /http:\/\/[^/"\s]+/.exec(text)?.[0];
+
+async function scrape(url: string): Promise<Map<string, number>> {
+  return parseExposition(await (await fetch(`${url}/metrics`)).text());
+}
+
+const errorsIn = (series: Map<string, number>) =>
+  [...series].reduce((sum, [key, value]) => (key.startsWith(`${METRIC.clientVmRebindErrors}{`) ? sum + value : sum), 0);
+
+test('the demo counts, is ready, adds up and leaves on SIGTERM within its deadline', async (t) => {
+  const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=50', '--shutdown-timeout=3s');
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  // A job that leaves and its successor are there side by side for a moment.
+  const first = await waitFor(
+    async () => {
+      const now = await scrape(url);
+      return now.get(`${METRIC.clients}{pci_bdf="0000:03:00.0"}`) === 3 && now;
+    },
+    { what: 'three jobs on the first GPU' },
+  );
+  const series = await waitFor(
+    async () => {
+      const now = await scrape(url);
+      return errorsIn(now) >= errorsIn(first) + 20 && now;
+    },
+    { what: 'the counters to move', deadlineMs: 10_000 },
+  );
+  const received = series.get(`${METRIC.eventsReceived}{source="simulator",event="${EVENT.vmRebindError}"}`);
+  assert.equal(errorsIn(series), received, 'every error has its pod');
+  assert.equal(series.get(`${METRIC.sourceUp}{source="simulator"}`), 1);
+  for (const [key, value] of series) if (key.startsWith(METRIC.eventsDropped)) assert.equal(value, 0, key);
+  for (const path of ['/readyz', '/healthz', '/events?format=json', '/']) {
+    assert.equal((await fetch(`${url}${path}`)).status, 200, path);
+  }
+  assert.match(await (await fetch(url)).text(), /0000:03:00\.0/, 'the status page names the devices');
+
+  running.child.kill('SIGTERM');
+  assert.equal(await inTime(running.exit, 'the demo'), 0);
+  assert.equal(running.err, '');
+});
+
+test('the demo shows every outcome a job can have, and they add up to the out-of-memory errors', async (t) => {
+  const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=50', '--outcome-window=1s');
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  const sum = (series: Map<string, number>, part: string) =>
+    [...series].reduce((total, [key, value]) => (key.includes(part) ? total + value : total), 0);
+  const outcomes = (series: Map<string, number>, outcome: string) =>
+    sum(series, `${METRIC.vmRebindOomOutcomes}{pci_bdf="0000:03:00.0",outcome="${outcome}`);
+  const series = await waitFor(
+    async () => {
+      const now = await scrape(url);
+      return ['exited', 'repeated', 'survived'].every((outcome) => outcomes(now, outcome) > 0) && now;
+    },
+    { what: 'every outcome', deadlineMs: 20_000 },
+  );
+  assert.equal(outcomes(series, 'unknown'), 0);
+  const ooms = sum(series, `${METRIC.vmRebindErrors}{pci_bdf="0000:03:00.0",errno="EN`);
+  const pending = ooms - outcomes(series, '');
+  assert.ok(pending >= 0 && pending <= 3, `${pending} open for three clients`);
+});
+
+test('a second one on the same port ends with code 1 and one line that names the fix', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  t.after(() => taken.close());
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const running = demo(t, `--listen-address=127.0.0.1:${port}`, '--log-format=text');
+  assert.equal(await running.exit, 1);
+  assert.equal(running.out, '');
+  assert.match(running.err, /^xe-exporter: [^\n]*EADDRINUSE[^\n]*--listen-address[^\n]*\n$/);
+});
+
+test('with --events-stdout there are JSON lines on standard output and nothing else', async (t) => {
+  const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=200', '--events-stdout');
+  await waitFor(() => running.out.split('\n').length > 50, { what: 'fifty events', deadlineMs: 20_000 });
+  running.child.kill('SIGINT');
+  assert.equal(await running.exit, 0);
+  assert.ok(running.out.endsWith('\n'));
+  const expected: string[] = [EVENT.vmRebindError, EVENT.vmRebindOutcome];
+  const seen = new Set<string>();
+  for (const line of running.out.trimEnd().split('\n')) {
+    const record = JSON.parse(line) as { event_name: string; attributes: Record<string, unknown> };
+    assert.ok(expected.includes(record.event_name), record.event_name);
+    seen.add(record.event_name);
+    assert.match(String(record.attributes['k8s.pod.name']), /./);
+  }
+  assert.deepEqual([...seen].sort(), expected);
+});
+
+test('a flood does not keep it from answering and leaving', async (t) => {
+  const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=100000', '--reader-queue-bytes=128KiB');
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  const clients = (series: Map<string, number>) =>
+    [...series].reduce((sum, [key, value]) => (key.startsWith(`${METRIC.clients}{`) ? sum + value : sum), 0);
+  await waitFor(async () => errorsIn(await scrape(url)) > 10_000, { what: 'ten thousand errors', deadlineMs: 20_000 });
+  assert.ok(clients(await scrape(url)) < 4096, 'lost removal notices do not fill the table');
+  running.child.kill('SIGTERM');
+  assert.equal(await running.exit, 0);
+});

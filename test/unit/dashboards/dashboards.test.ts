@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { before, describe, it } from 'node:test';
+import { DEFAULT_RULES_CONFIG } from '../../../dashboards/rules/config.js';
+import { OPTION_LIST } from '../../../exporter/config/schema.js';
+import { exposedLabels } from '../../helpers/exposed-labels.js';
+import { grafanaDashboards, interpolated, labelValues, type GrafanaDashboard } from '../../helpers/grafana.js';
+import { promqlUse } from '../../helpers/promql.js';
+
+/** Values that Grafana gives itself. */
+const BUILT_IN = { __range: '1h', __interval: '30s', __rate_interval: '2m' };
+const { clusterLabel, nodeLabel } = DEFAULT_RULES_CONFIG;
+const TARGET_LABELS = [clusterLabel, nodeLabel, 'job', 'instance'];
+const dashboards = grafanaDashboards();
+
+let exposed: ReadonlyMap<string, ReadonlySet<string>>;
+before(async () => void (exposed = await exposedLabels()));
+
+describe('the dashboards', () => {
+  it('have the uids that links and bookmarks hold', () => {
+    assert.deepEqual([...dashboards.keys()].sort(), ['xe-exporter-health', 'xe-fleet', 'xe-node']);
+    for (const [file, { uid }] of dashboards) assert.equal(uid, file);
+  });
+
+  for (const [file, dashboard] of dashboards) {
+    const declared = dashboard.templating.list.map(({ name }) => name);
+    const values = { ...BUILT_IN, ...Object.fromEntries(declared.map((name) => [name, '.*'])) };
+
+    it(`${file} asks no data source but the chosen one`, () => {
+      const text = readFileSync(`dashboards/out/grafana/dashboards/${file}.json`, 'utf8');
+      const sources = [...text.matchAll(/"uid": "([^"]*)"/g)].map(([, uid]) => uid);
+      assert.deepEqual([...new Set(sources)].sort(), ['${datasource}', file]);
+    });
+
+    it(`${file} has panels of four types, and each says why it is empty`, () => {
+      for (const { type, title, description, targets, fieldConfig } of dashboard.panels) {
+        assert.ok(['stat', 'table', 'timeseries', 'state-timeline'].includes(type), `${title}: ${type}`);
+        assert.ok(title && description && targets.length > 0);
+        assert.match(fieldConfig.defaults.noValue ?? '', /\.$/, title);
+        assert.equal(new Set(targets.map(({ refId }) => refId)).size, targets.length, title);
+        for (const [flag] of `${description} ${fieldConfig.defaults.noValue}`.matchAll(/--[a-z-]+/g)) {
+          assert.ok(
+            OPTION_LIST.some(([, option]) => `--${option.flag}` === flag),
+            `no option ${flag}`,
+          );
+        }
+      }
+    });
+
+    it(`${file} has variables that go on without their label`, () => {
+      const [source, ...others] = dashboard.templating.list;
+      assert.deepEqual([source?.name, source?.type, source?.query], ['datasource', 'datasource', 'prometheus']);
+      for (const variable of others) {
+        // Of the node dashboard's one node the value is empty then.
+        if (variable.name !== nodeLabel || file !== 'xe-node') assert.equal(variable.allValue, '.*', variable.name);
+        else assert.ok(!variable.multi && !variable.includeAll);
+        const { series, label } = labelValues(variable);
+        checkUse(interpolated(series, values));
+        const metric = /^\w+/.exec(series)![0];
+        assert.ok(exposed.get(metric)?.has(label) || TARGET_LABELS.includes(label), label);
+      }
+    });
+
+    for (const { title, targets } of dashboard.panels) {
+      it(`${file}: ${title} asks for metrics and labels that the exporter has`, () => {
+        for (const { expr } of targets) checkUse(interpolated(expr, values));
+      });
+    }
+
+    for (const { name, expr } of dashboard.annotations.list ?? []) {
+      it(`${file}: the marks "${name}" ask for metrics and labels that the exporter has`, () =>
+        checkUse(interpolated(expr, values)));
+    }
+  }
+});
+
+it('the node dashboard with Loki is the plain one, and the log events', () => {
+  const withLoki = JSON.parse(
+    readFileSync('dashboards/out/grafana/with-loki/xe-node.json', 'utf8'),
+  ) as GrafanaDashboard;
+  const plain = dashboards.get('xe-node')!;
+  const [logs] = withLoki.panels.slice(plain.panels.length);
+  assert.equal(logs?.type, 'logs');
+  assert.deepEqual(
+    { ...withLoki, panels: withLoki.panels.slice(0, -1), templating: { list: withLoki.templating.list.slice(0, -1) } },
+    plain,
+  );
+  assert.equal(withLoki.templating.list.at(-1)?.query, 'loki');
+  const declared = withLoki.templating.list.map(({ name }) => name);
+  for (const [, name] of (logs.targets[0]?.expr ?? '').matchAll(/\$(\w+)/g)) assert.ok(declared.includes(name!), name);
+});
+
+function checkUse(expression: string): void {
+  const { selectors, groupings } = promqlUse(expression);
+  assert.ok(selectors.length > 0);
+  const labelsOf = (metric: string) => [...(exposed.get(metric) ?? []), ...TARGET_LABELS];
+  for (const { metric, labels } of selectors) {
+    assert.ok(exposed.has(metric), `nobody exposes ${metric}`);
+    for (const label of labels) assert.ok(labelsOf(metric).includes(label), `${metric} has no label ${label}`);
+  }
+  for (const { metrics, labels } of groupings) {
+    const known = metrics.flatMap(labelsOf);
+    for (const label of labels) assert.ok(known.includes(label), `none of ${metrics.join()} has ${label}`);
+  }
+}

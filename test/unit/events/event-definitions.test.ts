@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { errnoNameOf } from '../../../exporter/wire/errno.js';
+import { eventTable } from '../../../exporter/events/event-table.js';
+import { hardwareError } from '../../../exporter/events/definitions/hardware-error.js';
+import { eventDefinitions } from '../../../exporter/events/index.js';
+import { kernelLogError } from '../../../exporter/events/definitions/kernel-log-error.js';
+import { vmRebindOutcome } from '../../../exporter/events/definitions/vm-rebind-outcome.js';
+import { withSection } from '../../../exporter/config/markdown.js';
+import { ATTRIBUTE, EVENT, HARDWARE_ERROR_SEVERITIES, OUTCOMES, RECEIVED_EVENTS } from '../../../exporter/names.js';
+import { HEADER_BYTES } from '../../../exporter/wire/watch-notification.js';
+import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
+
+const clients = {
+  'no client': undefined,
+  'a process': aClient(),
+  'a container': aClient({ workload: aWorkload() }),
+  'a container without a pod': aClient({ workload: aWorkload({ pod: '', namespace: '', container: '' }) }),
+  'a private process': aClient({ process: { pid: 0, executable: '', createdAt: undefined } }),
+};
+const codes = [-12, -28, -62, -16, -14, -22, -999, 0];
+
+test('names and wire keys are unique, and every name is in the catalogue', () => {
+  const names = eventDefinitions.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  assert.deepEqual([...names].sort(), Object.values(EVENT).sort());
+  const keys = eventDefinitions.flatMap(({ wire }) => (wire ? [`${wire.type}/${wire.subtype}`] : []));
+  assert.equal(new Set(keys).size, keys.length);
+});
+
+test('what a source can tell of is received from it, everything else is concluded', () => {
+  const toldBy = (key: 'wire' | 'kernelLog' | 'uevent') =>
+    eventDefinitions.flatMap((definition) => (definition[key] ? [definition.name] : []));
+  assert.deepEqual(toldBy('wire').toSorted(), RECEIVED_EVENTS.watch_queue.toSorted());
+  assert.deepEqual(RECEIVED_EVENTS.simulator, RECEIVED_EVENTS.watch_queue);
+  const ofKernelLog = [...toldBy('kernelLog'), EVENT.eventsLost];
+  assert.deepEqual(ofKernelLog.toSorted(), RECEIVED_EVENTS.kmsg.toSorted());
+  assert.deepEqual([...toldBy('uevent'), EVENT.eventsLost].toSorted(), RECEIVED_EVENTS.uevent.toSorted());
+});
+
+for (const definition of eventDefinitions) {
+  if (definition.wire) {
+    const { minLength, subjectOffset = 0, codeOffset = 0 } = definition.wire;
+    test(`${definition.name}: its fields are inside of its shortest record`, () => {
+      assert.ok(minLength >= HEADER_BYTES && minLength <= 127);
+      assert.ok(subjectOffset + 4 <= minLength && codeOffset + 4 <= minLength);
+    });
+  }
+
+  for (const [who, client] of Object.entries(clients)) {
+    test(`${definition.name} of ${who}: one sentence for every error, and nothing undefined`, () => {
+      for (const [index, code] of codes.entries()) {
+        const event = anEvent({ definition, client, code, outcome: OUTCOMES[index] });
+        const body = definition.body(event);
+        assert.match(body, /^[A-Z][^\n]*[^.]\.$/, body);
+        assert.equal(body.match(/\.( |$)/g)?.length, 1, `one sentence: ${body}`);
+        assert.doesNotMatch(body, /undefined|NaN|null|\[object| {2}|\(pid 0\)/, body);
+        assert.notEqual(definition.errorType(event), '');
+        for (const [name, value] of Object.entries(definition.attributes(event))) {
+          assert.match(name, /^[a-z_]+(\.[a-z_]+)+$/);
+          assert.ok(typeof value === 'string' ? value !== '' : Number.isFinite(value), name);
+        }
+      }
+    });
+  }
+}
+
+test('a rebind error is put down to the container before the process, and says what to do', () => {
+  const [vmRebindError] = eventDefinitions;
+  const body = (client: keyof typeof clients, code = -12) =>
+    vmRebindError!.body(anEvent({ client: clients[client], code }));
+  assert.match(body('a container'), /^Container main of pod ml\/train-0 lost GPU VM 5 on 0000:03:00\.0 \(ENOMEM\): /);
+  assert.match(body('a process'), /^Process python3 \(pid 4711\) lost/);
+  assert.match(body('no client'), /^A process that is gone lost GPU VM 5 \(ENOMEM\)/);
+  const line = { client: undefined, source: 'kmsg', subject: 0 } as const;
+  assert.match(vmRebindError!.body(anEvent(line)), /^An unknown process lost a GPU VM \(ENOMEM\)/);
+  const inferred = { client: clients['a container'], evidence: 'only_client' } as const;
+  assert.match(
+    vmRebindError!.body(anEvent({ ...line, inferred })),
+    /^Probably container main of pod ml\/train-0 lost a GPU VM/,
+  );
+  assert.deepEqual(vmRebindError!.attributes(anEvent(line)), { 'xe.vm.errno': -12 });
+  const advice = codes.map((code) => body('a process', code).split('): ')[1]);
+  assert.equal(new Set(advice).size, 4, 'memory, time-out, host memory and internal are told apart');
+});
+
+test('an outcome says what became of whom, and how grave that is', () => {
+  const seen = OUTCOMES.map((outcome) => {
+    const event = anEvent({ client: clients['a container'], outcome });
+    return [outcome, vmRebindOutcome.severity(event), vmRebindOutcome.isFinal(event), vmRebindOutcome.body(event)];
+  });
+  assert.deepEqual(
+    seen.map(([outcome, severity, final]) => [outcome, severity, final]),
+    [
+      ['exited', 13, true],
+      ['repeated', 13, false],
+      ['survived', 9, true],
+      ['unknown', 13, false],
+    ],
+  );
+  assert.equal(new Set(seen.map(([, , , body]) => body)).size, OUTCOMES.length);
+  for (const [, , , body] of seen)
+    assert.match(String(body), /^Container main of pod ml\/train-0 lost GPU VM 5 on .* and /);
+});
+
+test('a hardware error is as grave as the hardware says, and gravest when it does not', () => {
+  const seen = HARDWARE_ERROR_SEVERITIES.map((severity) => {
+    const event = anEvent({ definition: hardwareError, details: { [ATTRIBUTE.hardwareErrorSeverity]: severity } });
+    assert.deepEqual([hardwareError.errorType(event), hardwareError.metricLabels?.(event)], [severity, [severity]]);
+    return [severity, hardwareError.severity(event), hardwareError.body(event)] as const;
+  });
+  assert.deepEqual(
+    seen.map(([, severity]) => severity),
+    [13, 17, 17],
+  );
+  assert.equal(new Set(seen.map(([, , body]) => body)).size, 3);
+  assert.deepEqual(hardwareError.metricLabels?.(anEvent({ definition: hardwareError })), ['unknown']);
+});
+
+test('an error of the kernel log that means a dead GPU is graver, and says what to do', () => {
+  const of = (message?: string) => {
+    const details = message === undefined ? undefined : { [ATTRIBUTE.kernelLogMessage]: message };
+    const event = anEvent({ definition: kernelLogError, client: undefined, device: aDevice(), details });
+    return [kernelLogError.severity(event), kernelLogError.body(event)] as const;
+  };
+  assert.deepEqual(
+    ['reset failed (-ETIMEDOUT)', 'GuC Crash dump notification', 'GuC Exception notification'].map(
+      (text) => of(text)[0],
+    ),
+    [17, 17, 17],
+  );
+  assert.match(of('reset failed (-ETIMEDOUT)')[1], /^A GT on GPU .* could not be reset: .* rebooted\.$/);
+  assert.match(of('GuC Exception notification')[1], /^The GuC firmware .* crashed: .* drain the node/);
+  for (const text of [undefined, 'PCODE Mailbox failed: 6 Illegal Data', 'VF reset failed (-5)']) {
+    assert.equal(of(text)[0], 13, text);
+    assert.match(of(text)[1], /no event of its own/);
+  }
+});
+
+test('an error is called by its name, however the kernel prints it', () => {
+  assert.deepEqual(['-22', '-EINVAL', '-62', '-4095'].map(errnoNameOf), ['EINVAL', 'EINVAL', 'ETIME', 'errno 4095']);
+});
+
+test('the event table in the README is up to date (npm run docs)', { skip: !existsSync('README.md') }, () => {
+  const readme = readFileSync('README.md', 'utf8');
+  assert.equal(withSection(readme, 'events', eventTable()), readme);
+  for (const { name, summary } of eventDefinitions) {
+    assert.ok(eventTable().includes(`| \`${name}\` |`));
+    assert.match(summary, /^\w[^|\n]{10,99}[^.]$/, 'a few words, no sentence');
+  }
+});

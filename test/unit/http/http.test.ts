@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { acceptsGzip, negotiateFormat } from '../../../exporter/http/negotiate.js';
+import { createHttpServer, listenHttp, type HttpServerOptions } from '../../../exporter/http/server.js';
+import { CounterFamily } from '../../../exporter/metrics/engine/metric-families.js';
+import { ExpositionRegistry } from '../../../exporter/metrics/engine/registry.js';
+import { parseExposition } from '../../helpers/exposition.js';
+import { aNodeStatus } from '../../helpers/node-status.js';
+import { assertLinear } from '../../helpers/hostile-input.js';
+import { inTime, waitFor } from '../../helpers/wait-for.js';
+
+const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
+const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
+
+const silent = { fatal() {}, error() {}, warn() {}, info() {}, debug() {} };
+
+/** A server over `series` series; closed when the test file ends. */
+function start(series = 1, given: Partial<HttpServerOptions> = {}) {
+  const registry = new ExpositionRegistry();
+  const family = registry.register(new CounterFamily({ name: 'a_total', help: 'A.', labels: ['x'] }));
+  for (let index = 0; index < series; index++) family.cell(`some value ${index}`);
+  const app = createHttpServer({
+    registry,
+    readiness: () => ({ ready: true, reason: 'All is well.' }),
+    status: async () => aNodeStatus(),
+    logger: silent,
+    ...given,
+  });
+  after(() => app.close());
+  return { app, registry, family };
+}
+
+describe('content negotiation', () => {
+  const table: readonly [accept: string | undefined, format: string][] = [
+    [undefined, 'text'],
+    ['', 'text'],
+    ['*/*', 'text'],
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', 'text'],
+    ['text/plain', 'text'],
+    ['text/plain;version=0.0.4', 'text'],
+    ['application/openmetrics-text', 'openmetrics'],
+    ['application/openmetrics-text; version=1.0.0; charset=utf-8', 'openmetrics'],
+    ['APPLICATION/OpenMetrics-Text;Version="1.0.0"', 'openmetrics'],
+    ['application/openmetrics-text;version=0.0.1', 'text'],
+    ['application/openmetrics-text;version=2.0.0', 'text'],
+    ['application/openmetrics-text;q=0', 'text'],
+    ['application/openmetrics-text;q=0.5,text/plain;q=0.9', 'text'],
+    ['application/openmetrics-text;q=0.9,text/plain;q=0.5', 'openmetrics'],
+    ['application/openmetrics-text,text/plain', 'text'],
+    ['application/openmetrics-text, */*', 'openmetrics'],
+    ['application/openmetrics-text;q=0.5, */*', 'text'],
+    ['text/plain;q=0, */*', 'openmetrics'],
+    ['application/*', 'openmetrics'],
+    ['application/openmetrics-text;q=nonsense', 'text'],
+    ['application/openmetrics-text;q=1.5,text/plain;q=0.1', 'text'],
+    ['image/png', 'text'],
+    [';;,,=;q=', 'text'],
+    // Prometheus 2.42
+    [
+      'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1',
+      'openmetrics',
+    ],
+    // Prometheus 3, with its default protocols and with PrometheusText0.0.4 alone
+    [
+      'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2',
+      'openmetrics',
+    ],
+    ['text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4', 'text'],
+    ['text/plain;version=0.0.4;q=0.5,*/*;q=0.4', 'text'],
+  ];
+  for (const [accept, format] of table) {
+    it(`answers ${accept === undefined ? 'no Accept' : JSON.stringify(accept)} with ${format}`, () => {
+      assert.equal(negotiateFormat(accept), format);
+    });
+  }
+
+  it('reads Accept-Encoding', () => {
+    for (const yes of ['gzip', 'deflate, gzip;q=0.1', '*', 'GZIP', 'x-gzip', 'br;q=1.0, gzip;q=0.8, *;q=0.1'])
+      assert.ok(acceptsGzip(yes), yes);
+    for (const no of [undefined, '', 'br', 'gzip;q=0', 'gzip;q=0, *', '*;q=0', 'identity', 'gzip;q=x'])
+      assert.ok(!acceptsGzip(no), no);
+  });
+
+  it('takes no time over a hostile header', () => {
+    for (const part of [',', ';', 'a;q=', ' ', '"']) {
+      assertLinear(part, (bytes) => {
+        const evil = part.repeat(bytes / part.length);
+        return () => {
+          negotiateFormat(evil);
+          acceptsGzip(evil);
+        };
+      });
+    }
+  });
+});
+
+describe('GET /metrics', () => {
+  it('has the exact content type of each format', async () => {
+    const { app } = start();
+    for (const [accept, type] of [
+      ['*/*', TEXT],
+      ['application/openmetrics-text', OPEN_METRICS],
+    ] as const) {
+      const reply = await app.inject({ url: '/metrics', headers: { accept } });
+      assert.equal(reply.statusCode, 200);
+      assert.equal(reply.headers['content-type'], type);
+      assert.match(String(reply.headers.vary), /\bAccept\b/);
+      assert.equal(reply.headers['content-encoding'], undefined);
+      assert.equal(reply.body.endsWith('# EOF\n'), type === OPEN_METRICS);
+      assert.equal(parseExposition(reply.body).size, 1);
+    }
+  });
+
+  it('compresses what is large, when asked', async () => {
+    const { app } = start(1000);
+    const plain = await app.inject({ url: '/metrics', headers: { 'accept-encoding': 'br' } });
+    const zipped = await app.inject({ url: '/metrics', headers: { 'accept-encoding': 'gzip' } });
+    assert.equal(plain.headers['content-encoding'], undefined);
+    assert.equal(zipped.headers['content-encoding'], 'gzip');
+    assert.equal(zipped.headers['content-type'], TEXT);
+    assert.equal(gunzipSync(zipped.rawPayload).toString(), plain.body);
+    assert.ok(zipped.rawPayload.length < plain.rawPayload.length / 5);
+  });
+
+  it('leaves small answers alone', async () => {
+    const reply = await start().app.inject({ url: '/metrics', headers: { 'accept-encoding': 'gzip' } });
+    assert.equal(reply.headers['content-encoding'], undefined);
+  });
+
+  it('shows each scrape the values of its moment', async () => {
+    const { app, family } = start();
+    for (let turn = 0; turn < 3; turn++) {
+      const { body } = await app.inject('/metrics');
+      assert.equal(parseExposition(body).get('a_total{x="some value 0"}'), turn);
+      family.cell('some value 0').inc();
+    }
+  });
+
+  it('renders once for a crowd', async () => {
+    let rendered = 0;
+    const registry = {
+      render: async () => (rendered++, new Promise<string>((done) => setImmediate(() => done('x\n'.repeat(5000))))),
+    };
+    const { app } = start(0, { registry });
+    const scrape = (encoding: string) => app.inject({ url: '/metrics', headers: { 'accept-encoding': encoding } });
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => scrape(index % 2 ? 'gzip' : 'identity')),
+    );
+    assert.ok(replies.every(({ statusCode }) => statusCode === 200));
+    assert.ok(rendered <= 2, `${rendered} renderings`);
+  });
+
+  it('answers 500 in one line when rendering fails, logs why, and recovers', async () => {
+    const logged: object[] = [];
+    let broken = true;
+    const registry = { render: async () => (broken ? Promise.reject(new Error('secret detail')) : 'fine\n') };
+    const { app } = start(0, { registry, logger: { ...silent, error: (fields) => logged.push(fields) } });
+    const reply = await app.inject('/metrics');
+    assert.equal(reply.statusCode, 500);
+    assert.match(reply.body, /^[^\n]+\n$/);
+    assert.doesNotMatch(reply.body, /secret/);
+    assert.equal(logged.length, 1);
+    broken = false;
+    assert.equal((await app.inject('/metrics')).body, 'fine\n');
+  });
+
+  it('answers HEAD with the headers of GET and no body', async () => {
+    const { app } = start();
+    const get = await app.inject('/metrics');
+    const head = await app.inject({ method: 'HEAD', url: '/metrics' });
+    assert.equal(head.statusCode, 200);
+    assert.equal(head.body, '');
+    for (const name of ['content-type', 'content-length', 'vary'])
+      assert.equal(head.headers[name], get.headers[name], name);
+  });
+});
+
+describe('health', () => {
+  it('is alive whether ready or not, and says why not', async () => {
+    const { app } = start(0, { readiness: () => ({ ready: false, reason: 'No event source is up.' }) });
+    const alive = await app.inject('/healthz');
+    assert.deepEqual([alive.statusCode, alive.body], [200, 'ok\n']);
+    const ready = await app.inject('/readyz');
+    assert.deepEqual([ready.statusCode, ready.body], [503, 'No event source is up.\n']);
+    assert.equal(ready.headers['content-type'], 'text/plain; charset=utf-8');
+  });
+
+  it('is ready with a reason', async () => {
+    const ready = await start().app.inject('/readyz');
+    assert.deepEqual([ready.statusCode, ready.body], [200, 'All is well.\n']);
+  });
+});
+
+describe('refusals', () => {
+  const table: readonly [
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'PATCH',
+    url: string,
+    status: number,
+  ][] = [
+    ['GET', '/nothing', 404],
+    ['GET', '/metrics/', 404],
+    ['GET', '/metricsx', 404],
+    ['GET', '/..%2f..%2fetc%2fpasswd', 404],
+    ['GET', '/%', 400],
+    ['GET', `/${'a'.repeat(9000)}`, 404],
+    ['POST', '/nothing', 404],
+    ['POST', '/metrics', 405],
+    ['PUT', '/metrics?x=1', 405],
+    ['DELETE', '/', 405],
+    ['OPTIONS', '/healthz', 405],
+    ['PATCH', '/readyz', 405],
+  ];
+  for (const [method, url, status] of table) {
+    it(`answers ${method} ${url.slice(0, 30)} with ${status} and one line`, async () => {
+      const payload =
+        method === 'POST' ? { headers: { 'content-type': 'application/x-nonsense' }, payload: 'x'.repeat(5000) } : {};
+      const reply = await start().app.inject({ method, url, ...payload });
+      assert.equal(reply.statusCode, status);
+      assert.match(reply.body, /^[^\n<]+\.\n$/);
+      assert.equal(reply.headers['content-type'], 'text/plain; charset=utf-8');
+      assert.equal(reply.headers.allow, status === 405 ? 'GET, HEAD' : undefined);
+    });
+  }
+});
+
+describe('on a socket', () => {
+  async function listen(...given: Parameters<typeof start>) {
+    const started = start(...given);
+    const url = new URL(await listenHttp(started.app, { host: '127.0.0.1', port: 0 }));
+    return { ...started, url };
+  }
+
+  /** More than the socket buffers of both ends take. */
+  const endless = { render: async () => 'x'.repeat(32 * 1024 * 1024) };
+
+  /** A connection that has sent `request`; what comes back is left unread until someone reads. */
+  async function dial(url: URL, request: string): Promise<Socket> {
+    const socket = connect(Number(url.port), '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.pause();
+    socket.write(request);
+    return socket;
+  }
+
+  const connections = (server: { getConnections(done: (error: Error | null, count: number) => void): unknown }) =>
+    new Promise<number>((resolve, reject) =>
+      server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    );
+
+  it('names the port that is in use', async () => {
+    const { url } = await listen();
+    await assert.rejects(listenHttp(start().app, { host: '127.0.0.1', port: Number(url.port) }), {
+      code: 'EADDRINUSE',
+    });
+  });
+
+  it('listens on every interface for an empty host', async () => {
+    const { app } = start();
+    const url = await listenHttp(app, { host: '', port: 0 });
+    assert.match(url, /^http:\/\/localhost:\d+$/);
+    assert.equal((await fetch(`http://127.0.0.1:${new URL(url).port}/healthz`)).status, 200);
+  });
+
+  it('closes at once with connections kept alive, silent or unread', async () => {
+    const { app, url } = await listen(20_000);
+    await (await fetch(new URL('/healthz', url))).text();
+    const sockets = [
+      await dial(url, ''),
+      await dial(url, 'GET /metrics HTTP/1.1\r\nHost: x\r\n'),
+      await dial(url, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'),
+    ];
+    await waitFor(async () => (await connections(app.server)) >= 4, { what: 'the connections' });
+    await inTime(app.close(), 'the server');
+    await app.close();
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('drops a request that never ends', async () => {
+    const { app, url } = await listen(1, { limits: { requestMs: 100 } });
+    const socket = await dial(url, 'GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ');
+    socket.resume();
+    await once(socket, 'close');
+    await waitFor(async () => (await connections(app.server)) === 0, { what: 'the connection to end' });
+  });
+
+  it('drops a client that does not read', async () => {
+    const { app, url } = await listen(0, { registry: endless, limits: { idleMs: 200 } });
+    await dial(url, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+    await waitFor(async () => (await connections(app.server)) === 1, { what: 'the connection' });
+    await waitFor(async () => (await connections(app.server)) === 0, { what: 'the connection to end' });
+  });
+
+  it('drops a client that reads a little now and then', async (context) => {
+    const { app, url } = await listen(0, { registry: endless, limits: { responseMs: 400 } });
+    const socket = await dial(url, 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+    await waitFor(async () => (await connections(app.server)) === 1, { what: 'the connection' });
+    const sip = setInterval(() => socket.read(1000), 20);
+    context.after(() => clearInterval(sip));
+    await waitFor(async () => (await connections(app.server)) === 0, { what: 'the connection to end' });
+  });
+
+  it('refuses connections beyond its limit', async () => {
+    const { url } = await listen(1, { limits: { connections: 2 } });
+    const sockets = [await dial(url, ''), await dial(url, ''), await dial(url, '')];
+    const refused = sockets[2] as Socket;
+    refused.resume();
+    await once(refused, 'close');
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('answers nonsense on the wire with 400 and hangs up', async () => {
+    const { url } = await listen();
+    for (const nonsense of [
+      '\x16\x03\x01\x02\x00',
+      'GET\r\n\r\n',
+      `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`,
+    ]) {
+      const socket = await dial(url, nonsense);
+      const answer = (await socket.setEncoding('utf8').toArray()).join('');
+      assert.match(answer, /^HTTP\/1\.1 4(00|31) /);
+    }
+  });
+});
