@@ -24,8 +24,9 @@ import { OtelLogsSink } from '../sinks/otlp/sink.js';
 import { otlpSettings } from '../sinks/otlp/settings.js';
 import { otlpWanted } from '../sinks/otlp/wanted.js';
 import { PrometheusSink } from '../sinks/prometheus.js';
-import { RateLimitedSink } from '../sinks/rate-limited.js';
-import type { LogSink, Sink } from '../sinks/sink.js';
+import type { DeviceEvent } from '../events/device-event.js';
+import type { LogRecord } from '../pipeline/log/log-record.js';
+import type { Sink } from '../pipeline/sink.js';
 import { StdoutSink } from '../sinks/stdout.js';
 import { StreamSink } from '../sinks/stream/sink.js';
 import type { EventFeed } from '../events/event-feed.js';
@@ -75,25 +76,26 @@ export async function startExporter(context: CommandContext, simulated: boolean)
 
   const instanceId = randomUUID();
   const prometheus = new PrometheusSink(metrics);
-  const sinks: Sink[] = [prometheus];
-  const perMinute = config.eventRateLimitPerMinute;
-  const addLogSink = (sink: LogSink) => sinks.push(perMinute > 0 ? new RateLimitedSink(sink, { perMinute }) : sink);
-  if (otlp.wanted) addLogSink(await openOtlp(context, metrics, instanceId));
+  const logs: Sink<LogRecord>[] = [];
+  if (otlp.wanted) logs.push(await openOtlp(context, metrics, instanceId));
   features.report('otlp', otlp.wanted ? 'active' : 'disabled', otlp.reason);
-  if (config.eventsStdout) {
-    addLogSink(new StdoutSink(context.stdout as Writable, { instanceId, includeProcess: config.includeProcess }));
-  }
-  const stream = config.eventsHttp
-    ? new StreamSink({ instanceId, includeProcess: config.includeProcess, ringSize: config.eventsRingSize })
-    : undefined;
-  if (stream) addLogSink(stream);
-  // Not held to the rate of log events: it counts, and keeps to a rate of its own.
+  if (config.eventsStdout) logs.push(new StdoutSink(context.stdout as Writable));
+  const stream = config.eventsHttp ? new StreamSink({ ringSize: config.eventsRingSize }) : undefined;
+  if (stream) logs.push(stream);
+  // Keeps to a rate of its own, because its count has to be complete.
   const kubernetesEvents = await openKubernetesEvents(context, { features, metrics, instanceId });
-  if (kubernetesEvents) sinks.push(kubernetesEvents);
-  const pipeline = new Pipeline(metrics, sinks, {
-    outcomeWindowMs: config.outcomeWindow,
-    snapshot: (device, victim) => node.memory.take(device, victim),
-  });
+  const events = kubernetesEvents ? [kubernetesEvents] : [];
+  const pipeline = new Pipeline(
+    metrics,
+    { counting: [prometheus], events, logs },
+    {
+      instanceId,
+      includeProcess: config.includeProcess,
+      logsPerMinute: config.eventRateLimitPerMinute,
+      outcomeWindowMs: config.outcomeWindow,
+      snapshot: (device, victim) => node.memory.take(device, victim),
+    },
+  );
 
   const watchNode = simulated ? watchSimulatedNode : watchThisNode;
   const node = await watchNode({
@@ -201,7 +203,6 @@ async function openOtlp(
     return await OtelLogsSink.open({
       settings: otlpSettings(env, { endpoint: config.otlpEndpoint ?? '', queueSize: config.otlpQueueSize }),
       service: { name: 'xe-exporter', version, instanceId, hostName: hostname(), hostId: machineId() },
-      includeProcess: config.includeProcess,
       env,
       accounting: {
         exported: (count) => metrics.otlpRecords.cell(signal, 'exported').inc(count),
@@ -229,7 +230,7 @@ interface EventsParts {
 async function openKubernetesEvents(
   { config, env, logger }: CommandContext,
   { features, metrics, instanceId }: EventsParts,
-): Promise<Sink | undefined> {
+): Promise<Sink<DeviceEvent> | undefined> {
   const access = config.kubernetesEvents ? await findApiAccess(env) : undefined;
   if (access === undefined) {
     const { state, reason, fix } = config.kubernetesEvents ? NO_API_ACCESS : EVENTS_OFF;

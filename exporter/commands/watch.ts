@@ -22,10 +22,10 @@ export const command: Command = {
     const features = new FeatureBoard();
     const enough = new AbortController();
     let shown = 0;
+    const identity = { instanceId: randomUUID(), includeProcess: true };
     const sink = new TerminalSink({
       json: config.json,
-      instanceId: randomUUID(),
-      includeProcess: true,
+      ...identity,
       filter: config,
       write: (line) => stdout.write(line),
       onShown: () => {
@@ -43,7 +43,7 @@ export const command: Command = {
       nodeVersion,
       processMetrics: false,
     });
-    const pipeline = new Pipeline(metrics, [sink]);
+    const pipeline = new Pipeline(metrics, { events: [sink] }, identity);
     const node = await watchThisNode({
       config,
       env: context.env,

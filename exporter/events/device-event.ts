@@ -139,6 +139,8 @@ export interface EventDefinition {
   readonly uevent?: UeventKey;
   /** For an event that more than one source tells of; without it every report is an incident. */
   readonly merging?: Merging;
+  /** True when the driver binds a device or lets go of it: incidents that last `until_bound` are over. */
+  readonly endsIncidents?: boolean;
   /** False for bookkeeping records: counted as received, but no log event. */
   readonly logged: boolean;
   /** True when the event belongs to a client, so that one without a client counts as unattributed. */

@@ -1,42 +1,55 @@
-import type { DeviceEvent } from '../events/device-event.js';
-import type { Sink } from '../sinks/sink.js';
 import type { DropReason, SinkName } from '../names.js';
+import type { Sink } from './sink.js';
 
-export interface BusAccounting {
+export interface FanOutAccounting {
   dropped(sink: SinkName, reason: DropReason): void;
 }
 
 /**
- * Hands every event to every sink, in order, at once. A sink that refuses or throws costs itself that event and nobody else;
- * for each sink published = delivered + dropped. JavaScript thread only.
+ * Hands every item to every sink, in order, at once. A sink that refuses or throws loses that item and affects no other
+ * sink; for each sink published = delivered + dropped.
  */
-export class Bus {
-  readonly #sinks: readonly Sink[];
-  readonly #accounting: BusAccounting;
+export class FanOut<T> {
+  readonly #sinks: readonly Sink<T>[];
+  readonly #accounting: FanOutAccounting;
   #closed: Promise<void> | undefined;
 
-  constructor(sinks: readonly Sink[], accounting: BusAccounting) {
+  constructor(sinks: readonly Sink<T>[], accounting: FanOutAccounting) {
     this.#sinks = sinks;
     this.#accounting = accounting;
   }
 
-  publish(event: DeviceEvent): void {
-    for (const sink of this.#sinks) {
-      const refused = this.#closed ? 'closed' : offer(sink, event);
-      if (refused !== undefined) this.#accounting.dropped(sink.name, refused);
-    }
+  /** False when publishing would reach nobody, so that there is no need to make the item. */
+  get hasSinks(): boolean {
+    return this.#sinks.length > 0;
   }
 
-  /** Closes all sinks side by side, each within the deadline. A second close is the first. */
+  /** @returns whether at least one sink took the item */
+  publish(item: T): boolean {
+    let taken = false;
+    for (const sink of this.#sinks) {
+      const refused = this.#closed ? 'closed' : offer(sink, item);
+      if (refused === undefined) taken = true;
+      else this.#accounting.dropped(sink.name, refused);
+    }
+    return taken;
+  }
+
+  /** Counts an item that no sink is offered. */
+  withhold(reason: DropReason): void {
+    for (const sink of this.#sinks) this.#accounting.dropped(sink.name, reason);
+  }
+
+  /** Closes all sinks in parallel, each within the deadline. A second close is the first. */
   close(deadlineMs: number): Promise<void> {
     this.#closed ??= Promise.allSettled(this.#sinks.map(async (sink) => sink.close(deadlineMs))).then(() => undefined);
     return this.#closed;
   }
 }
 
-function offer(sink: Sink, event: DeviceEvent): DropReason | undefined {
+function offer<T>(sink: Sink<T>, item: T): DropReason | undefined {
   try {
-    return sink.accept(event);
+    return sink.accept(item);
   } catch {
     return 'error';
   }

@@ -1,34 +1,31 @@
 import { hrtime } from 'node:process';
-import { namedClient } from './identify/named-process.js';
-import { PresentClients } from './identify/present-clients.js';
-import { unattributedReason } from './identify/unattributed.js';
-import { Bus } from './fan-out.js';
 import type { ClientTableListener } from '../clients/client-table.js';
-import { Decoder } from './decode/decoder.js';
-import { MemoryEnrichment, type TakeSnapshot } from './enrich/memory-enrichment.js';
-import { deviceBound, deviceUnbound } from '../events/definitions/device-bound.js';
+import { sourceChanged } from '../events/definitions/source-changed.js';
 import { eventOf, type DeviceEvent } from '../events/device-event.js';
 import { eventDefinitions } from '../events/index.js';
-import { sourceChanged } from '../events/definitions/source-changed.js';
 import type { XeDevice } from '../host/device.js';
-import { IncidentMerger } from './incidents/incident-merger.js';
-import { OutcomeTracker } from './outcomes/outcome-tracker.js';
-import { VictimInference } from './incidents/victim-inference.js';
-import type { Sink } from '../sinks/sink.js';
-import type { StampedBatch } from '../sources/source.js';
-import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
-import type { Histogram } from '../metrics/engine/histogram-family.js';
 import type { Counter } from '../metrics/engine/metric-families.js';
-import { ATTRIBUTE, type SourceName, type UnattributedReason } from '../names.js';
+import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
+import { ATTRIBUTE, UNATTRIBUTED_REASONS, type SourceName, type UnattributedReason } from '../names.js';
+import type { StampedBatch } from '../sources/source.js';
+import { Decoder } from './decode/decoder.js';
+import { MemoryEnrichment, type TakeSnapshot } from './enrich/memory-enrichment.js';
+import { FanOut, type FanOutAccounting } from './fan-out.js';
+import { Attribution } from './identify/attribution.js';
+import { Identify } from './identify/identify.js';
+import { PresentClients } from './identify/present-clients.js';
+import { VictimInference } from './identify/victim-inference.js';
+import { IncidentMerger } from './incidents/incident-merger.js';
+import { Log } from './log/log.js';
+import type { LogRecordOptions } from './log/log-record.js';
+import { OutcomeTracker } from './outcomes/outcome-tracker.js';
+import { ReceivedEvents } from './received-events.js';
+import type { Sinks } from './sink.js';
 
-/** The series every batch of one source moves, found once: a batch is often a single record. */
-interface SourceSeries {
-  readonly latency: Histogram;
-  readonly received: Map<string, Counter>;
-}
-
-export interface PipelineOptions {
-  /** Says of every rebind OOM what became of its client so many milliseconds later at the latest; without it nobody does. */
+export interface PipelineOptions extends LogRecordOptions {
+  /** Log events a minute for each client and event name; 0, the default, lets everything through. */
+  readonly logsPerMinute?: number;
+  /** How long after a rebind OOM its outcome is decided at the latest, in milliseconds; without it there are no outcomes. */
   readonly outcomeWindowMs?: number;
   /** Reads who holds the memory of a device, for log events; without it they do not say. */
   readonly snapshot?: TakeSnapshot | undefined;
@@ -39,86 +36,88 @@ export interface PipelineOptions {
 const monotonicMs = (): number => Number(hrtime.bigint()) / 1e6;
 
 /**
- * Everything between the sources and the sinks. What is counted is counted in the turn in which it was read; log events can wait, for the victim
- * or for its memory. JavaScript thread only.
+ * Everything between the sources and the sinks, one way:
+ *
+ *     decode -> identify -> incidents -> attribution -> outcomes -> count -> enrich -> log
+ *
+ * Counters move in the turn in which a record was read. Log events can wait: for the victim (incidents) or for its memory
+ * (enrich).
  */
 export class Pipeline {
-  /** Undefined without an outcome window. */
-  readonly outcomes: OutcomeTracker | undefined;
-  /** What has to listen to the client table, in this order. */
+  /** What has to follow the client table, in this order: the inference asks the present clients about one that leaves. */
   readonly clientListeners: readonly ClientTableListener[];
-  readonly #metrics: ExporterMetrics;
-  readonly #decoder: Decoder;
-  readonly #clients: PresentClients;
+  readonly #decode: Decoder;
   readonly #inference: VictimInference;
+  readonly #identify: Identify;
   readonly #incidents: IncidentMerger;
-  readonly #enrichment: MemoryEnrichment;
-  readonly #counting: Bus;
-  readonly #logging: Bus;
-  readonly #unattributed: Readonly<Record<UnattributedReason, Counter>>;
-  readonly #ofSource = new Map<SourceName, SourceSeries>();
+  readonly #outcomes: OutcomeTracker | undefined;
+  readonly #counting: FanOut<DeviceEvent>;
+  readonly #enrich: MemoryEnrichment;
+  readonly #log: Log;
+  readonly #received: ReceivedEvents;
 
-  constructor(metrics: ExporterMetrics, sinks: readonly Sink[], options: PipelineOptions = {}) {
-    const { outcomeWindowMs: windowMs, snapshot, now = monotonicMs } = options;
-    this.#metrics = metrics;
-    this.#decoder = new Decoder(eventDefinitions, {
-      received: (source, event, count) => this.#received(source, event).inc(count),
-      dropped: (reason, count) => metrics.eventsDropped.cell('decode', '', reason).inc(count),
-    });
-    this.#unattributed = {
-      client_gone: metrics.eventsUnattributed.cell('client_gone'),
-      no_container: metrics.eventsUnattributed.cell('no_container'),
-      no_pid: metrics.eventsUnattributed.cell('no_pid'),
-    };
-    const accounting: ConstructorParameters<typeof Bus>[1] = {
+  constructor(metrics: ExporterMetrics, sinks: Sinks, options: PipelineOptions) {
+    const { outcomeWindowMs: windowMs, snapshot, logsPerMinute: perMinute = 0, now = monotonicMs } = options;
+    const fanOut: FanOutAccounting = {
       dropped: (sink, reason) => metrics.eventsDropped.cell('sink', sink, reason).inc(),
     };
-    const isCounting = ({ counts }: Sink): boolean => counts ?? false;
-    this.#counting = new Bus(sinks.filter(isCounting), accounting);
-    this.#logging = new Bus(
-      sinks.filter((sink) => !isCounting(sink)),
-      accounting,
-    );
-    this.#clients = new PresentClients(now);
-    this.#inference = new VictimInference({ clients: this.#clients, now });
+    const clients = new PresentClients(now);
+    this.#inference = new VictimInference({ clients, now });
+    this.#received = new ReceivedEvents(metrics);
+
+    // The last stage first, because each hands on to the next: read from the bottom up to follow an event.
+    this.#log = new Log(sinks, fanOut, { ...options, perMinute, now });
+    this.#enrich = new MemoryEnrichment({ snapshot, next: this.#log.accept, now });
+    this.#counting = new FanOut(sinks.counting ?? [], fanOut);
+    const count = (event: DeviceEvent): void => {
+      this.#counting.publish(event);
+      this.#enrich.accept(event);
+    };
+    this.#outcomes = windowMs === undefined ? undefined : new OutcomeTracker({ windowMs, next: count, now });
+    const unattributed = Object.fromEntries(
+      UNATTRIBUTED_REASONS.map((reason) => [reason, metrics.eventsUnattributed.cell(reason)]),
+    ) as Record<UnattributedReason, Counter>;
+    const attribution = new Attribution({
+      unattributed: (reason) => unattributed[reason].inc(),
+      next: this.#outcomes?.accept ?? count,
+    });
     this.#incidents = new IncidentMerger({
-      publish: (event) => this.#publish(event),
       infer: (event) => this.#inference.infer(event),
       accounting: {
         deduplicated: (source) => metrics.eventsDeduplicated.cell(source).inc(),
         unmerged: (source) => metrics.eventsUnmerged.cell(source).inc(),
       },
+      next: attribution.accept,
       now,
     });
-    this.#enrichment = new MemoryEnrichment({ snapshot, publish: (event) => this.#logging.publish(event), now });
-    this.outcomes =
-      windowMs === undefined
-        ? undefined
-        : new OutcomeTracker({ windowMs, publish: (outcome) => this.#send(outcome), now });
-    this.clientListeners = [this.#inference, this.#clients, ...(this.outcomes ? [this.outcomes] : [])];
+    this.#identify = new Identify({ clients, inference: this.#inference, next: this.#incidents.accept });
+    this.#decode = new Decoder(eventDefinitions, {
+      received: (source, event, count) => this.#received.add(source, event, count),
+      dropped: (reason, count) => metrics.eventsDropped.cell('decode', '', reason).inc(count),
+    });
+
+    this.clientListeners = [this.#inference, clients, ...(this.#outcomes ? [this.#outcomes] : [])];
   }
 
   /** Takes one batch through all stages. Never throws. */
   readonly handle = (batch: StampedBatch): void => {
     let events = 0;
-    this.#decoder.decode(batch, (event) => {
+    this.#decode.decode(batch, (event) => {
       events++;
-      this.#take(event);
+      this.#identify.accept(event);
     });
-    // One read, one time: what matters is how long the batch waited, and the clock is not asked for every record.
-    const seconds = Math.max(0, Number(hrtime.bigint() - batch.monotonicNs) / 1e9);
-    this.#seriesOf(batch.source).latency.observe(seconds, events);
+    this.#received.took(batch, events);
   };
 
-  /** Tells the log that a source of events died, or delivers again. */
+  /** Logs that a source of events died, or delivers again. */
   readonly sourceChanged = (source: SourceName, state: 'up' | 'down', reason: string): void => {
     const details = { [ATTRIBUTE.sourceState]: state, ...(reason !== '' && { [ATTRIBUTE.sourceReason]: reason }) };
     const [realtimeNs, monotonicNs] = [BigInt(Date.now()) * 1_000_000n, hrtime.bigint()];
-    const sequence = this.#decoder.nextSequence();
-    this.#send(eventOf({ definition: sourceChanged, source, sequence, realtimeNs, monotonicNs, details }));
+    const sequence = this.#decode.nextSequence();
+    this.#incidents.accept(eventOf({ definition: sourceChanged, source, sequence, realtimeNs, monotonicNs, details }));
   };
 
-  /** A device was found or bound anew. */
+  /** A device was found, or bound again. */
   deviceAdded(device: XeDevice): void {
     this.#inference.deviceAdded(device);
     this.#incidents.ended(device.pciBdf);
@@ -128,66 +127,17 @@ export class Pipeline {
   deviceRemoved(device: XeDevice): void {
     this.#inference.deviceRemoved(device);
     this.#incidents.ended(device.pciBdf);
-    this.outcomes?.deviceRemoved(device);
+    this.#outcomes?.deviceRemoved(device);
   }
 
   /**
-   * Ends what is open with what is known, then flushes the sinks within the deadline. Events published later are counted as
-   * dropped (closed).
+   * Ends what is open with what is known, left to right, then flushes the sinks within the deadline. Events that come later
+   * are counted as dropped (closed).
    */
   async close(deadlineMs: number): Promise<void> {
     this.#incidents.close();
-    this.outcomes?.close();
-    this.#enrichment.close();
-    await Promise.all([this.#counting.close(deadlineMs), this.#logging.close(deadlineMs)]);
-  }
-
-  #seriesOf(source: SourceName): SourceSeries {
-    const known = this.#ofSource.get(source);
-    if (known !== undefined) return known;
-    const series = { latency: this.#metrics.eventLatency.cell(source), received: new Map<string, Counter>() };
-    this.#ofSource.set(source, series);
-    return series;
-  }
-
-  #received(source: SourceName, event: string): Counter {
-    const { received } = this.#seriesOf(source);
-    const counter = received.get(event) ?? this.#metrics.eventsReceived.cell(source, event);
-    received.set(event, counter);
-    return counter;
-  }
-
-  #take(event: DeviceEvent): void {
-    if (event.source === 'kmsg') return this.#takeFromKernelLog(event);
-    this.#incidents.take(event);
-    if (event.source === 'uevent') this.#takeBinding(event);
-  }
-
-  #takeBinding({ definition, device }: DeviceEvent): void {
-    if (device === undefined || (definition !== deviceBound && definition !== deviceUnbound)) return;
-    this.#incidents.ended(device.pciBdf);
-  }
-
-  #takeFromKernelLog(event: DeviceEvent): void {
-    const client = event.definition.ofClient ? namedClient(event, this.#clients) : undefined;
-    this.#inference.observe(event);
-    this.#incidents.take(client === undefined ? event : { ...event, client });
-  }
-
-  #publish(event: DeviceEvent): void {
-    if (event.part === 'count') {
-      this.#enrichment.begin(event);
-      this.#counting.publish(event);
-      return;
-    }
-    const reason = unattributedReason(event);
-    if (reason !== undefined) this.#unattributed[reason].inc();
-    this.#send(event);
-    this.outcomes?.observe(event);
-  }
-
-  #send(event: DeviceEvent): void {
-    this.#counting.publish(event);
-    this.#enrichment.publish(event);
+    this.#outcomes?.close();
+    this.#enrich.close();
+    await Promise.all([this.#counting.close(deadlineMs), this.#log.close(deadlineMs)]);
   }
 }

@@ -1,4 +1,4 @@
-import type { LogRecord } from './log-record.js';
+import type { LogRecord } from '../pipeline/log/log-record.js';
 
 /** The record as one line of JSON; attributes keep their dotted names. */
 export function jsonLine(record: LogRecord): string {

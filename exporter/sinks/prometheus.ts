@@ -8,7 +8,7 @@ import type { OutcomeCounters } from '../metrics/device-metrics.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { Gauge } from '../metrics/engine/metric-families.js';
 import { ERRNO_LABELS, type DropReason } from '../names.js';
-import type { Sink } from './sink.js';
+import type { Sink } from '../pipeline/sink.js';
 
 /** The series that the events of one device move. */
 interface DeviceSeries {
@@ -23,11 +23,10 @@ const LABEL_INDEX = Uint8Array.from({ length: 256 }, (_, errno) => ERRNO_LABELS.
 
 /**
  * Counts events on /metrics. The series of a client are found when it is discovered and held until it left; in between an
- * event allocates nothing and hashes no label. JavaScript thread only.
+ * event allocates nothing and hashes no label.
  */
-export class PrometheusSink implements Sink {
+export class PrometheusSink implements Sink<DeviceEvent> {
   readonly name = 'prometheus';
-  readonly counts = true;
   readonly #metrics: ExporterMetrics;
   readonly #ofDevice = new WeakMap<XeDevice, DeviceSeries>();
   /** By drm-client-id, which stays the same when the client object is replaced. */

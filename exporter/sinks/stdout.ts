@@ -1,36 +1,32 @@
 import type { Writable } from 'node:stream';
-import type { DeviceEvent } from '../events/device-event.js';
 import type { DropReason } from '../names.js';
 import { jsonLine } from './json-line.js';
-import { toLogRecord, type LogRecordOptions } from './log-record.js';
-import type { LogSink } from './sink.js';
+import type { LogRecord } from '../pipeline/log/log-record.js';
+import type { Sink } from '../pipeline/sink.js';
 
 const DEFAULT_BACKLOG_BYTES = 1024 * 1024;
 
 /** Writes the same records as the OTLP sink, one JSON object a line, for log pipelines without OTLP. */
-export class StdoutSink implements LogSink {
+export class StdoutSink implements Sink<LogRecord> {
   readonly name = 'stdout';
   readonly #stream: Writable;
-  readonly #options: LogRecordOptions;
   readonly #maxBacklogBytes: number;
   #gone = false;
   #closing: Promise<void> | undefined;
 
   /** @param maxBacklogBytes when so much waits in the stream, new events are dropped; the last one may reach over it */
-  constructor(stream: Writable, options: LogRecordOptions, maxBacklogBytes = DEFAULT_BACKLOG_BYTES) {
+  constructor(stream: Writable, maxBacklogBytes = DEFAULT_BACKLOG_BYTES) {
     this.#stream = stream;
-    this.#options = options;
     this.#maxBacklogBytes = maxBacklogBytes;
     // Stays for good: an EPIPE may come after the close, and without a listener it would end the process.
     stream.on('error', () => (this.#gone = true));
     stream.on('close', () => (this.#gone = true));
   }
 
-  accept(event: DeviceEvent, suppressed = 0): DropReason | undefined {
-    if (!event.definition.logged) return undefined;
+  accept(record: LogRecord): DropReason | undefined {
     if (this.#closing || this.#gone || !this.#stream.writable) return 'closed';
     if (this.#stream.writableLength >= this.#maxBacklogBytes) return 'queue_full';
-    this.#stream.write(`${jsonLine(toLogRecord(event, this.#options, suppressed))}\n`);
+    this.#stream.write(`${jsonLine(record)}\n`);
     return undefined;
   }
 

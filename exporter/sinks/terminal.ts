@@ -2,9 +2,9 @@ import type { DeviceEvent } from '../events/device-event.js';
 import { errnoName } from '../wire/errno.js';
 import type { DropReason } from '../names.js';
 import { jsonLine } from './json-line.js';
-import { toLogRecord, type LogRecordOptions } from './log-record.js';
+import { toLogRecord, type LogRecordOptions } from '../pipeline/log/log-record.js';
 import { printable } from './printable.js';
-import type { Sink } from './sink.js';
+import type { Sink } from '../pipeline/sink.js';
 
 /** Which events are shown. An empty list lets everything through; a loss always passes, because it can hide any of them. */
 export interface EventFilter {
@@ -24,7 +24,7 @@ export interface TerminalSinkOptions extends LogRecordOptions {
 }
 
 /** Shows events to a person, or to a program as JSON lines, while they happen. */
-export class TerminalSink implements Sink {
+export class TerminalSink implements Sink<DeviceEvent> {
   readonly name = 'terminal';
   readonly #options: TerminalSinkOptions;
   #closed = false;
@@ -36,7 +36,7 @@ export class TerminalSink implements Sink {
   accept(event: DeviceEvent): DropReason | undefined {
     const { json, filter, write, onShown } = this.#options;
     if (this.#closed) return 'closed';
-    if (!event.definition.logged || !passes(event, filter)) return undefined;
+    if (!passes(event, filter)) return undefined;
     write(json ? `${jsonLine(toLogRecord(event, this.#options))}\n` : `${readableLine(event)}\n`);
     onShown();
     return undefined;

@@ -112,15 +112,15 @@ test('any batches go through the whole pipeline without a throw, and no counter 
     nodeVersion: '20',
     processMetrics: false,
   });
+  const identity = { instanceId: 'fuzz', includeProcess: true };
   const terminal = new TerminalSink({
     json: true,
-    instanceId: 'fuzz',
-    includeProcess: true,
+    ...identity,
     filter: { devices: [], pids: [], errnos: [] },
     write: (line) => (JSON.parse(line), true),
     onShown: () => undefined,
   });
-  const pipeline = new Pipeline(metrics, [new PrometheusSink(metrics), terminal]);
+  const pipeline = new Pipeline(metrics, { counting: [new PrometheusSink(metrics)], events: [terminal] }, identity);
   let before = new Map<string, number>();
   const batches = fc.array(
     fc.record({

@@ -2,6 +2,7 @@ import type { ProcessIdentity, Workload, XeClient } from '../../exporter/clients
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
 import { vmRebindError } from '../../exporter/events/definitions/vm-rebind-error.js';
 import type { XeDevice } from '../../exporter/host/device.js';
+import { toLogRecord, type LogRecord } from '../../exporter/pipeline/log/log-record.js';
 
 /** An Intel B580 at 0000:03:00.0; give what a test is about. */
 export function aDevice(given: Partial<XeDevice> = {}): XeDevice {
@@ -73,4 +74,9 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
     part: 'whole',
     ...given,
   };
+}
+
+/** The log record of an event, as exporter `node-a-42` writes it. */
+export function recordOf(event: DeviceEvent, suppressed = 0, includeProcess = true): LogRecord {
+  return toLogRecord(event, { instanceId: 'node-a-42', includeProcess }, suppressed);
 }

@@ -22,7 +22,6 @@ export interface OpenedSink {
 export async function openOtelSink(
   options: OtlpOptions,
   env: Readonly<Record<string, string>> = {},
-  includeProcess = true,
 ): Promise<OpenedSink> {
   const counts = { exported: 0, failed: 0, dropped: 0, length: 0, capacity: 0, peak: 0 };
   const lines: { level: string; message: string }[] = [];
@@ -33,7 +32,6 @@ export async function openOtelSink(
     const sink = await OtelLogsSink.open({
       settings: otlpSettings(process.env, options),
       service: { name: 'xe-exporter', version: '1.2.3', instanceId: 'node-a-42', hostName: 'node-a', hostId: 'abc123' },
-      includeProcess,
       env: process.env,
       accounting: {
         exported: (records) => (counts.exported += records),

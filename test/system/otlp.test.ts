@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import protobuf from 'protobufjs';
 import { startCollector } from '../helpers/collector.js';
-import { aClient, anEvent, aWorkload } from '../helpers/events.js';
+import { aClient, anEvent, aWorkload, recordOf } from '../helpers/events.js';
 import { openOtelSink } from '../helpers/otel-sink.js';
 import { decodeLogs, type ReceivedRecord } from '../helpers/otlp.js';
 import { waitFor } from '../helpers/wait-for.js';
@@ -78,7 +78,7 @@ for (const compression of ['none', 'gzip']) {
       { endpoint: collector.url },
       { OTEL_EXPORTER_OTLP_COMPRESSION: compression },
     );
-    sink.accept(event);
+    sink.accept(recordOf(event));
     await sink.close(5000);
     assert.equal(counts.exported, 1);
     const [received] = collector.requests;
@@ -115,13 +115,13 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_CERT
   const endpoint = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const stranger = await openOtelSink({ endpoint });
-  stranger.sink.accept(event);
+  stranger.sink.accept(recordOf(event));
   await waitFor(() => stranger.counts.failed === 1, { what: 'the certificate to be refused' });
   assert.ok(stranger.lines.some(({ message }) => message.includes('DEPTH_ZERO_SELF_SIGNED_CERT')));
   await stranger.sink.close(0);
 
   const { sink, counts } = await openOtelSink({ endpoint }, { OTEL_EXPORTER_OTLP_CERTIFICATE: certificate });
-  sink.accept(event);
+  sink.accept(recordOf(event));
   await sink.close(5000);
   assert.equal(counts.exported, 1);
   check(decodeLogs(bodies[0] ?? Buffer.alloc(0), '', request)[0]);

@@ -19,7 +19,7 @@ export interface MemoryEnrichmentOptions {
   /** Without it everything passes at once. Called in the turn in which the event was read: the victim is about to go. */
   readonly snapshot?: TakeSnapshot | undefined;
   /** Takes each event, in the order of its device; must not throw and must not call back. */
-  readonly publish: (event: DeviceEvent) => void;
+  readonly next: (event: DeviceEvent) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   readonly waitMs?: number;
@@ -39,8 +39,8 @@ interface Waiting {
 }
 
 /**
- * Puts to the log event of a rebind OOM who held the memory. Such an event waits for its snapshot, and the later ones of its device wait behind
- * it: an outcome must not overtake its error. Where too many wait, all of the device pass without memory. JavaScript thread only.
+ * Adds to the log event of a rebind OOM who held the memory. Such an event waits for its snapshot, and later events of its
+ * device wait behind it: an outcome must not overtake its error. Where too many wait, all of the device pass without memory.
  */
 export class MemoryEnrichment {
   readonly #options: MemoryEnrichmentOptions;
@@ -67,20 +67,26 @@ export class MemoryEnrichment {
     return waiting;
   }
 
-  /** Begins the snapshot of an incident whose log event comes later. */
-  begin(event: DeviceEvent): void {
+  /** Passes a log event on with its snapshot. The counted part of an incident only begins the snapshot of the other. */
+  readonly accept = (event: DeviceEvent): void => {
+    if (event.part === 'count') this.#begin(event);
+    else this.#pass(event);
+  };
+
+  #begin(event: DeviceEvent): void {
     const reading = this.#begun.size < MAX_BEGUN ? this.#read(event) : undefined;
     if (reading) this.#begun.set(event.sequence, reading);
   }
 
-  /** Passes a log event on, after its snapshot and after those of its device that came before. */
-  publish(event: DeviceEvent): void {
-    if (this.#options.snapshot === undefined) return this.#options.publish(event);
+  /** After its snapshot, and after the events of its device that came before. */
+  #pass(event: DeviceEvent): void {
+    if (this.#options.snapshot === undefined) return this.#options.next(event);
     const reading = this.#begun.get(event.sequence) ?? this.#read(event);
     this.#begun.delete(event.sequence);
     const pciBdf = deviceOf(event)?.pciBdf;
     const line = pciBdf === undefined ? undefined : this.#lines.get(pciBdf);
-    if (pciBdf === undefined || (line === undefined && (reading?.done ?? true))) return this.#pass({ event, reading });
+    if (pciBdf === undefined || (line === undefined && (reading?.done ?? true)))
+      return this.#handOn({ event, reading });
     if (line === undefined) this.#lines.set(pciBdf, [{ event, reading }]);
     else line.push({ event, reading });
     if (line !== undefined && line.length > this.#maxWaiting) this.#release(pciBdf, line, Infinity);
@@ -120,12 +126,12 @@ export class MemoryEnrichment {
     const [next] = line;
     if (next?.reading) this.#alarm.setFor(next.reading.deadline);
     else this.#lines.delete(pciBdf);
-    for (const waiting of ready) this.#pass(waiting);
+    for (const waiting of ready) this.#handOn(waiting);
   }
 
-  #pass({ event, reading }: Waiting): void {
+  #handOn({ event, reading }: Waiting): void {
     const memory = reading?.memory;
-    this.#options.publish(memory === undefined ? event : { ...event, memory });
+    this.#options.next(memory === undefined ? event : { ...event, memory });
   }
 }
 

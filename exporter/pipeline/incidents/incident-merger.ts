@@ -21,7 +21,7 @@ export interface MergeAccounting {
 
 export interface IncidentMergerOptions {
   /** Takes each event, at once or after its wait; must not throw and must not call back. */
-  readonly publish: (event: DeviceEvent) => void;
+  readonly next: (event: DeviceEvent) => void;
   /** Who an incident of a client probably hit, asked when its wait is over. */
   readonly infer?: (event: DeviceEvent) => InferredVictim | undefined;
   readonly accounting: MergeAccounting;
@@ -88,21 +88,26 @@ export class IncidentMerger {
     return { kinds: this.#kinds, waiting: this.#waiting };
   }
 
-  /** Takes an event with what its source knows. Publishes it, holds part of it back, or counts it as known. */
-  take(event: DeviceEvent): void {
+  /** Passes an event on, holds part of it back, or counts it as known. A binding ends what stood on its device. */
+  readonly accept = (event: DeviceEvent): void => {
+    this.#merge(event);
+    if (event.definition.endsIncidents && event.device) this.ended(event.device.pciBdf);
+  };
+
+  #merge(event: DeviceEvent): void {
     const { source } = event;
     const { merging } = event.definition;
     const bare = source === 'kmsg';
     if (bare && this.#readBefore(event)) return this.#options.accounting.deduplicated(source);
-    if (merging === undefined || this.#closed) return this.#options.publish(event);
+    if (merging === undefined || this.#closed) return this.#options.next(event);
     const kind = this.#kindOf(event);
-    if (kind === undefined) return this.#options.publish(event);
+    if (kind === undefined) return this.#options.next(event);
     if (this.#isKnown(kind, merging, bare, this.#happened(event))) {
       this.#options.accounting.deduplicated(source);
       if (!bare) this.#complete(kind.waiting.shift(), event);
       return;
     }
-    if (!bare) return this.#options.publish(event);
+    if (!bare) return this.#options.next(event);
     this.#wait(event, kind, merging);
   }
 
@@ -147,11 +152,11 @@ export class IncidentMerger {
   }
 
   #wait(event: DeviceEvent, kind: Kind, { waitMs }: Merging): void {
-    if (this.#waiting >= this.#maxWaiting) return this.#options.publish(event);
+    if (this.#waiting >= this.#maxWaiting) return this.#options.next(event);
     const deadline = this.#options.now() + waitMs;
     this.#waiting++;
     kind.waiting.push({ event, kind, deadline });
-    this.#options.publish({ ...event, part: 'count' });
+    this.#options.next({ ...event, part: 'count' });
     this.#alarm.setFor(deadline);
   }
 
@@ -160,7 +165,7 @@ export class IncidentMerger {
     if (waiting === undefined) return;
     const { event } = waiting;
     this.#waiting--;
-    this.#options.publish({
+    this.#options.next({
       ...event,
       client: client ?? event.client,
       device: device ?? event.device,
@@ -174,7 +179,7 @@ export class IncidentMerger {
   #conclude({ event }: Waiting): void {
     this.#waiting--;
     const inferred = event.definition.ofClient ? this.#options.infer?.(event) : undefined;
-    this.#options.publish({ ...event, inferred, part: 'victim' });
+    this.#options.next({ ...event, inferred, part: 'victim' });
   }
 
   /** Ends waits that are over and forgets what is too old to matter. */

@@ -12,8 +12,8 @@ const MAX_PENDING = 4096;
 export interface OutcomeTrackerOptions {
   /** How long after a rebind OOM its outcome is decided at the latest, in milliseconds. */
   readonly windowMs: number;
-  /** Takes each outcome; must not throw and must not call back. */
-  readonly publish: (outcome: DeviceEvent) => void;
+  /** Takes each event, and after it the outcomes it decides; must not throw and must not call back. */
+  readonly next: (event: DeviceEvent) => void;
   readonly maxPending?: number;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
@@ -28,7 +28,7 @@ interface Pending {
 /**
  * Says of every rebind OOM what became of its client: `exited`, `repeated`, `survived` or `unknown`, exactly one and within the
  * window. Follows the client table by drm-client-id, which is never reused, while the client object may be replaced. A client
- * has at most one open outcome, because its next error decides the one before. JavaScript thread only.
+ * has at most one open outcome, because its next error decides the one before.
  */
 export class OutcomeTracker implements ClientTableListener {
   readonly #options: OutcomeTrackerOptions;
@@ -71,9 +71,13 @@ export class OutcomeTracker implements ClientTableListener {
     }
   }
 
-  /** Takes an event that was just published; others than rebind errors mean nothing here. */
-  observe(event: DeviceEvent): void {
-    if (event.definition.counts !== 'vm_rebind_error') return;
+  /** Passes every event on. A rebind error then decides the outcome of the one before, and may open one of its own. */
+  readonly accept = (event: DeviceEvent): void => {
+    this.#options.next(event);
+    if (event.definition.counts === 'vm_rebind_error' && event.part !== 'count') this.#observe(event);
+  };
+
+  #observe(event: DeviceEvent): void {
     const id = event.client?.drmClientId;
     const before = id === undefined ? undefined : this.#take(id);
     // Any further error tells that the client is not well; only an OOM opens a window of its own.
@@ -121,7 +125,7 @@ export class OutcomeTracker implements ClientTableListener {
   /** @param at the event that decides it, and so gives the time; now if there is none */
   #decide(event: DeviceEvent, outcome: Outcome, at?: DeviceEvent): void {
     // Written out in the order of the decoder, so that all events have one shape.
-    this.#options.publish({
+    this.#options.next({
       definition: vmRebindOutcome,
       source: event.source,
       sequence: event.sequence,

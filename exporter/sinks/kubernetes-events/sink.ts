@@ -15,7 +15,7 @@ import { EventsHealth } from './health.js';
 import { Pace, type PaceLimits } from './pace.js';
 import { SeriesTable } from './event-series-table.js';
 import type { Reporter, Series } from './event-series.js';
-import type { Sink } from '../sink.js';
+import type { Sink } from '../../pipeline/sink.js';
 
 /** Where the counts of the sink go; called on the JavaScript thread, must not throw. */
 export interface KubernetesEventsAccounting {
@@ -68,7 +68,7 @@ const MENDABLE = [401, 408, 409, 425, 429];
  * count; a storm costs requests at a bounded rate and loses none of the count. Of errors that were taken, each is told by an Event or counted as
  * dropped. One request at a time. JavaScript thread only.
  */
-export class KubernetesEventsSink implements Sink {
+export class KubernetesEventsSink implements Sink<DeviceEvent> {
   readonly name = 'kubernetes_events';
   readonly #options: KubernetesEventsOptions;
   readonly #limits: KubernetesEventsLimits;

@@ -4,7 +4,7 @@ import { defaultResource, detectResources, envDetector, resourceFromAttributes }
 import { BatchLogRecordProcessor } from '@opentelemetry/sdk-logs';
 // Not the package's index: that also loads its declarative configuration with two YAML parsers, 6 MiB of memory for nothing.
 import { NodeSDK } from '@opentelemetry/sdk-node/build/src/sdk.js';
-import type { LogRecord } from '../log-record.js';
+import type { LogRecord } from '../../pipeline/log/log-record.js';
 import { createCollectorExporter } from './collector-exporter.js';
 import { CountingExporter } from './counting-exporter.js';
 import { routeDiagnostics } from './diagnostics.js';

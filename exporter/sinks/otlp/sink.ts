@@ -1,19 +1,16 @@
-import type { DeviceEvent } from '../../events/device-event.js';
 import type { DropReason } from '../../names.js';
-import { toLogRecord } from '../log-record.js';
+import type { LogRecord } from '../../pipeline/log/log-record.js';
 import { printableUrl } from './endpoint.js';
 import { ExportHealth, type OtlpLog } from './export-health.js';
 import { OtlpLedger, type OtlpAccounting } from './ledger.js';
 import type { Pipeline } from './log-pipeline.js';
 import type { ServiceIdentity } from './resource.js';
 import type { OtlpSettings } from './settings.js';
-import type { LogSink } from '../sink.js';
+import type { Sink } from '../../pipeline/sink.js';
 
 export interface OtelLogsOptions {
   readonly settings: OtlpSettings;
   readonly service: ServiceIdentity;
-  /** False leaves out the victim's pid, executable and start time. */
-  readonly includeProcess: boolean;
   /** The process's own environment, which the SDK reads too. */
   readonly env: NodeJS.ProcessEnv;
   readonly accounting: OtlpAccounting;
@@ -24,7 +21,7 @@ export interface OtelLogsOptions {
  * Sends events as OpenTelemetry log records over OTLP. Every record given to {@link accept} ends in exactly one of exported, failed and
  * dropped. A collector that is away, slow or hostile costs records, which are counted, and nothing else.
  */
-export class OtelLogsSink implements LogSink {
+export class OtelLogsSink implements Sink<LogRecord> {
   readonly name = 'otel_logs';
   readonly #options: OtelLogsOptions;
   readonly #ledger: OtlpLedger;
@@ -53,8 +50,7 @@ export class OtelLogsSink implements LogSink {
     return new OtelLogsSink(options, ledger, health, pipeline);
   }
 
-  accept(event: DeviceEvent, suppressed = 0): DropReason | undefined {
-    if (!event.definition.logged) return undefined;
+  accept(record: LogRecord): DropReason | undefined {
     if (this.#closing) {
       this.#ledger.refuse();
       return 'closed';
@@ -64,12 +60,11 @@ export class OtelLogsSink implements LogSink {
       return 'queue_full';
     }
     try {
-      const { service, includeProcess } = this.#options;
-      this.#pipeline.emit(toLogRecord(event, { instanceId: service.instanceId, includeProcess }, suppressed));
+      this.#pipeline.emit(record);
       return undefined;
     } catch (error) {
       this.#ledger.settle(0, 1);
-      this.#options.log('error', `OTLP: event ${event.definition.name} cannot be sent: ${String(error)}`);
+      this.#options.log('error', `OTLP: event ${record.eventName} cannot be sent: ${String(error)}`);
       return 'error';
     }
   }

@@ -1,15 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import type { DeviceEvent } from '../../events/device-event.js';
 import type { EventFeed, FeedEvent, FeedFollower } from '../../events/event-feed.js';
 import { ATTRIBUTE, type DropReason } from '../../names.js';
 import { EventRing } from './event-ring.js';
 import { jsonLine } from '../json-line.js';
-import { toLogRecord, type LogRecord, type LogRecordOptions } from '../log-record.js';
-import type { LogSink } from '../sink.js';
+import type { LogRecord } from '../../pipeline/log/log-record.js';
+import type { Sink } from '../../pipeline/sink.js';
 
 const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
 
-export interface StreamSinkOptions extends LogRecordOptions {
+export interface StreamSinkOptions {
   /** Events kept for readers that come later. */
   readonly ringSize: number;
   /** Bytes of JSON kept; a ring of short events never reaches it. */
@@ -20,18 +19,16 @@ export interface StreamSinkOptions extends LogRecordOptions {
  * Keeps the last log events for /events and the status page. Delivered means: kept in the ring. It has no queue that could be
  * full; a reader that comes too late is told how many events it missed, which is counted apart from what sinks drop.
  */
-export class StreamSink implements LogSink, EventFeed {
+export class StreamSink implements Sink<LogRecord>, EventFeed {
   readonly name = 'stream';
   /** Not the service's instance id: `xe.event.id` counts other things, and the two would look alike. */
   readonly instance = randomBytes(4).toString('hex');
-  readonly #options: StreamSinkOptions;
   readonly #ring: EventRing;
   readonly #followers: FeedFollower[] = [];
   #closed = false;
 
-  constructor(options: StreamSinkOptions) {
-    this.#options = options;
-    this.#ring = new EventRing(options.ringSize, options.maxBytes ?? DEFAULT_MAX_BYTES);
+  constructor({ ringSize, maxBytes = DEFAULT_MAX_BYTES }: StreamSinkOptions) {
+    this.#ring = new EventRing(ringSize, maxBytes);
   }
 
   get oldest(): number {
@@ -51,10 +48,9 @@ export class StreamSink implements LogSink, EventFeed {
     else this.#followers.push(follower);
   }
 
-  accept(event: DeviceEvent, suppressed = 0): DropReason | undefined {
-    if (!event.definition.logged) return undefined;
+  accept(record: LogRecord): DropReason | undefined {
     if (this.#closed) return 'closed';
-    this.#ring.push(feedEvent(toLogRecord(event, this.#options, suppressed)));
+    this.#ring.push(feedEvent(record));
     for (const follower of this.#followers) follower.published();
     return undefined;
   }

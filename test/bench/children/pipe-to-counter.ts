@@ -62,7 +62,7 @@ const source = new WatchQueueSource({
     upChanged: () => undefined,
   },
 });
-const pipeline = new Pipeline(metrics, [sink]);
+const pipeline = new Pipeline(metrics, { counting: [sink] }, { instanceId: 'bench', includeProcess: true });
 
 const devices = [aDevice(), aDevice({ pciBdf: '0000:04:00.0', render: 'renderD129', renderMinor: 129 })];
 const counters = devices.flatMap((device) => {

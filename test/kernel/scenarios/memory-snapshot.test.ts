@@ -8,7 +8,8 @@ import type { MemorySnapshot } from '../../../exporter/host/memory.js';
 import { loadNative } from '../../../exporter/native/load.js';
 import { watchThisNode, type NodeWatch } from '../../../exporter/app/node-watch.js';
 import { Pipeline } from '../../../exporter/pipeline/pipeline.js';
-import { toLogRecord } from '../../../exporter/sinks/log-record.js';
+import type { Sink } from '../../../exporter/pipeline/sink.js';
+import { toLogRecord } from '../../../exporter/pipeline/log/log-record.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { FeatureBoard } from '../../../exporter/features.js';
 import { createLogger } from '../../../exporter/logger.js';
@@ -44,16 +45,15 @@ async function watch(t: TestContext, ...args: string[]) {
     metrics,
     logger: createLogger({ level: 'error', format: 'json', stream: process.stderr }),
   });
-  const pipeline = new Pipeline(metrics, [
-    {
-      name: 'terminal',
-      accept(event) {
-        if (event.device) snapshots.push([event, node.memory.take(event.device, event.client), performance.now()]);
-        return undefined;
-      },
-      close: () => Promise.resolve(),
+  const looks: Sink<DeviceEvent> = {
+    name: 'terminal',
+    accept(event) {
+      if (event.device) snapshots.push([event, node.memory.take(event.device, event.client), performance.now()]);
+      return undefined;
     },
-  ]);
+    close: () => Promise.resolve(),
+  };
+  const pipeline = new Pipeline(metrics, { counting: [looks] }, { instanceId: 'i', includeProcess: true });
   await node.start(pipeline.handle);
   t.after(() => node.stop());
   return {

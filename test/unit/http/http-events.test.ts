@@ -6,7 +6,7 @@ import { eventsLost } from '../../../exporter/events/definitions/events-lost.js'
 import { vmRebindOutcome } from '../../../exporter/events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../../../exporter/events/device-event.js';
 import { StreamSink } from '../../../exporter/sinks/stream/sink.js';
-import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
+import { aClient, aDevice, anEvent, aWorkload, recordOf } from '../../helpers/events.js';
 import { aNodeStatus } from '../../helpers/node-status.js';
 import { StreamReader } from '../../helpers/stream.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
@@ -18,7 +18,7 @@ function start(
   { ringSize = 8, ...limits }: Partial<StreamLimits> & { ringSize?: number } = {},
   given: Partial<HttpServerOptions> = {},
 ) {
-  const sink = new StreamSink({ instanceId: 'node-a-42', includeProcess: true, ringSize });
+  const sink = new StreamSink({ ringSize });
   const counted = { subscribers: 0, slow: 0, limit: 0, missed: 0 };
   const app = createHttpServer({
     registry: { render: async () => 'a 1\n' },
@@ -37,7 +37,7 @@ function start(
     ...given,
   });
   after(() => app.close());
-  const publish = (event: Partial<DeviceEvent> = {}) => sink.accept(anEvent(event));
+  const publish = (event: Partial<DeviceEvent> = {}) => sink.accept(recordOf(anEvent(event)));
   const publishMany = (count: number) => {
     for (let index = 0; index < count; index++) publish({ sequence: index + 1 });
   };

@@ -5,7 +5,7 @@ import { problemsOf } from '../../../exporter/http/status/problems.js';
 import type { NodeStatus } from '../../../exporter/http/status/node-status.js';
 import { StreamSink } from '../../../exporter/sinks/stream/sink.js';
 import type { FeatureReport } from '../../../exporter/features.js';
-import { aClient, anEvent, aWorkload } from '../../helpers/events.js';
+import { aClient, anEvent, aWorkload, recordOf } from '../../helpers/events.js';
 import { aDeviceStatus, aNodeStatus, aSourceStatus } from '../../helpers/node-status.js';
 
 const silent = { fatal() {}, error() {}, warn() {}, info() {}, debug() {} };
@@ -86,9 +86,9 @@ describe('the status page', () => {
   });
 
   it('has the latest events without its script, newest first', async () => {
-    const sink = new StreamSink({ instanceId: 'a', includeProcess: true, ringSize: 100 });
-    for (let index = 1; index <= 60; index++) sink.accept(anEvent({ subject: index }));
-    sink.accept(anEvent({ client: aClient({ workload: aWorkload() }) }), 7);
+    const sink = new StreamSink({ ringSize: 100 });
+    for (let index = 1; index <= 60; index++) sink.accept(recordOf(anEvent({ subject: index })));
+    sink.accept(recordOf(anEvent({ client: aClient({ workload: aWorkload() }) }), 7));
     const { body, text } = await page({}, { events: feedOf(sink) });
     assert.equal(body.match(/<li data-id=/g)?.length, 50);
     assert.match(
@@ -101,8 +101,8 @@ describe('the status page', () => {
   });
 
   it('lets no string from outside become markup', async () => {
-    const sink = new StreamSink({ instanceId: 'a', includeProcess: true, ringSize: 100 });
-    sink.accept(anEvent({ client: aClient({ process: { executable: EVIL } }) }));
+    const sink = new StreamSink({ ringSize: 100 });
+    sink.accept(recordOf(anEvent({ client: aClient({ process: { executable: EVIL } }) })));
     const status = {
       version: EVIL,
       node: EVIL,

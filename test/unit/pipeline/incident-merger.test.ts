@@ -26,7 +26,7 @@ function startAt(clock: ManualClock, given: Partial<IncidentMergerOptions> = {})
   const deduplicated: SourceName[] = [];
   const unmerged: SourceName[] = [];
   const merger = new IncidentMerger({
-    publish: (event) => void published.push(event),
+    next: (event) => void published.push(event),
     accounting: {
       deduplicated: (source) => void deduplicated.push(source),
       unmerged: (source) => void unmerged.push(source),
@@ -44,7 +44,7 @@ function startAt(clock: ManualClock, given: Partial<IncidentMergerOptions> = {})
     const client = source === 'watch_queue' ? aClient({ device: more.device ?? DEVICES[0]! }) : undefined;
     const device = 'device' in more ? more.device : DEVICES[0];
     const event = { definition, source, sequence: ++sequence, realtimeNs: 0n, monotonicNs, client, device, ...more };
-    merger.take(eventOf(event));
+    merger.accept(eventOf(event));
   };
   const kmsg = (more: Parameters<typeof report>[2] = {}) => report('kmsg', vmRebindError, { code: -12, ...more });
   const watch = (more: Parameters<typeof report>[2] = {}) =>

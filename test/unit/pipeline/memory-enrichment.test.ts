@@ -19,7 +19,7 @@ function start(t: TestContext, given: Partial<MemoryEnrichmentOptions> = {}) {
   const enrichment = new MemoryEnrichment({
     snapshot: (device, client) =>
       new Promise((resolve) => begun.push({ device: device.pciBdf, client: client?.drmClientId, end: resolve })),
-    publish: (event) => void passed.push(event),
+    next: (event) => void passed.push(event),
     now,
     ...given,
   });
@@ -39,18 +39,18 @@ const memory: MemorySnapshot = {
 
 test('without snapshots everything passes at once', (t) => {
   const { enrichment, take } = start(t, { snapshot: undefined });
-  enrichment.begin(anEvent());
-  enrichment.publish(anEvent());
+  enrichment.accept({ ...anEvent(), part: 'count' });
+  enrichment.accept(anEvent());
   assert.deepEqual(take(), ['1']);
   assert.equal(enrichment.waiting, 0);
 });
 
 test('a rebind OOM waits for its snapshot, which is begun at once; other events do not', async (t) => {
   const { enrichment, begun, take } = start(t);
-  enrichment.publish(anEvent({ sequence: 1 }));
+  enrichment.accept(anEvent({ sequence: 1 }));
   assert.deepEqual([begun[0]?.device, begun[0]?.client], ['0000:03:00.0', 7]);
-  enrichment.publish(anEvent({ sequence: 2, client: aClient({ device: OTHER }), code: -62 }));
-  enrichment.publish(anEvent({ sequence: 3, client: undefined }));
+  enrichment.accept(anEvent({ sequence: 2, client: aClient({ device: OTHER }), code: -62 }));
+  enrichment.accept(anEvent({ sequence: 3, client: undefined }));
   assert.deepEqual(take(), ['2', '3']);
   assert.equal(begun.length, 1);
   begun[0]?.end(memory);
@@ -61,10 +61,10 @@ test('a rebind OOM waits for its snapshot, which is begun at once; other events 
 
 test('nothing of a device overtakes: neither an outcome its error, nor a snapshot an earlier one', async (t) => {
   const { enrichment, begun, take } = start(t);
-  enrichment.publish(anEvent({ sequence: 1 }));
-  enrichment.publish(anEvent({ sequence: 2, definition: vmRebindOutcome }));
-  enrichment.publish(anEvent({ sequence: 3, client: aClient({ drmClientId: 8 }) }));
-  enrichment.publish(anEvent({ sequence: 4, client: undefined, device: aDevice(), definition: engineReset }));
+  enrichment.accept(anEvent({ sequence: 1 }));
+  enrichment.accept(anEvent({ sequence: 2, definition: vmRebindOutcome }));
+  enrichment.accept(anEvent({ sequence: 3, client: aClient({ drmClientId: 8 }) }));
+  enrichment.accept(anEvent({ sequence: 4, client: undefined, device: aDevice(), definition: engineReset }));
   begun[1]?.end(memory);
   await setImmediate();
   assert.deepEqual(take(), []);
@@ -75,16 +75,16 @@ test('nothing of a device overtakes: neither an outcome its error, nor a snapsho
 
 test('a snapshot that takes too long or finds nothing is done without', async (t) => {
   const { enrichment, begun, take, advance } = start(t);
-  enrichment.publish(anEvent({ sequence: 1 }));
+  enrichment.accept(anEvent({ sequence: 1 }));
   advance(300);
-  enrichment.publish(anEvent({ sequence: 2 }));
+  enrichment.accept(anEvent({ sequence: 2 }));
   advance(199);
   assert.deepEqual(take(), []);
   advance(1);
   assert.deepEqual(take(), ['1']);
   advance(300);
   assert.deepEqual(take(), ['2']);
-  enrichment.publish(anEvent({ sequence: 3 }));
+  enrichment.accept(anEvent({ sequence: 3 }));
   begun[2]?.end(undefined);
   await setImmediate();
   assert.deepEqual(take(), ['3']);
@@ -92,7 +92,7 @@ test('a snapshot that takes too long or finds nothing is done without', async (t
 
 test('a snapshot that fails is done without', async (t) => {
   const failing = start(t, { snapshot: () => Promise.reject(new Error('gone')) });
-  failing.enrichment.publish(anEvent({ sequence: 1 }));
+  failing.enrichment.accept(anEvent({ sequence: 1 }));
   await setImmediate();
   assert.deepEqual(failing.take(), ['1']);
 });
@@ -100,11 +100,11 @@ test('a snapshot that fails is done without', async (t) => {
 test('an incident that waits for its victim has the snapshot of its beginning', async (t) => {
   const { enrichment, begun, take } = start(t);
   const error = anEvent({ sequence: 1, client: undefined, device: aDevice() });
-  enrichment.begin({ ...error, part: 'count' });
+  enrichment.accept({ ...{ ...error, part: 'count' }, part: 'count' });
   begun[0]?.end(memory);
   await setImmediate();
   assert.deepEqual(take(), [], 'only its beginning was told');
-  enrichment.publish({ ...error, part: 'victim' });
+  enrichment.accept({ ...error, part: 'victim' });
   assert.deepEqual(take(), ['1+']);
   assert.equal(begun.length, 1);
   assert.equal(enrichment.waiting, 0);
@@ -112,7 +112,7 @@ test('an incident that waits for its victim has the snapshot of its beginning', 
 
 test('where too many wait all of the device pass, in order', async (t) => {
   const { enrichment, begun, take } = start(t, { maxWaiting: 3 });
-  for (let sequence = 1; sequence <= 4; sequence++) enrichment.publish(anEvent({ sequence }));
+  for (let sequence = 1; sequence <= 4; sequence++) enrichment.accept(anEvent({ sequence }));
   assert.deepEqual(take(), ['1', '2', '3', '4']);
   for (const { end } of begun) end(memory);
   await setImmediate();
@@ -122,12 +122,12 @@ test('where too many wait all of the device pass, in order', async (t) => {
 
 test('at the close everything passes; later events do not wait', (t) => {
   const { enrichment, begun, take, advance } = start(t);
-  enrichment.begin(anEvent({ sequence: 1, part: 'count' }));
-  for (const sequence of [2, 3]) enrichment.publish(anEvent({ sequence, client: aClient({ drmClientId: sequence }) }));
-  enrichment.publish(anEvent({ sequence: 4, client: aClient({ device: OTHER }) }));
+  enrichment.accept({ ...anEvent({ sequence: 1, part: 'count' }), part: 'count' });
+  for (const sequence of [2, 3]) enrichment.accept(anEvent({ sequence, client: aClient({ drmClientId: sequence }) }));
+  enrichment.accept(anEvent({ sequence: 4, client: aClient({ device: OTHER }) }));
   enrichment.close();
   assert.deepEqual(take(), ['2', '3', '4']);
-  enrichment.publish(anEvent({ sequence: 5 }));
+  enrichment.accept(anEvent({ sequence: 5 }));
   assert.deepEqual(take(), ['5']);
   assert.equal(begun.length, 4);
   assert.equal(enrichment.waiting, 0);

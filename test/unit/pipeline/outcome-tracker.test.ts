@@ -6,7 +6,7 @@ import { ClientTable, type ClientEntry } from '../../../exporter/clients/client-
 import type { DeviceEvent } from '../../../exporter/events/device-event.js';
 import { eventsLost } from '../../../exporter/events/definitions/events-lost.js';
 import { OutcomeTracker } from '../../../exporter/pipeline/outcomes/outcome-tracker.js';
-import { toLogRecord } from '../../../exporter/sinks/log-record.js';
+import { toLogRecord } from '../../../exporter/pipeline/log/log-record.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
 import { manualClock } from '../../helpers/manual-clock.js';
 
@@ -19,7 +19,8 @@ function start(t: TestContext, maxPending = 4096) {
     windowMs: WINDOW,
     maxPending,
     now,
-    publish: (event) => published.push(event),
+    // The errors themselves pass through.
+    next: (event) => void (event.outcome !== undefined && published.push(event)),
   });
   t.after(() => tracker.close());
   const table = new ClientTable(10_000);
@@ -29,7 +30,7 @@ function start(t: TestContext, maxPending = 4096) {
   const arrive = (drmClientId: number): ClientEntry =>
     table.add(aClient({ drmClientId, device, workload: aWorkload() }), [])!;
   const err = (entry: ClientEntry | undefined, code = -12) =>
-    tracker.observe(anEvent({ client: entry?.client, device: entry && device, code, sequence: ++sequence }));
+    tracker.accept(anEvent({ client: entry?.client, device: entry && device, code, sequence: ++sequence }));
   /** What was decided since the last call, as `sequence outcome`. */
   const take = () => published.splice(0).map(({ sequence, outcome }) => `${sequence} ${outcome}`);
   return { tracker, table, device, advance, arrive, err, take, published };
@@ -132,7 +133,7 @@ test('the unbinding of a device decides for its clients and for no other', (t) =
   const other = aDevice({ pciBdf: '0000:04:00.0' });
   const elsewhere = table.add(aClient({ drmClientId: 2, device: other }), [])!;
   err(entry);
-  tracker.observe(anEvent({ client: elsewhere.client, sequence: 9 }));
+  tracker.accept(anEvent({ client: elsewhere.client, sequence: 9 }));
   tracker.deviceRemoved(device);
   table.remove(entry);
   assert.deepEqual(take(), ['1 unknown']);
@@ -168,18 +169,18 @@ test('when the exporter stops, open outcomes are unknown, and so is what comes l
 test('other events mean nothing, and an outcome does not lead to another', (t) => {
   const { tracker, arrive, err, take, published } = start(t);
   const entry = arrive(1);
-  tracker.observe(anEvent({ definition: eventsLost, client: undefined, code: -12 }));
+  tracker.accept(anEvent({ definition: eventsLost, client: undefined, code: -12 }));
   err(entry);
   err(entry);
-  tracker.observe(published[0]!);
-  assert.deepEqual(take(), ['1 repeated']);
+  tracker.accept(published[0]!);
+  assert.deepEqual(take(), ['1 repeated', '1 repeated'], 'it only passes through');
 });
 
 test('an outcome is linked to its event: same id, victim and numbers, but the time of the decision', (t) => {
   const { tracker, table, arrive, published, advance } = start(t);
   const entry = arrive(1);
   const event = anEvent({ client: entry.client, sequence: 17 });
-  tracker.observe(event);
+  tracker.accept(event);
   advance(20_000);
   table.remove(entry);
   const options = { instanceId: 'i', includeProcess: true };
@@ -194,8 +195,8 @@ test('an outcome is linked to its event: same id, victim and numbers, but the ti
 test('a repetition is decided when the error behind it was read', (t) => {
   const { tracker, arrive, published } = start(t);
   const { client } = arrive(1);
-  tracker.observe(anEvent({ client }));
-  tracker.observe(anEvent({ client, realtimeNs: 5_000_000_000n, monotonicNs: 7n }));
+  tracker.accept(anEvent({ client }));
+  tracker.accept(anEvent({ client, realtimeNs: 5_000_000_000n, monotonicNs: 7n }));
   assert.deepEqual([published[0]?.realtimeNs, published[0]?.monotonicNs], [5_000_000_000n, 7n]);
 });
 
@@ -230,14 +231,18 @@ test('outcomes and what is pending are the OOMs, whatever happens in whatever or
 test('a flood of one client grows nothing', (t) => {
   const { now } = manualClock(t);
   let repeated = 0;
-  const tracker = new OutcomeTracker({ windowMs: WINDOW, now, publish: () => repeated++ });
+  const tracker = new OutcomeTracker({
+    windowMs: WINDOW,
+    now,
+    next: ({ outcome }) => void (outcome !== undefined && repeated++),
+  });
   t.after(() => tracker.close());
   const client = aClient();
   tracker.added({ client, removalMayBeLost: false });
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
   const flood = (events: number) => {
-    for (let sequence = 0; sequence < events; sequence++) tracker.observe(anEvent({ client, sequence }));
+    for (let sequence = 0; sequence < events; sequence++) tracker.accept(anEvent({ client, sequence }));
     gc();
     return process.memoryUsage().heapUsed;
   };

@@ -4,9 +4,9 @@ import { setImmediate } from 'node:timers/promises';
 import { ClientTable } from '../../../exporter/clients/client-table.js';
 import type { MemorySnapshot } from '../../../exporter/host/memory.js';
 import { Pipeline, type PipelineOptions } from '../../../exporter/pipeline/pipeline.js';
-import { toLogRecord, type LogRecord } from '../../../exporter/sinks/log-record.js';
+import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
-import type { Sink } from '../../../exporter/sinks/sink.js';
+import type { Sink } from '../../../exporter/pipeline/sink.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { ATTRIBUTE, EVENT, METRIC, type SourceName } from '../../../exporter/names.js';
 import { encodeVmError } from '../../../exporter/wire/watch-notification.js';
@@ -21,7 +21,7 @@ const ERROR_LINE = 'VM worker error: -12';
 const CARD = '/devices/pci0000:00/0000:00:01.0/0000:03:00.0/drm/card0';
 
 /** The whole way from what three sources read to what is exposed and logged, over a clock of its own. */
-function start(t: TestContext, options: PipelineOptions = {}) {
+function start(t: TestContext, options: Partial<PipelineOptions> = {}) {
   const { now: epoch, advance } = manualClock(t);
   const boot = epoch() - 1_000;
   const now = () => epoch() - boot;
@@ -34,16 +34,17 @@ function start(t: TestContext, options: PipelineOptions = {}) {
     processMetrics: false,
   });
   const logged: LogRecord[] = [];
-  const log: Sink = {
+  const log: Sink<LogRecord> = {
     name: 'stdout',
-    accept(event) {
-      if (event.definition.logged) logged.push(toLogRecord(event, { instanceId: 'i', includeProcess: true }));
-      return undefined;
-    },
+    accept: (record) => void logged.push(record),
     close: async () => undefined,
   };
   const prometheus = new PrometheusSink(metrics);
-  const pipeline = new Pipeline(metrics, [prometheus, log], { now, outcomeWindowMs: 60_000, ...options });
+  const pipeline = new Pipeline(
+    metrics,
+    { counting: [prometheus], logs: [log] },
+    { instanceId: 'i', includeProcess: true, now, outcomeWindowMs: 60_000, ...options },
+  );
   const clients = new ClientTable(100);
   clients.subscribe({ added: ({ client }) => prometheus.clientDiscovered(client) });
   for (const listener of pipeline.clientListeners) clients.subscribe(listener);

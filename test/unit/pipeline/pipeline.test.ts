@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ClientTable } from '../../../exporter/clients/client-table.js';
 import type { XeClient } from '../../../exporter/clients/client.js';
+import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
 import { Pipeline, type PipelineOptions } from '../../../exporter/pipeline/pipeline.js';
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
-import type { Sink } from '../../../exporter/sinks/sink.js';
+import type { Sink } from '../../../exporter/pipeline/sink.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
-import { EVENT, METRIC, OUTCOMES } from '../../../exporter/names.js';
+import { ATTRIBUTE, EVENT, METRIC, OUTCOMES } from '../../../exporter/names.js';
 import { encodeRemoval, encodeVmError } from '../../../exporter/wire/watch-notification.js';
 import { aBatch, rawRecord } from '../../helpers/batches.js';
 import { aClient, aWorkload } from '../../helpers/events.js';
@@ -13,11 +15,7 @@ import { parseExposition } from '../../helpers/exposition.js';
 
 const BDF = 'pci_bdf="0000:03:00.0"';
 
-function start(...more: Sink[]) {
-  return startWith({}, ...more);
-}
-
-function startWith(options: PipelineOptions, ...more: Sink[]) {
+function start(logs: readonly Sink<LogRecord>[] = [], options: Partial<PipelineOptions> = {}) {
   const metrics = new ExporterMetrics({
     sources: ['watch_queue'],
     sinks: ['prometheus'],
@@ -26,7 +24,11 @@ function startWith(options: PipelineOptions, ...more: Sink[]) {
     nodeVersion: '20',
     processMetrics: false,
   });
-  const pipeline = new Pipeline(metrics, [new PrometheusSink(metrics), ...more], options);
+  const pipeline = new Pipeline(
+    metrics,
+    { counting: [new PrometheusSink(metrics)], logs },
+    { instanceId: 'i', includeProcess: true, ...options },
+  );
   const read = async () => parseExposition(await metrics.registry.render('text'));
   return { metrics, pipeline, read };
 }
@@ -82,14 +84,14 @@ test('a read in the future, as from a recording, counts and does not throw', asy
 });
 
 test('a sink that throws is an error of that sink and nothing else', async () => {
-  const bad: Sink = {
+  const bad: Sink<LogRecord> = {
     name: 'stdout',
     accept() {
       throw new Error('broken');
     },
     close: () => Promise.reject(new Error('broken')),
   };
-  const { pipeline, read } = start(bad);
+  const { pipeline, read } = start([bad]);
   pipeline.handle(aBatch([encodeVmError(0, 1, -12)], owners));
   await pipeline.close(10);
   const series = await read();
@@ -108,27 +110,32 @@ test('what comes after the close is dropped and counted', async () => {
 
 test('every rebind OOM has one outcome in the end, and the sinks hear of it after the error', async () => {
   const heard: string[] = [];
-  const log: Sink = {
+  const log: Sink<LogRecord> = {
     name: 'stdout',
-    accept: ({ definition, sequence, outcome }) => void heard.push(`${sequence} ${outcome ?? definition.name}`),
+    accept: ({ eventName, attributes }) =>
+      void heard.push(
+        `${String(attributes[ATTRIBUTE.eventId])} ${String(attributes[ATTRIBUTE.eventOutcome] ?? eventName)}`,
+      ),
     close: async () => undefined,
   };
-  const { pipeline, read } = startWith({ outcomeWindowMs: 60_000 }, log);
+  const { pipeline, read } = start([log], { outcomeWindowMs: 60_000 });
   const [open, gone, silent] = [1, 2, 3].map((drmClientId) => aClient({ drmClientId }));
-  for (const client of [open!, gone!, silent!]) pipeline.outcomes?.added({ client, removalMayBeLost: false });
+  const clients = new ClientTable(10);
+  for (const listener of pipeline.clientListeners) clients.subscribe(listener);
+  const entries = [open!, gone!, silent!].map((client) => clients.add(client, [])!);
   pipeline.handle(
     aBatch(
       [0, 0, 1, 2, 7].map((watchId) => encodeVmError(watchId, 1, watchId === 2 ? -62 : -12)),
       [open, gone, silent],
     ),
   );
-  pipeline.outcomes?.removed({ client: gone! });
+  clients.remove(entries[1]!);
   await pipeline.close(10);
   const error = EVENT.vmRebindError;
   assert.deepEqual(heard, [
-    ...[`1 ${error}`, `2 ${error}`, '1 repeated', `3 ${error}`, `4 ${error}`, `5 ${error}`, '5 unknown'],
-    '3 exited',
-    '2 unknown',
+    ...[`i-1 ${error}`, `i-2 ${error}`, 'i-1 repeated', `i-3 ${error}`, `i-4 ${error}`, `i-5 ${error}`, 'i-5 unknown'],
+    'i-3 exited',
+    'i-2 unknown',
   ]);
   const series = await read();
   const outcomes = OUTCOMES.map((value) => series.get(`${METRIC.vmRebindOomOutcomes}{${BDF},outcome="${value}"}`));
@@ -140,6 +147,10 @@ test('every rebind OOM has one outcome in the end, and the sinks hear of it afte
   );
 });
 
-test('without an outcome window nobody says what became of a client', () => {
-  assert.equal(start().pipeline.outcomes, undefined);
+test('without an outcome window nothing is said about what became of a client', async () => {
+  const { pipeline, read } = start();
+  pipeline.handle(aBatch([encodeVmError(0, 1, -12)], owners));
+  await pipeline.close(10);
+  const series = await read();
+  for (const value of OUTCOMES) assert.equal(series.get(`${METRIC.vmRebindOomOutcomes}{${BDF},outcome="${value}"}`), 0);
 });

@@ -6,7 +6,7 @@ import { ClientTable } from '../../../exporter/clients/client-table.js';
 import { eventOf, type DeviceEvent } from '../../../exporter/events/device-event.js';
 import { jobTimeout } from '../../../exporter/events/definitions/job-timeout.js';
 import { vmRebindError } from '../../../exporter/events/definitions/vm-rebind-error.js';
-import { VictimInference } from '../../../exporter/pipeline/incidents/victim-inference.js';
+import { VictimInference } from '../../../exporter/pipeline/identify/victim-inference.js';
 import { ATTRIBUTE } from '../../../exporter/names.js';
 import { aClient, aDevice } from '../../helpers/events.js';
 import { manualClock } from '../../helpers/manual-clock.js';

@@ -4,10 +4,9 @@ import { test, type TestContext } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { context, createContextKey, metrics, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { watchRemoved } from '../../../exporter/events/definitions/watch-removed.js';
 import type { OtlpOptions } from '../../../exporter/sinks/otlp/settings.js';
 import { startCollector, type Behaviour, type Collector } from '../../helpers/collector.js';
-import { anEvent } from '../../helpers/events.js';
+import { anEvent, recordOf } from '../../helpers/events.js';
 import { startGrpcCollector } from '../../helpers/grpc-collector.js';
 import { openOtelSink, type OpenedSink } from '../../helpers/otel-sink.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
@@ -27,7 +26,7 @@ async function sinkOf(t: TestContext, options: OtlpOptions, env: Env = {}): Prom
 }
 
 function emit({ sink }: OpenedSink, count: number): (string | undefined)[] {
-  return Array.from({ length: count }, (_, index) => sink.accept(anEvent({ sequence: index + 1 })));
+  return Array.from({ length: count }, (_, index) => sink.accept(recordOf(anEvent({ sequence: index + 1 }))));
 }
 
 const settled = ({ counts }: OpenedSink, records: number) =>
@@ -71,7 +70,7 @@ test('a record arrives whole, and no severity text with it', async (t) => {
 test('a record that stands for suppressed ones says for how many', async (t) => {
   const collector = await collectorOf(t);
   const opened = await sinkOf(t, { endpoint: collector.url });
-  opened.sink.accept(anEvent(), 41);
+  opened.sink.accept(recordOf(anEvent(), 41));
   await settled(opened, 1);
   assert.equal(collector.requests[0]?.records[0]?.attributes['xe.event.suppressed_count'], 41);
 });
@@ -185,13 +184,13 @@ for (const kind of ['hang', 'drip', 'reset'] as const) {
     await waitFor(() => collector.requests.length > 0, { what: 'the first request' });
     const closing = opened.sink.close(150);
     assert.equal(opened.sink.close(60_000), closing);
-    assert.equal(opened.sink.accept(anEvent()), 'closed');
+    assert.equal(opened.sink.accept(recordOf(anEvent())), 'closed');
     await inTime(closing, 'the sink');
     assert.deepEqual(
       { ...opened.counts, peak: 0 },
       { exported: 0, failed: 1000, dropped: 1, length: 0, capacity: 2048, peak: 0 },
     );
-    assert.equal(opened.sink.accept(anEvent()), 'closed');
+    assert.equal(opened.sink.accept(recordOf(anEvent())), 'closed');
     assert.equal(opened.counts.dropped, 2);
     assert.equal(opened.lines.filter(({ message }) => message.includes('not delivered')).length, 1);
   });
@@ -347,20 +346,6 @@ test('OTEL_SDK_DISABLED leaves nothing half open', async () => {
     openOtelSink({ endpoint: 'http://localhost:1' }, { OTEL_SDK_DISABLED: 'true' }),
     /OTEL_SDK_DISABLED/,
   );
-});
-
-test('bookkeeping events are no records, and an event that cannot be written is counted', async (t) => {
-  const collector = await collectorOf(t);
-  const opened = await sinkOf(t, { endpoint: collector.url });
-  assert.equal(opened.sink.accept(anEvent({ definition: watchRemoved })), undefined);
-  assert.equal(opened.counts.peak, 0);
-  const { definition } = anEvent();
-  const body = (): string => {
-    throw new Error('no words');
-  };
-  assert.equal(opened.sink.accept(anEvent({ definition: { ...definition, body } })), 'error');
-  assert.equal(opened.counts.failed, 1);
-  assert.equal(opened.counts.length, 0);
 });
 
 test('the SDK is not loaded before OTLP is on', () => {

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { watchRemoved } from '../../../exporter/events/definitions/watch-removed.js';
 import { StdoutSink } from '../../../exporter/sinks/stdout.js';
-import { aClient, anEvent } from '../../helpers/events.js';
+import { aClient, anEvent, recordOf } from '../../helpers/events.js';
 import { inTime } from '../../helpers/wait-for.js';
-
-const options = { instanceId: 'node-a-42', includeProcess: true };
 
 /** A stream that takes nothing until `release()`. */
 function stalled(): { stream: Writable; taken: () => string; release: () => void } {
@@ -30,11 +27,11 @@ function stalled(): { stream: Writable; taken: () => string; release: () => void
 
 test('an event is one line of JSON with nanoseconds and dotted attribute names', () => {
   const stream = new PassThrough();
-  const sink = new StdoutSink(stream, options);
+  const sink = new StdoutSink(stream);
   const client = aClient({ process: { executable: 'two\nlines "quoted"' } });
 
-  assert.equal(sink.accept(anEvent({ client })), undefined);
-  assert.equal(sink.accept(anEvent({ realtimeNs: 1_769_860_800_000_000_001n })), undefined);
+  assert.equal(sink.accept(recordOf(anEvent({ client }))), undefined);
+  assert.equal(sink.accept(recordOf(anEvent({ realtimeNs: 1_769_860_800_000_000_001n }))), undefined);
 
   const lines = String(stream.read()).trimEnd().split('\n');
   assert.equal(lines.length, 2);
@@ -49,47 +46,41 @@ test('an event is one line of JSON with nanoseconds and dotted attribute names',
   assert.equal(attributes['xe.vm.errno'], -12);
 });
 
-test('bookkeeping events are no lines', () => {
-  const stream = new PassThrough();
-  assert.equal(new StdoutSink(stream, options).accept(anEvent({ definition: watchRemoved })), undefined);
-  assert.equal(stream.read(), null);
-});
-
 test('a reader that does not read costs lines, not memory', () => {
   const { stream, release, taken } = stalled();
-  const sink = new StdoutSink(stream, options, 10_000);
-  const answers = Array.from({ length: 1000 }, (_, index) => sink.accept(anEvent({ sequence: index + 1 })));
+  const sink = new StdoutSink(stream, 10_000);
+  const answers = Array.from({ length: 1000 }, (_, index) => sink.accept(recordOf(anEvent({ sequence: index + 1 }))));
 
   assert.ok(stream.writableLength < 12_000, `backlog ${stream.writableLength}`);
   assert.equal(answers.at(-1), 'queue_full');
   release();
   const delivered = taken().trimEnd().split('\n').length;
   assert.equal(delivered + answers.filter((answer) => answer === 'queue_full').length, 1000);
-  assert.equal(sink.accept(anEvent()), undefined, 'takes events again');
+  assert.equal(sink.accept(recordOf(anEvent())), undefined, 'takes events again');
 });
 
 test('a reader that goes away (EPIPE) is no crash', async () => {
   const stream = new Writable({
     write: (_chunk, _encoding, done) => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
   });
-  const sink = new StdoutSink(stream, options);
-  assert.equal(sink.accept(anEvent()), undefined);
+  const sink = new StdoutSink(stream);
+  assert.equal(sink.accept(recordOf(anEvent())), undefined);
   await new Promise((resolve) => stream.once('close', resolve));
-  assert.equal(sink.accept(anEvent()), 'closed');
+  assert.equal(sink.accept(recordOf(anEvent())), 'closed');
   await sink.close(10);
 });
 
 test('close waits for the reader, but not for ever, and only once', async () => {
   const stuck = stalled();
-  const sink = new StdoutSink(stuck.stream, options);
-  sink.accept(anEvent());
+  const sink = new StdoutSink(stuck.stream);
+  sink.accept(recordOf(anEvent()));
   await inTime(sink.close(20), 'the sink');
   assert.equal(sink.close(20), sink.close(20));
-  assert.equal(sink.accept(anEvent()), 'closed');
+  assert.equal(sink.accept(recordOf(anEvent())), 'closed');
 
   const slow = stalled();
-  const patient = new StdoutSink(slow.stream, options);
-  patient.accept(anEvent());
+  const patient = new StdoutSink(slow.stream);
+  patient.accept(recordOf(anEvent()));
   const closing = patient.close(60_000);
   slow.release();
   await closing;

@@ -4,7 +4,6 @@ import { deviceWedged } from '../../../exporter/events/definitions/device-wedged
 import type { DeviceEvent } from '../../../exporter/events/device-event.js';
 import { eventsLost } from '../../../exporter/events/definitions/events-lost.js';
 import { vmRebindOutcome } from '../../../exporter/events/definitions/vm-rebind-outcome.js';
-import { watchRemoved } from '../../../exporter/events/definitions/watch-removed.js';
 import { TerminalSink, type EventFilter } from '../../../exporter/sinks/terminal.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
 
@@ -63,10 +62,9 @@ test('an outcome is named', () => {
   assert.equal(line, '12:00:00.123  0000:03:00.0  ENOMEM  vm 5  exited  pid 4711 (python3)  client 7\n');
 });
 
-test('a loss is shown as such; bookkeeping is not shown', () => {
+test('a loss is shown as such', () => {
   const { show, shown } = start();
   assert.match(show(LOSS), /^12:00:00\.123 {2}LOST {2}The kernel discarded/);
-  assert.equal(show({ definition: watchRemoved, client: undefined }), '');
   assert.equal(shown(), 1);
 });
 

@@ -14,7 +14,7 @@ import {
 } from '../../../exporter/http/server.js';
 import { WebGuard } from '../../../exporter/web-config/guard.js';
 import { StreamSink } from '../../../exporter/sinks/stream/sink.js';
-import { anEvent } from '../../helpers/events.js';
+import { anEvent, recordOf } from '../../helpers/events.js';
 import { aNodeStatus } from '../../helpers/node-status.js';
 import { StreamReader } from '../../helpers/stream.js';
 import { aHash, get, pem, WebConfigFolder } from '../../helpers/web-config.js';
@@ -383,7 +383,7 @@ describe('a reload', () => {
   describe('ends open event streams', () => {
     /** A server that streams events, and one that follows them as user a. */
     async function following(t: TestContext, text: string, heartbeatMs = 60_000) {
-      const feed = new StreamSink({ instanceId: 'x', includeProcess: true, ringSize: 8 });
+      const feed = new StreamSink({ ringSize: 8 });
       let open = 0;
       const accounting = { subscribers: (count: number) => void (open = count), dropped() {}, missed() {} };
       const started = await start(t, text, { events: { feed, limits: { subscribers: 4, heartbeatMs }, accounting } });
@@ -401,11 +401,11 @@ describe('a reload', () => {
     it('when users change, before the next event goes out; who is still one goes on where it was', async (t) => {
       const { folder, feed, follow, later, open } = await following(t, `${users('a')}`);
       const reader = await follow();
-      feed.accept(anEvent());
+      feed.accept(recordOf(anEvent()));
       await reader.until(({ events }) => events.length === 1, 'the first event');
       folder.write(users('a').replace('}', `, b: ${aHash('2')}}`));
       later();
-      feed.accept(anEvent({ sequence: 2 }));
+      feed.accept(recordOf(anEvent({ sequence: 2 })));
       await reader.until(({ body }) => goodbye.test(body), 'the end of the stream');
       assert.equal(reader.events.length, 1);
       assert.equal(open(), 0);
@@ -413,7 +413,7 @@ describe('a reload', () => {
       await back.until(({ events }) => events.length === 1, 'the event that was held back');
       folder.write(users('b'));
       later();
-      feed.accept(anEvent({ sequence: 3 }));
+      feed.accept(recordOf(anEvent({ sequence: 3 })));
       await back.until(({ body }) => goodbye.test(body), 'the end of the stream');
       assert.equal((await follow({ 'last-event-id': back.lastId })).status, 401);
     });
@@ -437,12 +437,12 @@ describe('a reload', () => {
       await waitFor(open, { what: 'the stream' });
       folder.write(`${TLS}}\nhttp_server_config: {headers: {X-Frame-Options: deny}}`);
       later();
-      feed.accept(anEvent());
+      feed.accept(recordOf(anEvent()));
       await waitFor(() => said.includes('event: xe.vm.rebind_error'), { what: 'an event' });
       folder.copy('renewed.pem', 'server.pem');
       folder.copy('renewed.key', 'server.key');
       later();
-      feed.accept(anEvent());
+      feed.accept(recordOf(anEvent()));
       await waitFor(() => said.includes('users or certificates have changed'), { what: 'the end of the stream' });
       assert.equal(said.match(/event: xe/g)?.length, 1);
     });

@@ -1,8 +1,6 @@
-import type { DeviceEvent, EventDefinition } from '../events/device-event.js';
-import type { DropReason, SinkName } from '../names.js';
-import type { LogSink, Sink } from './sink.js';
+import type { DeviceEvent, EventDefinition } from '../../events/device-event.js';
 
-/** Pairs of client and event name that are told apart; the least recently heard of leave first. */
+/** Pairs of client and event name with a rate of their own; the least recently seen are forgotten first. */
 const MAX_BUCKETS = 4096;
 
 export interface RateLimitOptions {
@@ -24,71 +22,68 @@ interface Bucket {
 /** drm-client-id; PCI address for an event of a device, empty for one of neither. */
 type OwnerKey = number | string;
 
-/** The buckets of one owner, one for each event name heard of it. */
+/** The buckets of one owner, one for each event name seen of it. */
 interface Owner {
   readonly key: OwnerKey;
   readonly buckets: Bucket[];
 }
 
+/** Delivers a log event that also stands for `suppressed` earlier ones. @returns false when nobody took it */
+export type Deliver = (event: DeviceEvent, suppressed: number) => boolean;
+
 /**
- * Holds a log sink to a rate for each (client, event name). What it suppresses is dropped as `rate_limited`, and the next
- * record that passes says how many were. The last word on a client (see {@link EventDefinition.isFinal}) always passes and
- * takes all that is unreported of that client with it. When a client is forgotten, the next record of the same name
- * takes its number over, whoever that is of: 1 + suppressed, summed over the records, is the number of events.
- * JavaScript thread only.
+ * Limits log events to a rate per (client, event name). The next event that passes says how many were suppressed before
+ * it. The last word on a client (see {@link EventDefinition.isFinal}) always passes and takes everything unreported of
+ * that client with it. When a client is forgotten, the next event of the same name takes over its number, whoever it
+ * belongs to: 1 + suppressed, summed over the delivered events, is the number of events.
  */
-export class RateLimitedSink implements Sink {
-  readonly name: SinkName;
-  readonly #sink: LogSink;
+export class LogRateLimit {
+  readonly #deliver: Deliver;
   readonly #intervalMs: number;
   readonly #burstMs: number;
   readonly #maxBuckets: number;
   readonly #now: () => number;
-  /** The least recently heard of first. */
+  /** The least recently seen first. */
   readonly #owners = new Map<OwnerKey, Owner>();
   readonly #forgotten = new Map<EventDefinition, number>();
   #newest: Owner | undefined;
   #buckets = 0;
 
-  constructor(sink: LogSink, options: RateLimitOptions) {
-    this.name = sink.name;
-    this.#sink = sink;
+  constructor(deliver: Deliver, options: RateLimitOptions) {
+    this.#deliver = deliver;
     this.#intervalMs = 60_000 / options.perMinute;
     this.#burstMs = 60_000 - this.#intervalMs;
     this.#maxBuckets = options.maxBuckets ?? MAX_BUCKETS;
     this.#now = options.now ?? (() => performance.now());
   }
 
-  accept(event: DeviceEvent): DropReason | undefined {
+  /** @returns false when the event was suppressed */
+  pass(event: DeviceEvent): boolean {
     const { definition } = event;
-    if (!definition.logged) return this.#sink.accept(event);
-    if (definition.isFinal(event)) return this.#pass(event, this.#owners.get(keyOf(event))?.buckets ?? []);
-    const owner = this.#ownerOf(keyOf(event));
-    const bucket = this.#bucketOf(owner, definition);
+    if (definition.isFinal(event)) {
+      this.#report(event, this.#owners.get(keyOf(event))?.buckets ?? []);
+      return true;
+    }
+    const bucket = this.#bucketOf(this.#ownerOf(keyOf(event)), definition);
     const now = this.#now();
     if (bucket.fullAt - now > this.#burstMs) {
       bucket.suppressed++;
-      return 'rate_limited';
+      return false;
     }
-    const refused = this.#pass(event, [bucket]);
-    // What the sink did not take costs nothing of the rate.
-    if (refused === undefined) bucket.fullAt = Math.max(now, bucket.fullAt) + this.#intervalMs;
-    return refused;
+    // What nobody took costs nothing of the rate.
+    if (this.#report(event, [bucket])) bucket.fullAt = Math.max(now, bucket.fullAt) + this.#intervalMs;
+    return true;
   }
 
-  close(deadlineMs: number): Promise<void> {
-    return this.#sink.close(deadlineMs);
-  }
-
-  /** Hands the event on with what is unreported in these buckets, which stays there when the sink refuses. */
-  #pass(event: DeviceEvent, buckets: readonly Bucket[]): DropReason | undefined {
+  /** Delivers the event with what is unreported in these buckets, which stays there when nobody takes it. */
+  #report(event: DeviceEvent, buckets: readonly Bucket[]): boolean {
     let suppressed = this.#forgotten.get(event.definition) ?? 0;
     for (const bucket of buckets) suppressed += bucket.suppressed;
-    const refused = this.#sink.accept(event, suppressed);
-    if (refused !== undefined || suppressed === 0) return refused;
+    if (!this.#deliver(event, suppressed)) return false;
+    if (suppressed === 0) return true;
     this.#forgotten.delete(event.definition);
     for (const bucket of buckets) bucket.suppressed = 0;
-    return undefined;
+    return true;
   }
 
   #ownerOf(key: OwnerKey): Owner {

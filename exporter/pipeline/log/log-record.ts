@@ -1,8 +1,8 @@
-import type { XeClient } from '../clients/client.js';
-import type { AttributeValue, DeviceEvent, Severity } from '../events/device-event.js';
-import { memoryAttributes } from '../events/text/memory-attributes.js';
-import { INTEL_VENDOR_ID, type XeDevice } from '../host/device.js';
-import { ATTRIBUTE } from '../names.js';
+import type { XeClient } from '../../clients/client.js';
+import type { AttributeValue, DeviceEvent, Severity } from '../../events/device-event.js';
+import { memoryAttributes } from '../../events/text/memory-attributes.js';
+import { INTEL_VENDOR_ID, type XeDevice } from '../../host/device.js';
+import { ATTRIBUTE } from '../../names.js';
 
 /** One event as a log record of the OpenTelemetry data model. Severity text is left out: the number says it all. */
 export interface LogRecord {

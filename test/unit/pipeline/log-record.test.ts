@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventsLost } from '../../../exporter/events/definitions/events-lost.js';
-import { toLogRecord } from '../../../exporter/sinks/log-record.js';
+import { toLogRecord } from '../../../exporter/pipeline/log/log-record.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
 
 const options = { instanceId: 'node-a-42', includeProcess: true };

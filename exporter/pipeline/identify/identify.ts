@@ -1,0 +1,30 @@
+import type { DeviceEvent } from '../../events/device-event.js';
+import { namedClient } from './named-process.js';
+import type { PresentClients } from './present-clients.js';
+import type { VictimInference } from './victim-inference.js';
+
+export interface IdentifyOptions {
+  readonly clients: PresentClients;
+  readonly inference: VictimInference;
+  readonly next: (event: DeviceEvent) => void;
+}
+
+/**
+ * Whose event it is, where a kernel log line names a process. A watch queue record has its client already: the source
+ * knows which watch id belongs to whom.
+ */
+export class Identify {
+  readonly #options: IdentifyOptions;
+
+  constructor(options: IdentifyOptions) {
+    this.#options = options;
+  }
+
+  readonly accept = (event: DeviceEvent): void => {
+    const { clients, inference, next } = this.#options;
+    if (event.source !== 'kmsg') return next(event);
+    inference.observe(event);
+    const client = event.definition.ofClient ? namedClient(event, clients) : undefined;
+    next(client === undefined ? event : { ...event, client });
+  };
+}
