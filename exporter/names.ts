@@ -269,7 +269,7 @@ export const ATTRIBUTE = {
   hardwareErrorSeverity: 'xe.hardware_error.severity',
   devcoredumpPath: 'xe.devcoredump.path',
   devcoredumpReason: 'xe.devcoredump.reason',
-  kernelLogError: 'xe.kernel_log.error',
+  pageFaultError: 'xe.page_fault.error',
   kernelLogMessage: 'xe.kernel_log.message',
   kernelLogSequence: 'xe.kernel_log.sequence',
   sourceState: 'xe.exporter.source_state',

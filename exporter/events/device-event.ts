@@ -14,6 +14,8 @@ export type AttributeValue = string | number | boolean;
 export interface DeviceEvent {
   readonly definition: EventDefinition;
   readonly source: SourceName;
+  /** True for a report that does not say which client it was, though a fuller report by another source may: a kernel log line. */
+  readonly bare: boolean;
   /** Counts the events of this process from 1, an outcome has that of the event it follows; with the exporter's instance id it makes `xe.event.id`. */
   readonly sequence: number;
   /** CLOCK_REALTIME and CLOCK_MONOTONIC when the record was read, nanoseconds: the record itself carries no time. */
@@ -22,9 +24,12 @@ export interface DeviceEvent {
   /** The client whose file it was; undefined for events that belong to no client, or when the watch id is not ours any more. */
   readonly client: XeClient | undefined;
   readonly device: XeDevice | undefined;
-  /** Event-specific numbers; the definition says what they are. xe.vm.rebind_error: vm id and negative errno. */
-  readonly subject: number;
-  readonly code: number;
+  /** The VM of the client that failed, from 1; 0 where the source does not name it, or when the event is not about a VM. */
+  readonly vmId: number;
+  /** The kernel's error code, a negative errno; 0 for an event without one. */
+  readonly errorCode: number;
+  /** How many messages are missing at least, for a notice that messages were lost; 0 where the kernel gives no number. */
+  readonly lostMessages: number;
   /** What became of the client; undefined unless the event says that. */
   readonly outcome: Outcome | undefined;
   /** What a kernel log line or uevent says in words, as attributes of the log event; undefined for records of the watch queue. */
@@ -33,15 +38,16 @@ export interface DeviceEvent {
   readonly inferred: InferredVictim | undefined;
   /** Who held the memory of the device; undefined when it was not or could not be read. */
   readonly memory: MemorySnapshot | undefined;
-  /** What of the incident this is; nearly always all of it. */
-  readonly part: IncidentPart;
+  /** Whether this is the whole incident, which is nearly always so, or its first or second half. */
+  readonly phase: IncidentPhase;
 }
 
 /**
- * An incident is told `whole`, or in two parts: `count` moves the counters of the device at once and is not logged; `victim` follows it
- * within a bounded time with the same sequence and what is known by then, moves the counters of the client, and is logged.
+ * An incident is published `whole`, or in two halves when its report is bare: `opened` moves the counters of the device at once and is
+ * not logged; `concluded` follows within a bounded time, with the same sequence and whatever is known by then. It moves the counters
+ * of the client and is logged.
  */
-export type IncidentPart = 'whole' | 'count' | 'victim';
+export type IncidentPhase = 'whole' | 'opened' | 'concluded';
 
 export type EventDetails = Readonly<Record<string, AttributeValue>>;
 
@@ -65,18 +71,20 @@ export function eventOf(
   return {
     definition: given.definition,
     source: given.source,
+    bare: given.bare ?? false,
     sequence: given.sequence,
     realtimeNs: given.realtimeNs,
     monotonicNs: given.monotonicNs,
     client: given.client,
     device: given.device,
-    subject: given.subject ?? 0,
-    code: given.code ?? 0,
+    vmId: given.vmId ?? 0,
+    errorCode: given.errorCode ?? 0,
+    lostMessages: given.lostMessages ?? 0,
     outcome: given.outcome,
     details: given.details,
     inferred: given.inferred,
     memory: given.memory,
-    part: given.part ?? 'whole',
+    phase: given.phase ?? 'whole',
   };
 }
 
@@ -87,15 +95,14 @@ export interface WireKey {
   readonly subtype: number;
   /** Shortest valid record in bytes, header included; longer ones are accepted (later revisions append fields). */
   readonly minLength: number;
-  /** Byte offset of `subject` (u32) and `code` (s32), both little endian as the host; undefined = 0. */
-  readonly subjectOffset?: number;
-  readonly codeOffset?: number;
+  /** Byte offsets of the vm_id (u32) and the error_code (s32), both little endian as the host; undefined = 0. */
+  readonly vmIdOffset?: number;
+  readonly errorCodeOffset?: number;
 }
 
 /** What a message of the kernel says of an event beyond its device. */
 export interface MessageFacts {
-  readonly subject?: number;
-  readonly code?: number;
+  readonly errorCode?: number;
   readonly details?: EventDetails;
 }
 

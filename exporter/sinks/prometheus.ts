@@ -86,13 +86,13 @@ export class PrometheusSink implements Sink<DeviceEvent> {
   }
 
   #countRebindError(event: DeviceEvent): DropReason | undefined {
-    const { client, code, part } = event;
+    const { client, errorCode, phase } = event;
     const device = event.device ?? client?.device;
     if (device === undefined) return 'unknown_device';
     const series = this.#seriesOf(device);
-    const index = labelIndex(code);
-    if (part !== 'count') (client === undefined ? series.unattributed : this.#countersOf(client))[index]?.inc();
-    if (part === 'victim') return undefined;
+    const index = labelIndex(errorCode);
+    if (phase !== 'opened') (client === undefined ? series.unattributed : this.#countersOf(client))[index]?.inc();
+    if (phase === 'concluded') return undefined;
     series.errors[index]?.inc();
     const seconds = this.#toSeconds(event.realtimeNs);
     // The clock of the node can be set back; the newest error stays the newest.
@@ -108,8 +108,8 @@ export class PrometheusSink implements Sink<DeviceEvent> {
   }
 
   #countOfDevice(event: DeviceEvent): DropReason | undefined {
-    const { definition, device, client, part } = event;
-    if (part === 'victim') return undefined;
+    const { definition, device, client, phase } = event;
+    if (phase === 'concluded') return undefined;
     const pciBdf = (device ?? client?.device)?.pciBdf;
     if (pciBdf === undefined || definition.metric === undefined) return 'unknown_device';
     const { counters } = this.#metrics.devices;

@@ -48,12 +48,12 @@ export class TerminalSink implements Sink<DeviceEvent> {
 }
 
 /** Whether an event is to be shown. */
-export function passes({ definition, device, client, inferred, code }: DeviceEvent, filter: EventFilter): boolean {
+export function passes({ definition, device, client, inferred, errorCode }: DeviceEvent, filter: EventFilter): boolean {
   if (definition.counts === 'loss') return true;
   return (
     matches(filter.devices, device?.pciBdf) &&
     matches(filter.pids, (client ?? inferred?.client)?.process.pid) &&
-    matches(filter.errnos, Math.abs(code))
+    matches(filter.errnos, Math.abs(errorCode))
   );
 }
 
@@ -76,14 +76,14 @@ export function readableLine(event: DeviceEvent): string {
 }
 
 function vmColumns(event: DeviceEvent): (string | undefined | false)[] {
-  const { code, subject, outcome, inferred } = event;
+  const { errorCode, vmId, outcome, inferred } = event;
   const client = event.client ?? inferred?.client;
   const workload = client?.workload;
   const certainty = event.client ? '' : 'probably ';
   return [
-    errnoName(code).padEnd(6),
+    errnoName(errorCode).padEnd(6),
     // The kernel log does not name it.
-    subject !== 0 && `vm ${subject}`,
+    vmId !== 0 && `vm ${vmId}`,
     outcome,
     client ? `${certainty}pid ${client.process.pid} (${printable(client.process.executable)})` : 'unknown process',
     client && `client ${client.drmClientId}`,

@@ -89,7 +89,7 @@ test('any bytes decode as the reference says, and every record ends in one numbe
       });
       decoder.decode(aBatch(bytes, owners), (event) => {
         const name = NAMES[event.definition.name];
-        seen.push(name ?? `vm ${event.subject} ${event.code >>> 0} of ${event.client?.drmClientId}`);
+        seen.push(name ?? `vm ${event.vmId} ${event.errorCode >>> 0} of ${event.client?.drmClientId}`);
       });
       const expected = reference(bytes);
       assert.deepEqual(seen, expected.known);

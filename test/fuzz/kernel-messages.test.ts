@@ -35,14 +35,14 @@ function decode(batch: StampedBatch): DeviceEvent[] {
 function assertBounded(events: readonly DeviceEvent[]): void {
   assert.ok(events.length <= 1, 'never more than one event a message');
   for (const event of events) {
-    const { definition, code, details = {} } = event;
+    const { definition, errorCode, details = {} } = event;
     assert.ok(Object.keys(details).length <= 10);
     for (const [name, value] of Object.entries({ ...details, ...definition.attributes(event) })) {
       assert.ok(NAMES.includes(name), name);
       if (typeof value === 'string') assert.ok(value.length <= 1024, `${name} has ${value.length} characters`);
       else assert.ok(Number.isSafeInteger(value), `${name} is ${value}`);
     }
-    assert.ok(Number.isSafeInteger(code) && Math.abs(code) <= 9999);
+    assert.ok(Number.isSafeInteger(errorCode) && Math.abs(errorCode) <= 9999);
     assert.ok([9, 13, 17, 21].includes(definition.severity(event)));
     assert.match(definition.body(anEvent(event)), /^[^\n]{1,400}\.$/);
     for (const label of definition.metricLabels?.(event) ?? []) assert.match(label, /^[a-z]{1,16}$/);

@@ -60,18 +60,20 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
   return {
     definition: vmRebindError,
     source: 'watch_queue',
+    bare: false,
     sequence: 1,
     realtimeNs: 1_769_860_800_123_456_789n,
     monotonicNs: 5_000_000_000n,
     client,
     device: client?.device,
-    subject: 5,
-    code: -12,
+    vmId: 5,
+    errorCode: -12,
+    lostMessages: 0,
     outcome: undefined,
     details: undefined,
     inferred: undefined,
     memory: undefined,
-    part: 'whole',
+    phase: 'whole',
     ...given,
   };
 }

@@ -10,9 +10,9 @@ const LOST: Readonly<Record<SourceName, (count: number) => string>> = {
   uevent: (count) => `discarded ${count} or more uevents because the socket was full`,
 };
 
-/** How many messages are missing at the least: `subject`, or one where the kernel gives no number. */
-export function lostMessages({ subject }: DeviceEvent): number {
-  return Math.max(1, subject);
+/** How many messages are missing at least: one where the kernel gives no number. */
+export function lostMessages(event: DeviceEvent): number {
+  return Math.max(1, event.lostMessages);
 }
 
 /**

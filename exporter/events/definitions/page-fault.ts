@@ -13,7 +13,7 @@ export const pageFault = define({
   summary: 'a GPU page fault could not be served',
   kernelLog: {
     patterns: [/^Fault response: Unsuccessful(?: (?<error>-(?:E[A-Z\d]{1,15}|\d{1,4}))$| |$)/],
-    read: ({ error }) => (error === undefined ? {} : { details: { [ATTRIBUTE.kernelLogError]: errnoNameOf(error) } }),
+    read: ({ error }) => (error === undefined ? {} : { details: { [ATTRIBUTE.pageFaultError]: errnoNameOf(error) } }),
   },
   counts: 'device',
   metric: METRIC.pageFaultsUnserviced,

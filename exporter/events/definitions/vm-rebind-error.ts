@@ -3,7 +3,7 @@ import { HEADER_BYTES, VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../../wire/w
 import type { DeviceEvent, EventDefinition } from '../device-event.js';
 import { errnoName, rebindErrorClass, type RebindErrorClass } from '../../wire/errno.js';
 import { memoryClause } from '../text/memory-attributes.js';
-import { lostVm, vmId } from '../text/victim.js';
+import { lostVm, vmIdAttribute } from '../text/victim.js';
 
 const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
   memory: 'the GPU ran out of memory; run fewer jobs on it or give each less memory, then restart this one',
@@ -25,12 +25,12 @@ export const vmRebindError: EventDefinition = {
     type: WATCH_TYPE.DRM_XE_NOTIFY,
     subtype: XE_SUBTYPE.VM_ERR,
     minLength: VM_ERR_BYTES,
-    subjectOffset: HEADER_BYTES,
-    codeOffset: HEADER_BYTES + 4,
+    vmIdOffset: HEADER_BYTES,
+    errorCodeOffset: HEADER_BYTES + 4,
   },
   kernelLog: {
-    patterns: [/^VM worker error: (?<code>-[1-9]\d{0,3})$/],
-    read: ({ code }) => ({ code: Number(code) }),
+    patterns: [/^VM worker error: (?<errorCode>-[1-9]\d{0,3})$/],
+    read: ({ errorCode }) => ({ errorCode: Number(errorCode) }),
   },
   // For the victim: from the watch, or from what its clients do next.
   merging: { waitMs: 3_000, by: 'one_to_one' },
@@ -39,13 +39,13 @@ export const vmRebindError: EventDefinition = {
   counts: 'vm_rebind_error',
   severity: () => 17,
   isFinal: () => false,
-  errorType: (event) => errnoName(event.code),
-  body: (event) => `${lostVm(event)}: ${seen(event)}${ADVICE[rebindErrorClass(event.code)]}.`,
-  attributes: (event) => ({ ...vmId(event), [ATTRIBUTE.vmErrno]: event.code }),
+  errorType: (event) => errnoName(event.errorCode),
+  body: (event) => `${lostVm(event)}: ${seen(event)}${ADVICE[rebindErrorClass(event.errorCode)]}.`,
+  attributes: (event) => ({ ...vmIdAttribute(event), [ATTRIBUTE.vmErrno]: event.errorCode }),
 };
 
 /** How full the GPU was, for the errors that are about that. */
-function seen({ code, memory }: DeviceEvent): string {
-  const clause = memory && rebindErrorClass(code) === 'memory' ? memoryClause(memory) : '';
+function seen({ errorCode, memory }: DeviceEvent): string {
+  const clause = memory && rebindErrorClass(errorCode) === 'memory' ? memoryClause(memory) : '';
   return clause === '' ? '' : `${clause}; `;
 }

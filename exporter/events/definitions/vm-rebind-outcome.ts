@@ -1,6 +1,6 @@
 import { ATTRIBUTE, EVENT, type Outcome } from '../../names.js';
 import type { EventDefinition } from '../device-event.js';
-import { lostVm, vmId } from '../text/victim.js';
+import { lostVm, vmIdAttribute } from '../text/victim.js';
 
 /** Ends a sentence that begins with who lost which VM. */
 const FATE: Readonly<Record<Outcome, string>> = {
@@ -26,8 +26,8 @@ export const vmRebindOutcome: EventDefinition = {
   errorType: () => undefined,
   body: (event) => `${lostVm(event)} ${FATE[event.outcome ?? 'unknown']}.`,
   attributes: (event) => ({
-    ...vmId(event),
-    [ATTRIBUTE.vmErrno]: event.code,
+    ...vmIdAttribute(event),
+    [ATTRIBUTE.vmErrno]: event.errorCode,
     [ATTRIBUTE.eventOutcome]: event.outcome ?? 'unknown',
   }),
 };

@@ -6,19 +6,19 @@ import { errnoName } from '../../wire/errno.js';
 /** Beginning of a sentence about a VM error: who lost which VM where, and the error. */
 export function lostVm(event: DeviceEvent): string {
   const where = event.device ? ` on ${event.device.pciBdf}` : '';
-  const which = event.subject === 0 ? 'a GPU VM' : `GPU VM ${event.subject}`;
-  return `${victim(event)} lost ${which}${where} (${errnoName(event.code)})`;
+  const which = event.vmId === 0 ? 'a GPU VM' : `GPU VM ${event.vmId}`;
+  return `${victim(event)} lost ${which}${where} (${errnoName(event.errorCode)})`;
 }
 
 /** The VM as an attribute; absent where the source does not name it. The driver counts from 1 (xe_vm.c, Linux 7.2). */
-export function vmId({ subject }: DeviceEvent): EventDetails {
-  return subject === 0 ? {} : { [ATTRIBUTE.vmId]: subject };
+export function vmIdAttribute({ vmId }: DeviceEvent): EventDetails {
+  return vmId === 0 ? {} : { [ATTRIBUTE.vmId]: vmId };
 }
 
-function victim({ client, inferred, source }: DeviceEvent): string {
+function victim({ client, inferred, bare }: DeviceEvent): string {
   if (client) return capital(nameOf(client));
   if (inferred) return `Probably ${nameOf(inferred.client)}`;
-  return source === 'kmsg' ? 'An unknown process' : 'A process that is gone';
+  return bare ? 'An unknown process' : 'A process that is gone';
 }
 
 function nameOf({ workload, process }: XeClient): string {

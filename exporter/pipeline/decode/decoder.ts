@@ -42,6 +42,6 @@ export class Decoder {
   #lost({ source, messages, realtimeNs, monotonicNs }: LossBatch, deliver: (event: DeviceEvent) => void): void {
     this.#accounting.received(source, eventsLost.name, 1);
     const sequence = this.nextSequence();
-    deliver(eventOf({ definition: eventsLost, source, sequence, realtimeNs, monotonicNs, subject: messages }));
+    deliver(eventOf({ definition: eventsLost, source, sequence, realtimeNs, monotonicNs, lostMessages: messages }));
   }
 }

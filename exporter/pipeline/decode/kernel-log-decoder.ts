@@ -60,7 +60,7 @@ export class KernelLogDecoder {
     const facts = definition.kernelLog?.read?.(groups, line);
     const details = { ...placeOf(line), ...facts?.details };
     const happened = happenedAt(line, realtimeNs, monotonicNs);
-    return eventOf({ ...facts, definition, source, sequence: this.#next(), ...happened, device, details });
+    return eventOf({ ...facts, definition, source, bare: true, sequence: this.#next(), ...happened, device, details });
   }
 }
 

@@ -48,25 +48,27 @@ export class WatchDecoder {
       const entry = this.#byKey[type]?.[subtype];
       if (entry === undefined) return void unknown++;
       const { definition, wire } = entry;
-      const { minLength, subjectOffset, codeOffset } = wire;
+      const { minLength, vmIdOffset, errorCodeOffset } = wire;
       if (length < minLength) return void malformed++;
       entry.inBatch++;
       const client = definition.ofClient ? owners[watchId] : undefined;
       deliver({
         definition,
         source,
+        bare: false,
         sequence: this.#next(),
         realtimeNs,
         monotonicNs,
         client,
         device: client?.device,
-        subject: subjectOffset === undefined ? 0 : view.getUint32(offset + subjectOffset, true),
-        code: codeOffset === undefined ? 0 : view.getInt32(offset + codeOffset, true),
+        vmId: vmIdOffset === undefined ? 0 : view.getUint32(offset + vmIdOffset, true),
+        errorCode: errorCodeOffset === undefined ? 0 : view.getInt32(offset + errorCodeOffset, true),
+        lostMessages: 0,
         outcome: undefined,
         details: undefined,
         inferred: undefined,
         memory: undefined,
-        part: 'whole',
+        phase: 'whole',
       });
     });
     if (!whole) malformed++;

@@ -69,7 +69,7 @@ export class MemoryEnrichment {
 
   /** Passes a log event on with its snapshot. The counted part of an incident only begins the snapshot of the other. */
   readonly accept = (event: DeviceEvent): void => {
-    if (event.part === 'count') this.#begin(event);
+    if (event.phase === 'opened') this.#begin(event);
     else this.#pass(event);
   };
 
@@ -104,7 +104,7 @@ export class MemoryEnrichment {
   #read(event: DeviceEvent): Reading | undefined {
     const { snapshot, now } = this.#options;
     const device = deviceOf(event);
-    const wanted = event.definition.counts === 'vm_rebind_error' && isRebindOom(event.code);
+    const wanted = event.definition.counts === 'vm_rebind_error' && isRebindOom(event.errorCode);
     if (snapshot === undefined || device === undefined || !wanted || this.#closed) return undefined;
     const reading: Reading = { deadline: now() + this.#waitMs, done: false, memory: undefined };
     const settle = (memory: MemorySnapshot | undefined): void => {

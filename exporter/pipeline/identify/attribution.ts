@@ -16,7 +16,7 @@ export class Attribution {
 
   readonly accept = (event: DeviceEvent): void => {
     const { unattributed, next } = this.#options;
-    const reason = event.part === 'count' ? undefined : unattributedReason(event);
+    const reason = event.phase === 'opened' ? undefined : unattributedReason(event);
     if (reason !== undefined) unattributed(reason);
     next(event);
   };
@@ -24,10 +24,10 @@ export class Attribution {
 
 /** Why an event cannot be attributed to a container; undefined when it can, or when it belongs to no client. Never guesses. */
 export function unattributedReason(event: DeviceEvent): UnattributedReason | undefined {
-  const { definition, client, source, details } = event;
+  const { definition, client, bare, details } = event;
   if (!definition.ofClient) return undefined;
   if (client === undefined) {
-    return source === 'kmsg' && details?.[ATTRIBUTE.pid] === undefined ? 'no_pid' : 'client_gone';
+    return bare && details?.[ATTRIBUTE.pid] === undefined ? 'no_pid' : 'client_gone';
   }
   const { workload } = client;
   return workload === undefined || (workload.containerId === '' && workload.podUid === '') ? 'no_container' : undefined;

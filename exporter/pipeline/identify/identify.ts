@@ -22,7 +22,7 @@ export class Identify {
 
   readonly accept = (event: DeviceEvent): void => {
     const { clients, inference, next } = this.#options;
-    if (event.source !== 'kmsg') return next(event);
+    if (!event.bare) return next(event);
     inference.observe(event);
     const client = event.definition.ofClient ? namedClient(event, clients) : undefined;
     next(client === undefined ? event : { ...event, client });

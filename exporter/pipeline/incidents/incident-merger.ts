@@ -39,10 +39,10 @@ interface Waiting {
   readonly deadline: number;
 }
 
-/** The incidents of one definition and code on one device. */
+/** The incidents of one definition and error code on one device. */
 interface Kind {
   readonly definition: EventDefinition;
-  readonly code: number;
+  readonly errorCode: number;
   /** Reports whose counterpart has not come, of the kernel log and of the sources that say more. */
   readonly bare: ReportLedger;
   readonly full: ReportLedger;
@@ -55,8 +55,8 @@ interface Kind {
 
 /**
  * Makes one incident of the reports of several sources (see {@link Merging}): each is counted exactly once, in either order of its
- * reports, as long as they happened within the window and are read within it. A report of the kernel log is published as `count`
- * at once, and as `victim` when a fuller report has come or its wait is over. A fuller report that comes later still is merged and
+ * reports, as long as they happened within the window and are read within it. A report of the kernel log is published as `opened`
+ * at once, and as `concluded` when a fuller report has come or its wait is over. A fuller report that comes later still is merged and
  * adds nothing: the incident has been put down to nobody by then, and the counts by client have to add up to those of the
  * device. Where memory ends it counts twice rather than not at all. JavaScript thread only.
  */
@@ -95,9 +95,8 @@ export class IncidentMerger {
   };
 
   #merge(event: DeviceEvent): void {
-    const { source } = event;
+    const { source, bare } = event;
     const { merging } = event.definition;
-    const bare = source === 'kmsg';
     if (bare && this.#readBefore(event)) return this.#options.accounting.deduplicated(source);
     if (merging === undefined || this.#closed) return this.#options.next(event);
     const kind = this.#kindOf(event);
@@ -156,12 +155,12 @@ export class IncidentMerger {
     const deadline = this.#options.now() + waitMs;
     this.#waiting++;
     kind.waiting.push({ event, kind, deadline });
-    this.#options.next({ ...event, part: 'count' });
+    this.#options.next({ ...event, phase: 'opened' });
     this.#alarm.setFor(deadline);
   }
 
   /** A report that says more has come for an incident that waits. */
-  #complete(waiting: Waiting | undefined, { client, device, subject, details }: DeviceEvent): void {
+  #complete(waiting: Waiting | undefined, { client, device, vmId, details }: DeviceEvent): void {
     if (waiting === undefined) return;
     const { event } = waiting;
     this.#waiting--;
@@ -169,9 +168,9 @@ export class IncidentMerger {
       ...event,
       client: client ?? event.client,
       device: device ?? event.device,
-      subject: subject === 0 ? event.subject : subject,
+      vmId: vmId === 0 ? event.vmId : vmId,
       details: { ...event.details, ...details },
-      part: 'victim',
+      phase: 'concluded',
     });
   }
 
@@ -179,7 +178,7 @@ export class IncidentMerger {
   #conclude({ event }: Waiting): void {
     this.#waiting--;
     const inferred = event.definition.ofClient ? this.#options.infer?.(event) : undefined;
-    this.#options.next({ ...event, inferred, part: 'victim' });
+    this.#options.next({ ...event, inferred, phase: 'concluded' });
   }
 
   /** Ends waits that are over and forgets what is too old to matter. */
@@ -209,14 +208,14 @@ export class IncidentMerger {
   }
 
   /** undefined for an event without a device, which nothing can be merged with, or when the table is full. */
-  #kindOf({ device, definition, code, source }: DeviceEvent): Kind | undefined {
+  #kindOf({ device, definition, errorCode, source }: DeviceEvent): Kind | undefined {
     if (device === undefined) return undefined;
     const kinds = this.#byDevice.get(device.pciBdf) ?? [];
-    for (const kind of kinds) if (kind.code === code && kind.definition === definition) return kind;
+    for (const kind of kinds) if (kind.errorCode === errorCode && kind.definition === definition) return kind;
     if (this.#kinds >= this.#maxKinds) return void this.#options.accounting.unmerged(source);
     const kind: Kind = {
       definition,
-      code,
+      errorCode,
       bare: new ReportLedger(this.#windowMs),
       full: new ReportLedger(this.#windowMs),
       waiting: [],

@@ -74,7 +74,7 @@ export class OutcomeTracker implements ClientTableListener {
   /** Passes every event on. A rebind error then decides the outcome of the one before, and may open one of its own. */
   readonly accept = (event: DeviceEvent): void => {
     this.#options.next(event);
-    if (event.definition.counts === 'vm_rebind_error' && event.part !== 'count') this.#observe(event);
+    if (event.definition.counts === 'vm_rebind_error' && event.phase !== 'opened') this.#observe(event);
   };
 
   #observe(event: DeviceEvent): void {
@@ -82,7 +82,7 @@ export class OutcomeTracker implements ClientTableListener {
     const before = id === undefined ? undefined : this.#take(id);
     // Any further error tells that the client is not well; only an OOM opens a window of its own.
     if (before) this.#decide(before.event, 'repeated', event);
-    if (!isRebindOom(event.code)) return;
+    if (!isRebindOom(event.errorCode)) return;
     const lost = id === undefined || !this.#present.has(id) || this.#closed;
     if (lost || this.#pending.size >= this.#maxPending) return this.#decide(event, 'unknown', event);
     this.#pending.set(id, { event, deadline: this.#now() + this.#options.windowMs });
@@ -128,18 +128,20 @@ export class OutcomeTracker implements ClientTableListener {
     this.#options.next({
       definition: vmRebindOutcome,
       source: event.source,
+      bare: event.bare,
       sequence: event.sequence,
       realtimeNs: at?.realtimeNs ?? BigInt(Date.now()) * 1_000_000n,
       monotonicNs: at?.monotonicNs ?? hrtime.bigint(),
       client: event.client,
       device: event.device,
-      subject: event.subject,
-      code: event.code,
+      vmId: event.vmId,
+      errorCode: event.errorCode,
+      lostMessages: 0,
       outcome,
       details: undefined,
       inferred: undefined,
       memory: undefined,
-      part: 'whole',
+      phase: 'whole',
     });
   }
 }

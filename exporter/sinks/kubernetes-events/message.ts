@@ -29,14 +29,14 @@ export function whatHappened(
   event: DeviceEvent,
   { nodeName, includeProcess }: { readonly nodeName: string; readonly includeProcess: boolean },
 ): string {
-  const { client, inferred, device, subject, code, memory } = event;
+  const { client, inferred, device, vmId, errorCode, memory } = event;
   const victim = client ?? inferred?.client;
   const who = victim === undefined ? 'a process' : nameOf(victim, includeProcess);
   const where = `GPU ${(device ?? victim?.device)?.pciBdf ?? '(unknown)'} of node ${nodeName}`;
-  const vm = subject === 0 ? 'its GPU VM' : `its GPU VM ${subject}`;
+  const vm = vmId === 0 ? 'its GPU VM' : `its GPU VM ${vmId}`;
   const fill = memory && memoryClause({ ...memory, everyClient: false });
   return [
-    `${client ? capital(who) : `Probably ${who}`} ran out of memory on ${where} (${errnoName(code)}):`,
+    `${client ? capital(who) : `Probably ${who}`} ran out of memory on ${where} (${errnoName(errorCode)}):`,
     `the driver stopped ${vm}, and the job has most likely lost the device.`,
     ...(fill ? [`The GPU had ${fill}.`] : []),
   ].join(' ');

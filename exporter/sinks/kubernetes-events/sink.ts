@@ -112,7 +112,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     const { counts } = event.definition;
     if (counts !== 'vm_rebind_error' && counts !== 'vm_rebind_outcome') return undefined;
     const workload = (event.client ?? event.inferred?.client)?.workload;
-    if (!workload?.pod || !isRebindOom(event.code)) return undefined;
+    if (!workload?.pod || !isRebindOom(event.errorCode)) return undefined;
     return counts === 'vm_rebind_error' ? this.#take(event, workload) : this.#conclude(event, workload);
   }
 

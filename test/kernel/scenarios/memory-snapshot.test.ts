@@ -63,7 +63,7 @@ async function watch(t: TestContext, ...args: string[]) {
     /** The log record of the next error. */
     async record() {
       const [event, taking, askedAt] = await waitFor('an event', () => {
-        const index = snapshots.findIndex(([{ code }]) => code === -12);
+        const index = snapshots.findIndex(([{ errorCode }]) => errorCode === -12);
         return index < 0 ? undefined : snapshots.splice(0, index + 1).at(-1);
       });
       const memory = await taking;

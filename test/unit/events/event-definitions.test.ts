@@ -41,17 +41,17 @@ test('what a source can tell of is received from it, everything else is conclude
 
 for (const definition of eventDefinitions) {
   if (definition.wire) {
-    const { minLength, subjectOffset = 0, codeOffset = 0 } = definition.wire;
+    const { minLength, vmIdOffset = 0, errorCodeOffset = 0 } = definition.wire;
     test(`${definition.name}: its fields are inside of its shortest record`, () => {
       assert.ok(minLength >= HEADER_BYTES && minLength <= 127);
-      assert.ok(subjectOffset + 4 <= minLength && codeOffset + 4 <= minLength);
+      assert.ok(vmIdOffset + 4 <= minLength && errorCodeOffset + 4 <= minLength);
     });
   }
 
   for (const [who, client] of Object.entries(clients)) {
     test(`${definition.name} of ${who}: one sentence for every error, and nothing undefined`, () => {
-      for (const [index, code] of codes.entries()) {
-        const event = anEvent({ definition, client, code, outcome: OUTCOMES[index] });
+      for (const [index, errorCode] of codes.entries()) {
+        const event = anEvent({ definition, client, errorCode, outcome: OUTCOMES[index] });
         const body = definition.body(event);
         assert.match(body, /^[A-Z][^\n]*[^.]\.$/, body);
         assert.equal(body.match(/\.( |$)/g)?.length, 1, `one sentence: ${body}`);
@@ -68,12 +68,12 @@ for (const definition of eventDefinitions) {
 
 test('a rebind error is put down to the container before the process, and says what to do', () => {
   const [vmRebindError] = eventDefinitions;
-  const body = (client: keyof typeof clients, code = -12) =>
-    vmRebindError!.body(anEvent({ client: clients[client], code }));
+  const body = (client: keyof typeof clients, errorCode = -12) =>
+    vmRebindError!.body(anEvent({ client: clients[client], errorCode }));
   assert.match(body('a container'), /^Container main of pod ml\/train-0 lost GPU VM 5 on 0000:03:00\.0 \(ENOMEM\): /);
   assert.match(body('a process'), /^Process python3 \(pid 4711\) lost/);
   assert.match(body('no client'), /^A process that is gone lost GPU VM 5 \(ENOMEM\)/);
-  const line = { client: undefined, source: 'kmsg', subject: 0 } as const;
+  const line = { client: undefined, source: 'kmsg', bare: true, vmId: 0 } as const;
   assert.match(vmRebindError!.body(anEvent(line)), /^An unknown process lost a GPU VM \(ENOMEM\)/);
   const inferred = { client: clients['a container'], evidence: 'only_client' } as const;
   assert.match(

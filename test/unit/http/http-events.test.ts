@@ -112,11 +112,11 @@ describe('the filters of /events', () => {
   publish({ client: aClient({ workload: aWorkload() }) });
   publish({
     client: aClient({ workload: aWorkload({ namespace: 'vision', pod: 'batch-1' }), device: other }),
-    code: -28,
+    errorCode: -28,
   });
-  publish({ code: -62 });
+  publish({ errorCode: -62 });
   publish({ definition: vmRebindOutcome, outcome: 'exited' });
-  publish({ definition: eventsLost, client: undefined, device: undefined, code: 0 });
+  publish({ definition: eventsLost, client: undefined, device: undefined, errorCode: 0 });
 
   const table: readonly [query: string, expected: readonly number[]][] = [
     ['', [1, 2, 3, 4, 5]],
@@ -193,7 +193,7 @@ describe('GET /events', () => {
     publish();
     const readers = [await StreamReader.open(url), await StreamReader.open(url, '/events?errno=ENOSPC')];
     await waitFor(() => counted.subscribers === 2, { what: 'two subscribers' });
-    publish({ code: -28 });
+    publish({ errorCode: -28 });
     publish();
     const [all, some] = readers;
     await all?.until(({ events }) => events.length === 2, 'two events');

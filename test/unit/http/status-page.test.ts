@@ -87,7 +87,7 @@ describe('the status page', () => {
 
   it('has the latest events without its script, newest first', async () => {
     const sink = new StreamSink({ ringSize: 100 });
-    for (let index = 1; index <= 60; index++) sink.accept(recordOf(anEvent({ subject: index })));
+    for (let index = 1; index <= 60; index++) sink.accept(recordOf(anEvent({ vmId: index })));
     sink.accept(recordOf(anEvent({ client: aClient({ workload: aWorkload() }) }), 7));
     const { body, text } = await page({}, { events: feedOf(sink) });
     assert.equal(body.match(/<li data-id=/g)?.length, 50);

@@ -41,8 +41,8 @@ for (const length of [16, 17, 24, 127]) {
     const [event, ...more] = decode([record], owners);
     assert.deepEqual(more, []);
     assert.equal(event?.definition.name, EVENT.vmRebindError);
-    assert.equal(event.subject, 0xfffffffe, 'the VM id is unsigned');
-    assert.equal(event.code, -28);
+    assert.equal(event.vmId, 0xfffffffe, 'the VM id is unsigned');
+    assert.equal(event.errorCode, -28);
     assert.equal(event.client, client);
     assert.equal(event.device, client.device);
     assert.equal(event.realtimeNs, 1_769_860_800_123_456_789n);
@@ -70,7 +70,7 @@ test('loss, and removals of 8 and of 16 bytes, are nobody’s', () => {
     [EVENT.eventsLost, EVENT.watchRemoved, EVENT.watchRemoved],
   );
   for (const event of events) {
-    assert.deepEqual([event.client, event.device, event.subject, event.code], [undefined, undefined, 0, 0]);
+    assert.deepEqual([event.client, event.device, event.vmId, event.errorCode], [undefined, undefined, 0, 0]);
   }
   assert.deepEqual(received, { [LOST]: 1, [REMOVED]: 2 });
 });

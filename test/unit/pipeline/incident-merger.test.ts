@@ -43,15 +43,17 @@ function startAt(clock: ManualClock, given: Partial<IncidentMergerOptions> = {})
     const monotonicNs = BigInt(clock.now() - (more.ago ?? 0)) * 1_000_000n;
     const client = source === 'watch_queue' ? aClient({ device: more.device ?? DEVICES[0]! }) : undefined;
     const device = 'device' in more ? more.device : DEVICES[0];
-    const event = { definition, source, sequence: ++sequence, realtimeNs: 0n, monotonicNs, client, device, ...more };
+    const bare = source === 'kmsg';
+    const times = { realtimeNs: 0n, monotonicNs };
+    const event = { definition, source, bare, sequence: ++sequence, ...times, client, device, ...more };
     merger.accept(eventOf(event));
   };
-  const kmsg = (more: Parameters<typeof report>[2] = {}) => report('kmsg', vmRebindError, { code: -12, ...more });
+  const kmsg = (more: Parameters<typeof report>[2] = {}) => report('kmsg', vmRebindError, { errorCode: -12, ...more });
   const watch = (more: Parameters<typeof report>[2] = {}) =>
-    report('watch_queue', vmRebindError, { code: -12, subject: 5, ...more });
-  /** What was published since the last call, as `sequence part client-id`. */
+    report('watch_queue', vmRebindError, { errorCode: -12, vmId: 5, ...more });
+  /** What was published since the last call, as `sequence phase client-id`. */
   const take = () =>
-    published.splice(0).map((event) => [event.sequence, event.part, event.client?.drmClientId].join(' ').trim());
+    published.splice(0).map((event) => [event.sequence, event.phase, event.client?.drmClientId].join(' ').trim());
   return { ...clock, merger, published, deduplicated, unmerged, report, kmsg, watch, take };
 }
 
@@ -61,11 +63,11 @@ describe('a rebind error that watch queue and kernel log report', () => {
     it(`is one, the kernel log first and the watch ${delay} ms later`, (t) => {
       const { kmsg, watch, take, advance, deduplicated } = start(t);
       kmsg();
-      assert.deepEqual(take(), ['1 count'], 'the device is counted at once');
+      assert.deepEqual(take(), ['1 opened'], 'the device is counted at once');
       if (delay > 0) advance(delay);
       watch();
       advance(WAIT);
-      assert.deepEqual(take(), [delay < WAIT ? '1 victim 7' : '1 victim']);
+      assert.deepEqual(take(), [delay < WAIT ? '1 concluded 7' : '1 concluded']);
       assert.deepEqual(deduplicated, ['watch_queue']);
     });
 
@@ -97,7 +99,7 @@ describe('a rebind error that watch queue and kernel log report', () => {
     const [, victim] = published;
     assert.equal(victim?.source, 'kmsg');
     assert.equal(victim.client?.process.pid, 4711);
-    assert.equal(victim.subject, 5);
+    assert.equal(victim.vmId, 5);
     assert.equal(victim.details?.[ATTRIBUTE.kernelLogSequence], 9);
   });
 
@@ -109,7 +111,7 @@ describe('a rebind error that watch queue and kernel log report', () => {
       advance(WINDOW + 1_000);
       if (order === 'kmsg') watch();
       else kmsg();
-      assert.equal(published.filter(({ part }) => part !== 'victim').length, 2);
+      assert.equal(published.filter(({ phase }) => phase !== 'concluded').length, 2);
       assert.deepEqual(deduplicated, []);
     });
 
@@ -119,9 +121,9 @@ describe('a rebind error that watch queue and kernel log report', () => {
       for (let storm = 0; storm < 3_000; storm++) first();
       advance(5);
       for (let storm = 0; storm < 3_000; storm++) second();
-      assert.equal(published.filter(({ part }) => part !== 'victim').length, 3_000);
+      assert.equal(published.filter(({ phase }) => phase !== 'concluded').length, 3_000);
       assert.equal(deduplicated.length, 3_000);
-      assert.equal(published.filter(({ part, client }) => part !== 'count' && client !== undefined).length, 3_000);
+      assert.equal(published.filter(({ phase, client }) => phase !== 'opened' && client !== undefined).length, 3_000);
     });
   }
 
@@ -129,8 +131,8 @@ describe('a rebind error that watch queue and kernel log report', () => {
     const { kmsg, watch, take, deduplicated } = start(t);
     kmsg();
     watch({ device: DEVICES[1]! });
-    watch({ code: -62 });
-    assert.deepEqual(take(), ['1 count', '2 whole 7', '3 whole 7']);
+    watch({ errorCode: -62 });
+    assert.deepEqual(take(), ['1 opened', '2 whole 7', '3 whole 7']);
     assert.deepEqual(deduplicated, []);
   });
 
@@ -140,7 +142,7 @@ describe('a rebind error that watch queue and kernel log report', () => {
     watch();
     kmsg({ device: DEVICES[1]! });
     kmsg({ device: DEVICES[1]! });
-    assert.deepEqual(take(), ['1 whole 7', '2 whole 7', '3 count', '4 count']);
+    assert.deepEqual(take(), ['1 whole 7', '2 whole 7', '3 opened', '4 opened']);
   });
 });
 
@@ -152,7 +154,7 @@ describe('a rebind error of the kernel log alone', () => {
     advance(WAIT - 1);
     assert.equal(published.length, 1);
     advance(1);
-    assert.equal(published[1]?.part, 'victim');
+    assert.equal(published[1]?.phase, 'concluded');
     assert.equal(published[1]?.client, undefined, 'a conclusion is not knowledge');
     assert.deepEqual(published[1]?.inferred, { client, evidence: 'only_client' });
   });
@@ -165,7 +167,7 @@ describe('a rebind error of the kernel log alone', () => {
     kmsg();
     merger.close();
     advance(2 * WINDOW);
-    assert.deepEqual(take(), ['1 count', '2 count', '1 victim', '2 victim', '3 whole']);
+    assert.deepEqual(take(), ['1 opened', '2 opened', '1 concluded', '2 concluded', '3 whole']);
     assert.deepEqual(merger.remembered, { kinds: 0, waiting: 0 });
   });
 
@@ -175,16 +177,16 @@ describe('a rebind error of the kernel log alone', () => {
     kmsg();
     watch();
     watch();
-    assert.deepEqual(take(), ['1 count', '2 whole', '1 victim 7']);
+    assert.deepEqual(take(), ['1 opened', '2 whole', '1 concluded 7']);
     assert.deepEqual(deduplicated, ['watch_queue', 'watch_queue']);
   });
 
   it('counts twice rather than not at all when there is no room to remember it, and that is counted', (t) => {
     const { kmsg, watch, take, unmerged } = start(t, { maxKinds: 1 });
-    kmsg({ code: -12 });
-    kmsg({ code: -62 });
-    watch({ code: -62 });
-    assert.deepEqual(take(), ['1 count', '2 whole', '3 whole 7']);
+    kmsg({ errorCode: -12 });
+    kmsg({ errorCode: -62 });
+    watch({ errorCode: -62 });
+    assert.deepEqual(take(), ['1 opened', '2 whole', '3 whole 7']);
     assert.deepEqual(unmerged, ['kmsg', 'watch_queue']);
   });
 
@@ -204,7 +206,7 @@ describe('a rebind error of the kernel log alone', () => {
     kmsg(line(3));
     report('kmsg', gtReset, line(4));
     report('kmsg', gtReset, line(5));
-    assert.deepEqual(take(), ['1 count', '2 whole', '1 victim', '5 whole']);
+    assert.deepEqual(take(), ['1 opened', '2 whole', '1 concluded', '5 whole']);
     assert.deepEqual(deduplicated, ['kmsg', 'kmsg']);
   });
 });
@@ -220,10 +222,10 @@ describe('a wedged device', () => {
       report('uevent', deviceWedged, methods);
       advance(WINDOW);
       assert.deepEqual(
-        published.map(({ part, details }) => [part, details?.[ATTRIBUTE.deviceRecovery]]),
+        published.map(({ phase, details }) => [phase, details?.[ATTRIBUTE.deviceRecovery]]),
         [
-          ['count', undefined],
-          ['victim', 'rebind,bus-reset'],
+          ['opened', undefined],
+          ['concluded', 'rebind,bus-reset'],
         ],
       );
       assert.deepEqual(deduplicated, ['uevent']);
@@ -247,7 +249,7 @@ describe('a wedged device', () => {
     report('kmsg', deviceWedged);
     advance(1_000);
     report('uevent', deviceWedged, methods);
-    assert.deepEqual(take(), ['1 count', '1 victim']);
+    assert.deepEqual(take(), ['1 opened', '1 concluded']);
   });
 
   it('can wedge again after a rebind; a late line of before does not', (t) => {
@@ -260,7 +262,7 @@ describe('a wedged device', () => {
     assert.deepEqual(take(), ['1 whole']);
     assert.deepEqual(deduplicated, ['kmsg']);
     report('kmsg', deviceWedged);
-    assert.deepEqual(take(), ['3 count']);
+    assert.deepEqual(take(), ['3 opened']);
   });
 
   it('is one of its own on each device', (t) => {
@@ -290,7 +292,7 @@ describe('a devcoredump', () => {
     advance(500);
     report('kmsg', deviceCoredump);
     report('kmsg', deviceCoredump);
-    assert.deepEqual(take(), ['1 whole', '3 count']);
+    assert.deepEqual(take(), ['1 whole', '3 opened']);
   });
 });
 
@@ -337,16 +339,20 @@ function play(clock: ManualClock, reports: readonly Report[]) {
   for (const { at, ago, source, device, code } of reports) {
     const ahead = begin + at - clock.now();
     if (ahead > 0) clock.advance(ahead);
-    run.report(source, vmRebindError, { ago, device: DEVICES[device]!, code });
+    run.report(source, vmRebindError, { ago, device: DEVICES[device]!, errorCode: code });
   }
   clock.advance(3 * WINDOW);
-  const counted = run.published.filter(({ part }) => part !== 'victim');
+  const counted = run.published.filter(({ phase }) => phase !== 'concluded');
   const of = (events: readonly DeviceEvent[], device: number, code: number) =>
-    events.filter((event) => event.device?.pciBdf === DEVICES[device]!.pciBdf && event.code === code).length;
-  const parts = (part: DeviceEvent['part']) =>
-    run.published.filter((event) => event.part === part).map(({ sequence }) => sequence);
+    events.filter((event) => event.device?.pciBdf === DEVICES[device]!.pciBdf && event.errorCode === code).length;
+  const published = (phase: DeviceEvent['phase']) =>
+    run.published.filter((event) => event.phase === phase).map(({ sequence }) => sequence);
   assert.equal(counted.length + run.deduplicated.length, reports.length, 'counted + deduplicated = reports');
-  assert.deepEqual(parts('victim').toSorted(byNumber), parts('count').toSorted(byNumber), 'one victim for each count');
+  assert.deepEqual(
+    published('concluded').toSorted(byNumber),
+    published('opened').toSorted(byNumber),
+    'each one that was opened was concluded',
+  );
   assert.deepEqual(run.merger.remembered, { kinds: 0, waiting: 0 }, 'nothing is left');
   return { counted: (device: number, code: number) => of(counted, device, code) };
 }
@@ -407,10 +413,10 @@ describe('incidents at random', () => {
           }
         }
         advance(3 * WINDOW);
-        const counted = published.filter(({ part }) => part !== 'victim').length;
+        const counted = published.filter(({ phase }) => phase !== 'concluded').length;
         assert.equal(counted, expected);
         assert.equal(counted + deduplicated.length, reports);
-        assert.equal(published.length - counted, published.filter(({ part }) => part === 'count').length);
+        assert.equal(published.length - counted, published.filter(({ phase }) => phase === 'opened').length);
         assert.equal(merger.remembered.waiting, 0);
       }),
       { numRuns: 200 },

@@ -17,12 +17,12 @@ import {
 import { assertLinear } from '../../helpers/hostile-input.js';
 
 /** What the expectations say of an event; the sequence number of the record is none of the message. */
-function described({ definition, device, code, details }: DeviceEvent): Record<string, unknown> {
+function described({ definition, device, errorCode, details }: DeviceEvent): Record<string, unknown> {
   const { [ATTRIBUTE.kernelLogSequence]: _sequence, ...rest } = details ?? {};
   return {
     event: definition.name,
     ...(device && { device: device.pciBdf }),
-    ...(code !== 0 && { code }),
+    ...(errorCode !== 0 && { errorCode }),
     ...(Object.keys(rest).length > 0 && { details: rest }),
   };
 }

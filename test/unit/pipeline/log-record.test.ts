@@ -95,7 +95,7 @@ test('a record that stands for suppressed ones says for how many', () => {
 });
 
 test('an event without client and device has no attribute of theirs', () => {
-  const record = toLogRecord(anEvent({ definition: eventsLost, client: undefined, subject: 0, code: 0 }), options);
+  const record = toLogRecord(anEvent({ definition: eventsLost, client: undefined, vmId: 0, errorCode: 0 }), options);
   assert.equal(record.severityNumber, 13);
   assert.deepEqual(record.attributes, {
     'xe.event.id': 'node-a-42-1',

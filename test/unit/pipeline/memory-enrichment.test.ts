@@ -39,7 +39,7 @@ const memory: MemorySnapshot = {
 
 test('without snapshots everything passes at once', (t) => {
   const { enrichment, take } = start(t, { snapshot: undefined });
-  enrichment.accept({ ...anEvent(), part: 'count' });
+  enrichment.accept(anEvent({ phase: 'opened' }));
   enrichment.accept(anEvent());
   assert.deepEqual(take(), ['1']);
   assert.equal(enrichment.waiting, 0);
@@ -49,7 +49,7 @@ test('a rebind OOM waits for its snapshot, which is begun at once; other events 
   const { enrichment, begun, take } = start(t);
   enrichment.accept(anEvent({ sequence: 1 }));
   assert.deepEqual([begun[0]?.device, begun[0]?.client], ['0000:03:00.0', 7]);
-  enrichment.accept(anEvent({ sequence: 2, client: aClient({ device: OTHER }), code: -62 }));
+  enrichment.accept(anEvent({ sequence: 2, client: aClient({ device: OTHER }), errorCode: -62 }));
   enrichment.accept(anEvent({ sequence: 3, client: undefined }));
   assert.deepEqual(take(), ['2', '3']);
   assert.equal(begun.length, 1);
@@ -100,11 +100,11 @@ test('a snapshot that fails is done without', async (t) => {
 test('an incident that waits for its victim has the snapshot of its beginning', async (t) => {
   const { enrichment, begun, take } = start(t);
   const error = anEvent({ sequence: 1, client: undefined, device: aDevice() });
-  enrichment.accept({ ...{ ...error, part: 'count' }, part: 'count' });
+  enrichment.accept({ ...error, phase: 'opened' });
   begun[0]?.end(memory);
   await setImmediate();
   assert.deepEqual(take(), [], 'only its beginning was told');
-  enrichment.accept({ ...error, part: 'victim' });
+  enrichment.accept({ ...error, phase: 'concluded' });
   assert.deepEqual(take(), ['1+']);
   assert.equal(begun.length, 1);
   assert.equal(enrichment.waiting, 0);
@@ -122,7 +122,7 @@ test('where too many wait all of the device pass, in order', async (t) => {
 
 test('at the close everything passes; later events do not wait', (t) => {
   const { enrichment, begun, take, advance } = start(t);
-  enrichment.accept({ ...anEvent({ sequence: 1, part: 'count' }), part: 'count' });
+  enrichment.accept(anEvent({ sequence: 1, phase: 'opened' }));
   for (const sequence of [2, 3]) enrichment.accept(anEvent({ sequence, client: aClient({ drmClientId: sequence }) }));
   enrichment.accept(anEvent({ sequence: 4, client: aClient({ device: OTHER }) }));
   enrichment.close();

@@ -30,7 +30,7 @@ function start(t: TestContext, maxPending = 4096) {
   const arrive = (drmClientId: number): ClientEntry =>
     table.add(aClient({ drmClientId, device, workload: aWorkload() }), [])!;
   const err = (entry: ClientEntry | undefined, code = -12) =>
-    tracker.accept(anEvent({ client: entry?.client, device: entry && device, code, sequence: ++sequence }));
+    tracker.accept(anEvent({ client: entry?.client, device: entry && device, errorCode: code, sequence: ++sequence }));
   /** What was decided since the last call, as `sequence outcome`. */
   const take = () => published.splice(0).map(({ sequence, outcome }) => `${sequence} ${outcome}`);
   return { tracker, table, device, advance, arrive, err, take, published };
@@ -169,7 +169,7 @@ test('when the exporter stops, open outcomes are unknown, and so is what comes l
 test('other events mean nothing, and an outcome does not lead to another', (t) => {
   const { tracker, arrive, err, take, published } = start(t);
   const entry = arrive(1);
-  tracker.accept(anEvent({ definition: eventsLost, client: undefined, code: -12 }));
+  tracker.accept(anEvent({ definition: eventsLost, client: undefined, errorCode: -12 }));
   err(entry);
   err(entry);
   tracker.accept(published[0]!);

@@ -26,7 +26,16 @@ function start(t: TestContext) {
   const close = (entry: ReturnType<typeof open>) => table.remove(entry);
   const at = () => ({ realtimeNs: BigInt(now()) * 1_000_000n, monotonicNs: BigInt(now()) * 1_000_000n });
   const line = (given: Partial<DeviceEvent>): DeviceEvent =>
-    eventOf({ definition: vmRebindError, source: 'kmsg', sequence: 1, device, code: -12, ...at(), ...given });
+    eventOf({
+      definition: vmRebindError,
+      source: 'kmsg',
+      bare: true,
+      sequence: 1,
+      device,
+      errorCode: -12,
+      ...at(),
+      ...given,
+    });
   const jobLine = (pid: number) => line({ definition: jobTimeout, details: { [ATTRIBUTE.pid]: pid } });
   const conclude = (event: DeviceEvent) => {
     const inferred = inference.infer(event);

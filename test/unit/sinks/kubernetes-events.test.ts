@@ -156,13 +156,13 @@ describe('the Event of a pod that ran out of GPU memory', () => {
   it('comes of ENOMEM and ENOSPC of a pod, and of nothing else', async (t) => {
     const { sink, publish, events } = await setting(t);
     publish(
-      oom('etime', { code: -62 }),
-      oom('ebusy', { code: -16 }),
+      oom('etime', { errorCode: -62 }),
+      oom('ebusy', { errorCode: -16 }),
       oom('wedged', { definition: deviceWedged }),
       anEvent({ client: aClient() }),
       anEvent({ client: aClient({ workload: aWorkload({ pod: '', namespace: '' }) }) }),
       anEvent({ client: undefined }),
-      oom('enospc', { code: -28 }),
+      oom('enospc', { errorCode: -28 }),
     );
     await sink.close(2_000);
     assert.deepEqual(
@@ -237,7 +237,7 @@ describe('the Event of a pod that ran out of GPU memory', () => {
   it('marks a victim that is concluded, apart from one the kernel names', async (t) => {
     const { publish, sink, events } = await setting(t);
     const inferred = { client: inPod('train-0'), evidence: 'client_closed' } as const;
-    publish(oom(), anEvent({ client: undefined, device: aDevice(), subject: 0, inferred }));
+    publish(oom(), anEvent({ client: undefined, device: aDevice(), vmId: 0, inferred }));
     await sink.close(2_000);
     const [named, concluded] = events();
     assert.equal(named!.metadata.annotations['xe.victim.inferred'], undefined);

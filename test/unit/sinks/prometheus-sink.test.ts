@@ -52,7 +52,7 @@ describe('PrometheusSink', () => {
     const { sink, read } = start();
     const client = aClient({ workload: aWorkload() });
     assert.equal(sink.accept(anEvent({ client, device: client.device })), undefined);
-    assert.equal(sink.accept(anEvent({ client, device: client.device, code: -62 })), undefined);
+    assert.equal(sink.accept(anEvent({ client, device: client.device, errorCode: -62 })), undefined);
     const series = await read();
     assert.equal(series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"}`), 1);
     assert.equal(series.get(`${METRIC.vmRebindErrors}{${BDF},errno="ETIME"}`), 1);
@@ -73,7 +73,7 @@ describe('PrometheusSink', () => {
     codes.push([-255, 'other'], [-256, 'other'], [-2_147_483_648, 'other'], [2_147_483_647, 'other'], [12, 'ENOMEM']);
     const expected = new Map<string, number>();
     for (const [code, label] of codes) {
-      sink.accept(anEvent({ code }));
+      sink.accept(anEvent({ errorCode: code }));
       expected.set(label, (expected.get(label) ?? 0) + 1);
     }
     const series = await read();
@@ -121,12 +121,17 @@ describe('PrometheusSink', () => {
         sum,
       ];
     };
-    sink.accept({ ...error, part: 'count' });
+    sink.accept({ ...error, phase: 'opened' });
     assert.deepEqual(await ofDevice(), [1, 5, 0, 0]);
-    sink.accept({ ...error, part: 'victim', client: aClient({ workload: aWorkload() }), realtimeNs: 6_000_000_000n });
+    sink.accept({
+      ...error,
+      phase: 'concluded',
+      client: aClient({ workload: aWorkload() }),
+      realtimeNs: 6_000_000_000n,
+    });
     assert.deepEqual(await ofDevice(), [1, 5, 0, 1]);
-    sink.accept({ ...error, part: 'count' });
-    sink.accept({ ...error, part: 'victim' });
+    sink.accept({ ...error, phase: 'opened' });
+    sink.accept({ ...error, phase: 'concluded' });
     assert.deepEqual(await ofDevice(), [2, 5, 1, 2]);
   });
 
@@ -138,10 +143,10 @@ describe('PrometheusSink', () => {
       return [series.get(`${METRIC.deviceWedged}{${BDF}}`), series.get(`${METRIC.deviceWedgedEvents}{${BDF}}`)];
     };
     metrics.devices.deviceDiscovered(aDevice());
-    sink.accept({ ...event, part: 'count' });
+    sink.accept({ ...event, phase: 'opened' });
     assert.deepEqual(await wedged(), [1, 1]);
     metrics.devices.deviceDiscovered(aDevice({ binding: 2 }));
-    sink.accept({ ...event, part: 'victim' });
+    sink.accept({ ...event, phase: 'concluded' });
     assert.deepEqual(await wedged(), [0, 1]);
   });
 
@@ -181,8 +186,8 @@ describe('PrometheusSink', () => {
     assert.equal(sink.accept(anEvent({ definition: watchRemoved })), undefined);
     assert.deepEqual(await read(), before);
     const loss = { definition: eventsLost, client: undefined, device: undefined };
-    assert.equal(sink.accept(anEvent({ ...loss, subject: 0 })), undefined);
-    assert.equal(sink.accept(anEvent({ ...loss, source: 'kmsg', subject: 49 })), undefined);
+    assert.equal(sink.accept(anEvent(loss)), undefined);
+    assert.equal(sink.accept(anEvent({ ...loss, source: 'kmsg', lostMessages: 49 })), undefined);
     const counted = await read();
     assert.equal(counted.get(`${METRIC.eventsLost}{source="watch_queue"}`), 1, 'the kernel gives no number');
     assert.equal(counted.get(`${METRIC.eventsLost}{source="kmsg"}`), 49);

@@ -26,13 +26,13 @@ function start(filter: Partial<EventFilter> = {}, json = false) {
   return { sink, show, shown: () => shown };
 }
 
-const LOSS = { definition: eventsLost, client: undefined, subject: 0, code: 0 };
+const LOSS = { definition: eventsLost, client: undefined, vmId: 0, errorCode: 0 };
 
 test('an event is one line with everything a person looks for', () => {
   const { show, shown } = start();
   assert.equal(show({}), '12:00:00.123  0000:03:00.0  ENOMEM  vm 5  pid 4711 (python3)  client 7\n');
   assert.equal(
-    show({ client: aClient({ workload: aWorkload() }), code: -62 }),
+    show({ client: aClient({ workload: aWorkload() }), errorCode: -62 }),
     '12:00:00.123  0000:03:00.0  ETIME   vm 5  pid 4711 (python3)  client 7  ml/train-0/main\n',
   );
   assert.equal(show({ client: undefined }), '12:00:00.123  unknown device  ENOMEM  vm 5  unknown process\n');
@@ -40,7 +40,7 @@ test('an event is one line with everything a person looks for', () => {
 });
 
 test('a victim that was inferred is marked, and found by its pid', () => {
-  const ofKernelLog = { client: undefined, device: aDevice(), subject: 0 };
+  const ofKernelLog = { client: undefined, device: aDevice(), vmId: 0 };
   const inferred = { client: aClient(), evidence: 'only_client' } as const;
   const { show } = start({ pids: [4711] });
   assert.equal(
@@ -51,7 +51,7 @@ test('a victim that was inferred is marked, and found by its pid', () => {
 });
 
 test('what is about no VM is named and told in its sentence', () => {
-  const event = { definition: deviceWedged, client: undefined, device: aDevice(), subject: 0, code: 0 };
+  const event = { definition: deviceWedged, client: undefined, device: aDevice(), vmId: 0, errorCode: 0 };
   const line = start().show(event);
   assert.match(line, /^12:00:00\.123 {2}0000:03:00\.0 {2}xe\.device\.wedged {2}[A-Z][^\n]+\.\n$/);
   assert.doesNotMatch(line, /vm|errno/);
@@ -83,7 +83,7 @@ test('filters: any of one kind, all kinds together', () => {
   assert.ok(passes({ devices: ['0000:04:00.0'], pids: [5], errnos: [12] }, { client: other }));
   assert.ok(!passes({ devices: ['0000:04:00.0'], pids: [6] }, { client: other }));
   assert.ok(!passes({ errnos: [28, 62] }, {}));
-  assert.ok(passes({ errnos: [28] }, { code: -28 }));
+  assert.ok(passes({ errnos: [28] }, { errorCode: -28 }));
   assert.ok(!passes({ devices: ['0000:03:00.0'] }, { client: undefined }), 'not known is not it');
   assert.ok(!passes({ pids: [4711] }, { client: undefined }));
 });
