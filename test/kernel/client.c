@@ -9,6 +9,12 @@
  *   open PATH               opens one more file: {"k":1,"client":6}
  *   close K | dup K         a duplicate has a number of its own and the same client
  *   version K               a harmless DRM ioctl, which makes this process the owner of the client again
+ *   vm K [FLAGS]            makes a VM of file K, by default in long-running mode: {"vm":1}
+ *   unvm K VM               destroys it
+ *   bind K VM               maps a page in it
+ *   queue K VM              makes an exec queue in it: {"queue":1}
+ *   unqueue K QUEUE         destroys it
+ *   vms K N                 makes and destroys N VMs in a row
  *   fork                    a child that holds the same files and sleeps: {"pid":...}
  *   kill PID                ends such a child and waits for it
  *   reborn PID PATH         a child that has just this number, which must be free, and opens PATH: {"pid":...}
@@ -113,6 +119,92 @@ static void do_version(char *arg)
 		fail("version");
 	else
 		puts("{\"ok\":true}");
+}
+
+/* The ioctls of xe_drm.h, as the words their structures are made of. */
+struct words {
+	uint64_t word[16];
+};
+
+#define XE_VM_CREATE _IOC(_IOC_READ | _IOC_WRITE, 'd', 0x43, 32)
+#define XE_VM_DESTROY _IOC(_IOC_WRITE, 'd', 0x44, 24)
+#define XE_VM_BIND _IOC(_IOC_WRITE, 'd', 0x45, sizeof(struct words))
+#define XE_EXEC_QUEUE_CREATE _IOC(_IOC_READ | _IOC_WRITE, 'd', 0x46, 56)
+#define XE_EXEC_QUEUE_DESTROY _IOC(_IOC_WRITE, 'd', 0x47, 24)
+#define XE_VM_CREATE_LR_MODE 2
+
+/* The id of a new VM, 0 with errno set. */
+static uint32_t vm_create(int fd, uint32_t flags)
+{
+	struct words args = { .word = { 0, flags } };
+
+	return ioctl(fd, XE_VM_CREATE, &args) ? 0 : args.word[1] >> 32;
+}
+
+static int vm_destroy(int fd, uint32_t vm)
+{
+	struct words args = { .word = { vm } };
+
+	return ioctl(fd, XE_VM_DESTROY, &args);
+}
+
+static void answer_id(const char *name, uint32_t id)
+{
+	if (id)
+		printf("{\"ok\":true,\"%s\":%u}\n", name, id);
+	else
+		fail(name);
+}
+
+static void answer_result(const char *what, int result)
+{
+	if (result)
+		fail(what);
+	else
+		puts("{\"ok\":true}");
+}
+
+static void do_vm(char *args)
+{
+	char *k_arg = strtok(args, " "), *flags = strtok(NULL, " ");
+	int k = file_at(k_arg);
+
+	answer_id("vm", k < 0 ? 0 : vm_create(files[k], flags ? strtoul(flags, NULL, 0) : XE_VM_CREATE_LR_MODE));
+}
+
+static void do_vms(char *args)
+{
+	char *k_arg = strtok(args, " "), *n = strtok(NULL, " ");
+	int k = file_at(k_arg), result = k < 0 || !n;
+
+	for (int i = result ? 0 : atoi(n); i > 0 && !result; i--) {
+		uint32_t vm = vm_create(files[k], XE_VM_CREATE_LR_MODE);
+
+		result = !vm || vm_destroy(files[k], vm);
+	}
+	answer_result("vms", result);
+}
+
+/* The commands on one object of a file: VERB K ID. */
+static void do_object(const char *verb, char *args)
+{
+	char *k_arg = strtok(args, " "), *id_arg = strtok(NULL, " ");
+	uint32_t id = id_arg ? strtoul(id_arg, NULL, 0) : 0;
+	struct words bind = { .word = { [1] = id, [2] = 1ull << 32, [6] = 4096, [7] = 1 << 20 } };
+	struct words queue = { .word = { [1] = 1 | 1 << 16 | (uint64_t)id << 32 } };
+	struct words destroy = { .word = { id } };
+	int k = file_at(k_arg);
+
+	if (k < 0)
+		fail(verb);
+	else if (!strcmp(verb, "unvm"))
+		answer_result(verb, vm_destroy(files[k], id));
+	else if (!strcmp(verb, "bind"))
+		answer_result(verb, ioctl(files[k], XE_VM_BIND, &bind));
+	else if (!strcmp(verb, "queue"))
+		answer_id(verb, ioctl(files[k], XE_EXEC_QUEUE_CREATE, &queue) ? 0 : queue.word[2] >> 32);
+	else
+		answer_result(verb, ioctl(files[k], XE_EXEC_QUEUE_DESTROY, &destroy));
 }
 
 static void do_fork(void)
@@ -336,6 +428,12 @@ static void obey(char *line)
 		do_dup(args);
 	else if (!strcmp(verb, "version"))
 		do_version(args);
+	else if (!strcmp(verb, "vm"))
+		do_vm(args);
+	else if (!strcmp(verb, "vms"))
+		do_vms(args);
+	else if (!strcmp(verb, "unvm") || !strcmp(verb, "bind") || !strcmp(verb, "queue") || !strcmp(verb, "unqueue"))
+		do_object(verb, args);
 	else if (!strcmp(verb, "fork"))
 		do_fork();
 	else if (!strcmp(verb, "kill"))

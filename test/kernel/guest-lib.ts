@@ -46,6 +46,16 @@ function vmErrorLine({ client, vm, errno, count, length, subtype, log }: VmError
   return ['vm_error', ...pairs.map(([key, value]) => `${key}=${value}`)].join(' ');
 }
 
+/** Kills a VM for another reason than a failed rebind: no line in the kernel log, no event of the rebind worker. */
+export function killVm(client: number, vm = 1): void {
+  control(`vm_kill client=${client} vm=${vm}`);
+}
+
+/** An engine reset or a memory CAT error of an exec queue, with the line in the kernel log that names its guc_id. */
+export function failQueue(event: 'engine_reset' | 'cat_error', client: number, queue = 1): void {
+  control(`${event} client=${client} queue=${queue}`);
+}
+
 export function wedge(device: string, method = 'rebind,bus-reset'): void {
   control(`wedge device=${device} method=${method}`);
 }
@@ -166,6 +176,8 @@ export interface ClientAnswer {
   k?: number;
   client?: number;
   pid?: number;
+  vm?: number;
+  queue?: number;
   records?: WatchRecord[];
   errno?: number;
   error?: string;
@@ -205,6 +217,20 @@ export class GuestClient {
   async send(line: string): Promise<ClientAnswer> {
     this.#child.stdin.write(`${line}\n`);
     return (await nextLine(this.#lines)) as ClientAnswer;
+  }
+
+  /** The id of a new VM of one of its files; the thread that made it is the process's main thread. */
+  async createVm(k = 0): Promise<number> {
+    const answer = await this.send(`vm ${k}`);
+    if (answer.vm === undefined) throw new Error(`no VM: ${JSON.stringify(answer)}`);
+    return answer.vm;
+  }
+
+  /** The id of a new exec queue in a VM. */
+  async createQueue(vm: number, k = 0): Promise<number> {
+    const answer = await this.send(`queue ${k} ${vm}`);
+    if (answer.queue === undefined) throw new Error(`no exec queue: ${JSON.stringify(answer)}`);
+    return answer.queue;
   }
 
   /** Resolves when the process is gone, and with it its files. */

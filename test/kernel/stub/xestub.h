@@ -10,8 +10,12 @@
 #define _XESTUB_H_
 
 #include <linux/atomic.h>
+#include <linux/idr.h>
+#include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include <drm/drm_device.h>
 #include <drm/drm_file.h>
 
@@ -41,6 +45,12 @@ struct xestub_device {
 	atomic_t ioctls;
 	/** @fdinfo_reads: how often a client's fdinfo was read */
 	atomic_t fdinfo_reads;
+	/** @has_asid: Xe2 and Ponte Vecchio number their VMs, older GPUs do not */
+	bool has_asid;
+	/** @asids: VMs by asid */
+	struct xarray asids;
+	/** @guc_ids: numbers of exec queues, reused at once as in xe */
+	struct ida guc_ids;
 };
 
 /**
@@ -51,6 +61,41 @@ struct xestub_file {
 	struct watch_list *watchers;
 	/** @vram: bytes fdinfo reports for vram0 */
 	u64 vram;
+	/** @drm: the file of the DRM core */
+	struct drm_file *drm;
+	/** @pid: process id of the opener, in the initial namespace */
+	pid_t pid;
+	/** @process_name: comm of the opener at that time */
+	char process_name[TASK_COMM_LEN];
+	/** @vms: by VM id, from 1 */
+	struct xarray vms;
+	/** @queues: by exec queue id, from 1 */
+	struct xarray queues;
+};
+
+/**
+ * struct xestub_vm - one GPU address space
+ */
+struct xestub_vm {
+	struct kref ref;
+	struct xestub_device *xe;
+	/** @xef: valid while the file is open */
+	struct xestub_file *xef;
+	/** @lock: guards flags and queues */
+	struct mutex lock;
+	struct list_head queues;
+	struct work_struct free_work;
+	u32 asid;
+	u32 flags;
+};
+
+/**
+ * struct xestub_queue - one exec queue
+ */
+struct xestub_queue {
+	struct xestub_vm *vm;
+	struct list_head link;
+	u16 guc_id;
 };
 
 extern struct list_head xestub_devices;
@@ -72,6 +117,29 @@ int xestub_add_bridges(void);
 /* xestub_control.c */
 void xestub_control_init(void);
 void xestub_device_debugfs_init(struct xestub_device *xe);
+
+void xestub_log_vm_err(struct xestub_device *xe, int error, bool warn);
+
+/* xestub_trace.c */
+bool xestub_trace_asid_is_late(void);
+bool xestub_trace_has_vm_kill_symbol(void);
+
+/* xestub_fprobe.c */
+void xestub_fprobe_vm_kill(struct xestub_vm *vm);
+
+/* xestub_vm.c */
+int xestub_vm_init(void);
+void xestub_vm_file_init(struct xestub_file *xef);
+void xestub_vm_file_fini(struct xestub_file *xef);
+struct xestub_vm *xestub_vm_lookup(struct xestub_file *xef, u32 id);
+void xestub_vm_put(struct xestub_vm *vm);
+void xestub_vm_kill(struct xestub_vm *vm, int error, bool warn);
+int xestub_queue_fault(struct xestub_file *xef, u32 id, bool cat_error);
+int xestub_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int xestub_vm_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int xestub_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int xestub_exec_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+int xestub_exec_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 /* xestub_watch.c */
 #ifdef CONFIG_WATCH_QUEUE

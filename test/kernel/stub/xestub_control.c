@@ -45,6 +45,7 @@ struct xestub_command {
 	u64 client;
 	u64 vram;
 	u32 vm;
+	u32 queue;
 	u32 count;
 	u32 len;
 	u32 subtype;
@@ -58,6 +59,7 @@ static const struct xestub_command xestub_defaults = {
 	.method = "rebind,bus-reset",
 	.text = "**** Xe Device Coredump ****\n",
 	.vm = 1,
+	.queue = 1,
 	.count = 1,
 	.len = offsetof(struct xestub_vm_err, later),
 	.subtype = XESTUB_VM_ERR,
@@ -78,6 +80,8 @@ static int xestub_set_key(struct xestub_command *cmd, const char *key, char *val
 		return kstrtou64(value, 0, &cmd->vram);
 	else if (!strcmp(key, "vm"))
 		return kstrtou32(value, 0, &cmd->vm);
+	else if (!strcmp(key, "queue"))
+		return kstrtou32(value, 0, &cmd->queue);
 	else if (!strcmp(key, "count"))
 		return kstrtou32(value, 0, &cmd->count);
 	else if (!strcmp(key, "len"))
@@ -179,22 +183,34 @@ static void xestub_post_vm_err(struct drm_file *file,
 	xestub_post(xef->watchers, &n.base, cmd->count);
 }
 
+void xestub_log_vm_err(struct xestub_device *xe, int error, bool warn)
+{
+	if (warn)
+		drm_warn(&xe->drm, "VM worker error: %d\n", error);
+	else
+		drm_dbg(&xe->drm, "VM worker error: %d\n", error);
+}
+
 /*
  * A stock driver warns; the series turns that line into a debug message.
- * log=0 and log=1 overrule.
+ * log=0 and log=1 overrule. A VM that the client really has is killed.
  */
-static void xestub_log_vm_err(struct drm_device *drm,
-			      const struct xestub_command *cmd)
+static void xestub_fail_rebind(struct drm_file *file,
+			       const struct xestub_command *cmd)
 {
+	struct xestub_vm *vm = xestub_vm_lookup(file->driver_priv, cmd->vm);
 	bool warn = cmd->log < 0 ? !xestub_watch_nr : cmd->log;
 	u32 i;
 
 	for (i = 0; i < cmd->count; i++) {
-		if (warn)
-			drm_warn(drm, "VM worker error: %d\n", cmd->error);
+		if (vm)
+			xestub_vm_kill(vm, cmd->error, warn);
 		else
-			drm_dbg(drm, "VM worker error: %d\n", cmd->error);
+			xestub_log_vm_err(to_xestub(file->minor->dev),
+					  cmd->error, warn);
 	}
+	if (vm)
+		xestub_vm_put(vm);
 }
 
 static int xestub_cmd_vm_error(const struct xestub_command *cmd)
@@ -209,10 +225,49 @@ static int xestub_cmd_vm_error(const struct xestub_command *cmd)
 	file = xestub_lock_client(cmd->client);
 	if (!file)
 		return -ENOENT;
-	xestub_log_vm_err(file->minor->dev, cmd);
+	xestub_fail_rebind(file, cmd);
 	xestub_post_vm_err(file, cmd);
 	xestub_unlock_client(file);
 	return 0;
+}
+
+/* Killed for another reason than a rebind: page tables or SVM. */
+static int xestub_cmd_vm_kill(const struct xestub_command *cmd)
+{
+	struct drm_file *file = xestub_lock_client(cmd->client);
+	struct xestub_vm *vm;
+
+	if (!file)
+		return -ENOENT;
+	vm = xestub_vm_lookup(file->driver_priv, cmd->vm);
+	if (vm) {
+		xestub_vm_kill(vm, 0, false);
+		xestub_vm_put(vm);
+	}
+	xestub_unlock_client(file);
+	return vm ? 0 : -ENOENT;
+}
+
+static int xestub_fail_queue(const struct xestub_command *cmd, bool cat_error)
+{
+	struct drm_file *file = xestub_lock_client(cmd->client);
+	int ret;
+
+	if (!file)
+		return -ENOENT;
+	ret = xestub_queue_fault(file->driver_priv, cmd->queue, cat_error);
+	xestub_unlock_client(file);
+	return ret;
+}
+
+static int xestub_cmd_engine_reset(const struct xestub_command *cmd)
+{
+	return xestub_fail_queue(cmd, false);
+}
+
+static int xestub_cmd_cat_error(const struct xestub_command *cmd)
+{
+	return xestub_fail_queue(cmd, true);
 }
 
 /*
@@ -317,6 +372,9 @@ static const struct {
 	int (*run)(const struct xestub_command *cmd);
 } xestub_verbs[] = {
 	{ "vm_error", xestub_cmd_vm_error },
+	{ "vm_kill", xestub_cmd_vm_kill },
+	{ "engine_reset", xestub_cmd_engine_reset },
+	{ "cat_error", xestub_cmd_cat_error },
 	{ "wedge", xestub_cmd_wedge },
 	{ "coredump", xestub_cmd_coredump },
 	{ "log", xestub_cmd_log },

@@ -120,7 +120,7 @@ static int xestub_query_ioctl(struct drm_device *drm, void *data,
 	return xestub_query_mem_regions(to_xestub(drm), query);
 }
 
-/* The stub has no VMs: a lookup finds nothing, whatever the id. */
+/* No VM has faults or anything else to tell. */
 static int xestub_vm_get_property_ioctl(struct drm_device *drm, void *data,
 					struct drm_file *file)
 {
@@ -174,6 +174,20 @@ static unsigned int xestub_fill_ioctls(void)
 			 xestub_query_ioctl, "XE_DEVICE_QUERY");
 	for (nr = DRM_XE_DEVICE_QUERY + 1; nr < XESTUB_NR_VM_GET_PROPERTY; nr++)
 		xestub_set_ioctl(nr, rw, 0, xestub_unused_ioctl, "XE_UNUSED");
+	xestub_set_ioctl(DRM_XE_VM_CREATE, rw, sizeof(struct drm_xe_vm_create),
+			 xestub_vm_create_ioctl, "XE_VM_CREATE");
+	xestub_set_ioctl(DRM_XE_VM_DESTROY, _IOC_WRITE,
+			 sizeof(struct drm_xe_vm_destroy),
+			 xestub_vm_destroy_ioctl, "XE_VM_DESTROY");
+	xestub_set_ioctl(DRM_XE_VM_BIND, _IOC_WRITE,
+			 sizeof(struct drm_xe_vm_bind),
+			 xestub_vm_bind_ioctl, "XE_VM_BIND");
+	xestub_set_ioctl(DRM_XE_EXEC_QUEUE_CREATE, rw,
+			 sizeof(struct drm_xe_exec_queue_create),
+			 xestub_exec_queue_create_ioctl, "XE_EXEC_QUEUE_CREATE");
+	xestub_set_ioctl(DRM_XE_EXEC_QUEUE_DESTROY, _IOC_WRITE,
+			 sizeof(struct drm_xe_exec_queue_destroy),
+			 xestub_exec_queue_destroy_ioctl, "XE_EXEC_QUEUE_DESTROY");
 	xestub_set_ioctl(XESTUB_NR_VM_GET_PROPERTY, rw,
 			 sizeof(struct xestub_vm_get_property),
 			 xestub_vm_get_property_ioctl, "XE_VM_GET_PROPERTY");
@@ -240,6 +254,10 @@ static int xestub_open(struct drm_device *drm, struct drm_file *file)
 		return -ENOMEM;
 	}
 
+	xestub_vm_file_init(xef);
+	xef->drm = file;
+	xef->pid = task_tgid_nr(current);
+	get_task_comm(xef->process_name, current->group_leader);
 	file->driver_priv = xef;
 	return 0;
 }
@@ -256,6 +274,7 @@ static void xestub_postclose(struct drm_device *drm, struct drm_file *file)
 		drm_dev_exit(idx);
 	}
 
+	xestub_vm_file_fini(xef);
 	xestub_watch_list_free(xef->watchers);
 	kfree(xef);
 }
@@ -327,6 +346,9 @@ static int xestub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(xe);
 
 	xe->vram_size = 12ull * SZ_1G;
+	xe->has_asid = pdev->device == 0xe20b;
+	xa_init_flags(&xe->asids, XA_FLAGS_ALLOC1);
+	ida_init(&xe->guc_ids);
 	init_waitqueue_head(&xe->fdinfo_wait);
 	pci_set_drvdata(pdev, xe);
 
@@ -407,6 +429,9 @@ static int __init xestub_init(void)
 		xestub_watch_nr = 0;
 
 	xestub_driver.num_ioctls = xestub_fill_ioctls();
+	ret = xestub_vm_init();
+	if (ret)
+		return ret;
 	ret = pci_register_driver(&xestub_pci_driver);
 	if (ret)
 		return ret;
