@@ -25,7 +25,7 @@ export interface GrafanaPanel {
   readonly type: string;
   readonly title: string;
   readonly description?: string;
-  readonly targets: readonly { readonly refId: string; readonly expr: string }[];
+  readonly targets: readonly { readonly refId: string; readonly expr: string; readonly instant?: boolean }[];
   readonly fieldConfig: { readonly defaults: { readonly noValue?: string } };
 }
 
