@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { METRIC } from '../../../exporter/telemetry/names.js';
+import { METRIC } from '../../../exporter/names.js';
 import { waitFor } from '../../helpers/wait-for.js';
 import { startDemo } from '../../system/demo-exporter.js';
 import { startServer, type ServerProcess } from '../../system/server-process.js';

@@ -1,4 +1,4 @@
-import { LABEL, METRIC } from '../../../exporter/telemetry/names.js';
+import { LABEL, METRIC } from '../../../exporter/names.js';
 
 /** One series of a node, as its /metrics shows it. */
 export interface SeriesShape {

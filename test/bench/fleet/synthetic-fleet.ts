@@ -1,4 +1,4 @@
-import { LABEL } from '../../../exporter/telemetry/names.js';
+import { LABEL } from '../../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG, toSeconds } from '../../../dashboards/rules/config.js';
 import type { BlockSeries } from './block.js';
 import { courseOf, firstVictim, isLongLived, valuesOf, type Course, type SeriesShape } from './node-shape.js';
