@@ -1,10 +1,12 @@
-import type { Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify';
 import type { Logger } from '../logger.js';
 import { PATH } from '../names.js';
 import type { ExpositionRegistry } from '../metrics/engine/registry.js';
+import { answerNonsense } from './client-error.js';
+import { Connections, type ConnectionLimits } from './connections.js';
 import { ResponseDeadline } from './response-deadline.js';
 import { eventsRoute, type EventsOptions } from './routes/events.js';
 import { healthRoutes, type Readiness } from './routes/health.js';
@@ -27,8 +29,8 @@ export interface HttpServerOptions {
   readonly guard?: WebGuard | undefined;
 }
 
-/** What one client can cost at most. Times in milliseconds. */
-export interface HttpLimits {
+/** What clients can cost at most. Times in milliseconds. */
+export interface HttpLimits extends ConnectionLimits {
   /** A request has to be here in full this long after it began. */
   readonly requestMs: number;
   /** A connection on which nothing moves during a request. */
@@ -37,8 +39,6 @@ export interface HttpLimits {
   readonly responseMs: number;
   /** Idle time between requests: longer than the usual scrape intervals, so that a scraper keeps its connection. */
   readonly keepAliveMs: number;
-  /** Further connections are refused. Event streams come on top: they have a limit of their own. */
-  readonly connections: number;
 }
 
 const LIMITS: HttpLimits = {
@@ -46,17 +46,19 @@ const LIMITS: HttpLimits = {
   idleMs: 10_000,
   responseMs: 30_000,
   keepAliveMs: 75_000,
-  connections: 64,
+  connections: 128,
+  connectionsPerPeer: 64,
+  untakenBytes: 32 * 1024 * 1024,
 };
 
 const TEXT = 'text/plain; charset=utf-8';
 
 /** The HTTP side of the exporter: not listening yet, so that tests can `inject()`. JavaScript thread only. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { app, deadline } = createServer(options, Object.values(PATH));
+  const { app, deadline, connections } = createApp(options, Object.values(PATH));
   metricsRoute(app, options.registry);
   healthRoutes(app, options.readiness);
-  eventsRoute(app, options.events, { deadline, guard: options.guard });
+  eventsRoute(app, options.events, { deadline, connections, guard: options.guard });
   statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed });
   return app;
 }
@@ -65,16 +67,16 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 export function createHealthServer(
   options: Pick<HttpServerOptions, 'readiness' | 'logger' | 'limits'>,
 ): FastifyInstance {
-  const { app } = createServer(options, [PATH.healthz, PATH.readyz]);
+  const { app } = createApp(options, [PATH.healthz, PATH.readyz]);
   healthRoutes(app, options.readiness);
   return app;
 }
 
 /** A server without routes. @param paths those it will get */
-function createServer(
-  options: Pick<HttpServerOptions, 'logger' | 'limits' | 'guard' | 'events'>,
+function createApp(
+  options: Pick<HttpServerOptions, 'logger' | 'limits' | 'guard'>,
   paths: readonly string[],
-): { readonly app: FastifyInstance; readonly deadline: ResponseDeadline } {
+): { readonly app: FastifyInstance; readonly deadline: ResponseDeadline; readonly connections: Connections } {
   const limits = { ...LIMITS, ...options.limits };
   const { guard } = options;
   const timeouts = {
@@ -83,22 +85,30 @@ function createServer(
     connectionsCheckingInterval: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
   };
-  const serverFactory: FastifyServerFactory<Server> = (listener) =>
-    guard!.createServer({ ...timeouts, handshakeTimeout: limits.requestMs }, listener).setTimeout(limits.idleMs);
+  const connections = new Connections(limits);
+  // Called once more for a second address of the same name, such as those of "localhost".
+  const serverFactory: FastifyServerFactory<Server> = (handle) => {
+    const listener: RequestListener = (request, response) => {
+      if (connections.admits(request, response)) handle(request, response);
+    };
+    const server = guard?.hasTls
+      ? guard.createServer({ ...timeouts, handshakeTimeout: limits.requestMs }, listener)
+      : createServer(timeouts, listener);
+    connections.watch(server);
+    return server.setTimeout(limits.idleMs);
+  };
   const app = Fastify({
     logger: false,
-    http: timeouts,
-    ...(guard?.hasTls && { serverFactory }),
-    requestTimeout: limits.requestMs,
-    connectionTimeout: limits.idleMs,
-    keepAliveTimeout: limits.keepAliveMs,
+    serverFactory,
     forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    clientErrorHandler: answerNonsense,
     bodyLimit: 1024,
     routerOptions: { maxParamLength: 100 },
     frameworkErrors: (error, _request, reply) =>
-      void refuse(reply as FastifyReply, error.statusCode ?? 400, 'Bad request.'),
+      // No hook runs for it.
+      void refuse((reply as FastifyReply).header('Connection', 'close'), error.statusCode ?? 400, 'Bad request.'),
   });
-  app.server.maxConnections = limits.connections + (options.events?.limits.subscribers ?? 0);
   const deadline = new ResponseDeadline(limits.responseMs);
 
   app.addHook('onRequest', async (request, reply) => {
@@ -107,13 +117,18 @@ function createServer(
     if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(reply, request.url, paths);
   });
   guard?.protect(app);
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (Buffer.isBuffer(payload)) connections.answers(reply.raw, payload.length);
+    // One that was refused has nothing to keep a connection for.
+    if (reply.statusCode >= 400) reply.header('Connection', 'close');
+  });
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `Not found. There is ${paths.join(', ')}.`));
   app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status >= 500) options.logger.error({ err: error, path: request.routeOptions.url }, 'HTTP request failed');
     return refuse(reply, status, status >= 500 ? 'Internal error; the log of the exporter has more.' : 'Bad request.');
   });
-  return { app, deadline };
+  return { app, deadline, connections };
 }
 
 /**

@@ -4,11 +4,12 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { networkOf } from '../peer-network.js';
 import type { Logger } from '../logger.js';
+import { TokenBucket } from '../time/token-bucket.js';
 import { refusal } from './client-certificate.js';
 import { hasSameDemands, isSameTls, LiveProtection } from './live-protection.js';
 import type { Protection, TlsProtection } from './protection.js';
-import { RateLimit } from './rate-limit.js';
 import { parseBasic, SignIn } from './sign-in.js';
 
 const REFUSALS_LOGGED_EVERY_MS = 60_000;
@@ -19,7 +20,7 @@ export class WebGuard {
   readonly #live: LiveProtection;
   readonly #logger: Logger;
   readonly #signIn: SignIn;
-  #rateLimit: RateLimit | undefined;
+  #rateLimit: TokenBucket | undefined;
   #applied: Protection;
   /** Connections by peer, with what was in force when their handshake began. */
   readonly #open = new Map<string, { readonly socket: Socket; readonly tls: TlsProtection }>();
@@ -113,7 +114,7 @@ export class WebGuard {
   async #authenticate(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const credentials = parseBasic(request.headers.authorization);
     const { socket } = request.raw;
-    const visitor = { address: request.ip, isGone: () => socket.destroyed };
+    const visitor = { network: networkOf(request.ip), isGone: () => socket.destroyed };
     const verdict = credentials === undefined ? 'refused' : await this.#signIn.check(credentials, visitor);
     switch (verdict) {
       case 'accepted':
@@ -141,7 +142,7 @@ export class WebGuard {
 
   #limitRate(): void {
     const settings = this.#applied.rateLimit;
-    this.#rateLimit = settings && new RateLimit(settings, performance.now());
+    this.#rateLimit = settings && new TokenBucket(settings, performance.now());
   }
 }
 

@@ -1,5 +1,6 @@
 import { quote } from '../config/problem.js';
 import { parseYaml } from '../config/yaml.js';
+import type { TokenBucketOptions } from '../time/token-bucket.js';
 import { CIPHER_SUITES, CURVES, isTls13Suite, OLD_TLS_VERSIONS, TLS_VERSIONS, type TlsVersion } from './go-names.js';
 import { Section } from './section.js';
 
@@ -10,7 +11,7 @@ export interface WebConfig {
   readonly headers: Readonly<Record<string, string>>;
   /** User to bcrypt hash; empty = no basic authentication. */
   readonly users: ReadonlyMap<string, string>;
-  readonly rateLimit: RateLimitSettings | undefined;
+  readonly rateLimit: TokenBucketOptions | undefined;
 }
 
 export interface TlsSettings {
@@ -30,12 +31,6 @@ export interface TlsSettings {
 
 /** PEM text given in the configuration or in a file of its own. `key` is where it stands, for messages. */
 export type PemSource = { readonly key: string } & ({ readonly file: string } | { readonly text: string });
-
-/** A bucket of `burst` requests that gets one back each `intervalMs`. */
-export interface RateLimitSettings {
-  readonly intervalMs: number;
-  readonly burst: number;
-}
 
 /** From the weakest to the strongest; what each demands is in client-certificate.ts. */
 export const CLIENT_AUTH = [
@@ -201,7 +196,7 @@ function readUsers(root: Section): ReadonlyMap<string, string> {
   return users;
 }
 
-function readRateLimit(root: Section): RateLimitSettings | undefined {
+function readRateLimit(root: Section): TokenBucketOptions | undefined {
   const section = root.section('rate_limit');
   if (section === undefined) return undefined;
   const interval = section.text('interval') ?? '0';

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { BoundedMap } from '../bounded-map.js';
 import { BcryptThread } from './bcrypt-thread.js';
 
 export interface Credentials {
@@ -7,20 +8,22 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Whoever asks, and whether they still wait for the answer. */
+/** Who asks, and whether they still wait for the answer. */
 export interface Visitor {
-  readonly address: string;
+  /** Visitors of one network share its turns: see networkOf(). */
+  readonly network: string;
   readonly isGone: () => boolean;
 }
 
 /** `busy`: nobody knows, because too many ask at once. */
 export type Verdict = 'accepted' | 'refused' | 'busy';
 
-/** More sign-ins than these wait for nothing: a flood of them gets no further than the CPU time below. */
-const MOST_WAITING = 16;
-/** One address cannot take all places. */
-const MOST_WAITING_PER_ADDRESS = 4;
-const MOST_REMEMBERED = 100;
+/** Sign-ins that wait at a time: as many as there can be connections. */
+const MOST_WAITING = 128;
+/** Shorter than the usual time-out of a scrape, and than the server's for a connection on which nothing moves. */
+const MOST_WAIT_MS = 8000;
+const MOST_REMEMBERED = 256;
+const MOST_NETWORKS = 1024;
 /** After each check the thread rests this many times as long while others wait, one second at most: it never eats a CPU quota. */
 const REST = 3;
 const MOST_REST_MS = 1000;
@@ -28,20 +31,33 @@ const MOST_REST_MS = 1000;
 interface Waiting {
   readonly key: string;
   readonly credentials: Credentials;
+  readonly network: string;
   readonly visitors: Visitor[];
   readonly decide: (verdict: Verdict) => void;
   readonly verdict: Promise<Verdict>;
 }
 
 /**
- * Checks user and password against bcrypt hashes. A right pair is remembered, so that a scraper costs one bcrypt; a wrong one takes
- * as long for a user that exists as for one that does not. JavaScript thread only; bcrypt itself runs on a thread of its own.
+ * Checks user and password against bcrypt hashes, one pair at a time. A pair is checked once and then remembered, right or wrong;
+ * a wrong one takes as long for a user that exists as for one that does not.
+ *
+ * Turns are fair, so that a flood of guesses delays a scraper and never keeps it out: the next turn goes to the network that
+ * had its last one longest ago, and within a network to credentials that came before and had to leave without an answer, which
+ * a scraper does and a guesser does not. A network that comes for the first time therefore waits for the check under way and
+ * a rest, and for one check of each other network that is new.
  */
 export class SignIn {
   readonly #thread = new BcryptThread();
   readonly #secret = randomBytes(32);
-  readonly #accepted = new Set<string>();
+  /** Keys of right and of wrong pairs, apart: no number of guesses makes a right one forgotten. */
+  readonly #right = new BoundedMap<string, true>(MOST_REMEMBERED);
+  readonly #wrong = new BoundedMap<string, true>(MOST_REMEMBERED);
   readonly #waiting = new Map<string, Waiting>();
+  /** Keys that left without an answer, the first that did first. */
+  readonly #turnedAway = new BoundedMap<string, true>(MOST_REMEMBERED);
+  /** Networks that had a turn, by the number of the last one. */
+  readonly #turns = new BoundedMap<string, number>(MOST_NETWORKS);
+  #turn = 0;
   #users: ReadonlyMap<string, string>;
   #working = false;
 
@@ -53,64 +69,91 @@ export class SignIn {
   setUsers(users: ReadonlyMap<string, string>): void {
     if (isDeepStrictEqual(users, this.#users)) return;
     this.#users = users;
-    this.#accepted.clear();
+    this.#right.clear();
+    this.#wrong.clear();
   }
 
   async check(credentials: Credentials, visitor: Visitor): Promise<Verdict> {
     const hash = this.#users.get(credentials.user);
     const key = this.#key(credentials, hash);
-    if (this.#accepted.has(key)) return 'accepted';
+    if (this.#right.has(key)) return 'accepted';
+    if (this.#wrong.has(key)) return 'refused';
     const same = this.#waiting.get(key);
     if (same !== undefined) {
       same.visitors.push(visitor);
       return same.verdict;
     }
-    if (this.#isFull(visitor)) return 'busy';
-    let decide: (verdict: Verdict) => void = () => undefined;
-    const verdict = new Promise<Verdict>((resolve) => (decide = resolve));
-    this.#waiting.set(key, { key, credentials, visitors: [visitor], decide, verdict });
-    void this.#work();
-    return verdict;
+    if (this.#isFull()) return this.#turnAway(key);
+    return this.#wait(key, credentials, visitor);
   }
 
   close(): void {
     this.#thread.close();
   }
 
-  #isFull({ address }: Visitor): boolean {
-    for (const [key, { visitors }] of this.#waiting) {
-      if (visitors.every(({ isGone }) => isGone())) this.#giveUp(key);
-    }
-    const ofAddress = [...this.#waiting.values()].filter(({ visitors }) => visitors[0]?.address === address);
-    return this.#waiting.size >= MOST_WAITING || ofAddress.length >= MOST_WAITING_PER_ADDRESS;
+  async #wait(key: string, credentials: Credentials, visitor: Visitor): Promise<Verdict> {
+    let decide: (verdict: Verdict) => void = () => undefined;
+    const verdict = new Promise<Verdict>((resolve) => (decide = resolve));
+    const waiting = { key, credentials, network: visitor.network, visitors: [visitor], decide, verdict };
+    this.#waiting.set(key, waiting);
+    const late = setTimeout(() => this.#giveUp(waiting), MOST_WAIT_MS).unref();
+    void this.#work();
+    return verdict.finally(() => clearTimeout(late));
   }
 
-  #giveUp(key: string): void {
-    this.#waiting.get(key)?.decide('busy');
-    this.#waiting.delete(key);
+  #isFull(): boolean {
+    this.#dropGone();
+    return this.#waiting.size >= MOST_WAITING;
+  }
+
+  #dropGone(): void {
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.visitors.every(({ isGone }) => isGone())) this.#giveUp(waiting);
+    }
+  }
+
+  #giveUp(waiting: Waiting): void {
+    if (this.#waiting.get(waiting.key) !== waiting) return;
+    this.#waiting.delete(waiting.key);
+    waiting.decide(this.#turnAway(waiting.key));
+  }
+
+  #turnAway(key: string): Verdict {
+    if (!this.#turnedAway.has(key)) this.#turnedAway.set(key, true);
+    return 'busy';
   }
 
   async #work(): Promise<void> {
     if (this.#working) return;
     this.#working = true;
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      this.#turns.set(next.network, ++this.#turn);
       const begin = performance.now();
       const verdict = await this.#compare(next).catch((): Verdict => 'busy');
-      // Given up meanwhile, the same credentials may wait anew.
+      // Given up meanwhile, the same credentials may wait again.
       if (this.#waiting.get(next.key) === next) this.#waiting.delete(next.key);
+      this.#turnedAway.delete(next.key);
       next.decide(verdict);
-      if (this.#waiting.size > 0) await rest(performance.now() - begin);
+      if (this.#waiting.size > 0 && !this.#isNewcomerWaiting()) await rest(performance.now() - begin);
     }
     this.#working = false;
   }
 
-  /** The oldest that somebody still waits for. */
+  #isNewcomerWaiting(): boolean {
+    return [...this.#waiting.values()].some(({ network }) => !this.#turns.has(network));
+  }
+
   #next(): Waiting | undefined {
-    for (const [key, waiting] of this.#waiting) {
-      if (!waiting.visitors.every(({ isGone }) => isGone())) return waiting;
-      this.#giveUp(key);
+    this.#dropGone();
+    const waiting = [...this.#waiting.values()];
+    const lastTurn = ({ network }: Waiting): number => this.#turns.get(network) ?? 0;
+    const longestAgo = Math.min(...waiting.map(lastTurn));
+    const candidates = waiting.filter((each) => lastTurn(each) === longestAgo);
+    for (const [key] of this.#turnedAway) {
+      const back = candidates.find((each) => each.key === key);
+      if (back !== undefined) return back;
     }
-    return undefined;
+    return candidates[0];
   }
 
   async #compare({ credentials: { user, password }, key }: Waiting): Promise<Verdict> {
@@ -119,15 +162,9 @@ export class SignIn {
     const matches = await this.#thread.compare({ password, hash: hash ?? decoy(users) });
     // The users may be others by now: then this pair is asked for anew.
     if (users !== this.#users) return 'busy';
-    if (hash === undefined || !matches) return 'refused';
-    this.#remember(key);
-    return 'accepted';
-  }
-
-  #remember(key: string): void {
-    const [oldest] = this.#accepted;
-    if (this.#accepted.size >= MOST_REMEMBERED && oldest !== undefined) this.#accepted.delete(oldest);
-    this.#accepted.add(key);
+    const isRight = hash !== undefined && matches;
+    (isRight ? this.#right : this.#wrong).set(key, true);
+    return isRight ? 'accepted' : 'refused';
   }
 
   /** No password is kept, and the digest of one is of no use without the secret of this process. */

@@ -1,17 +1,26 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { EventFeed } from '../../events/event-feed.js';
 import { PATH } from '../../names.js';
+import type { Connections } from '../connections.js';
 import { eventDocument } from '../events/document.js';
+import { LastDocument } from '../events/last-document.js';
 import { parseEventQuery } from '../events/query.js';
 import { resumePoint } from '../events/resume.js';
 import { Subscribers, type StreamAccounting, type StreamLimits } from '../events/subscribers.js';
 import type { ResponseDeadline } from '../response-deadline.js';
 import type { WebGuard } from '../../web-config/guard.js';
+import { documentRoute } from './document.js';
 
 export interface EventsOptions {
   readonly feed: EventFeed;
   readonly accounting: StreamAccounting;
   readonly limits: Partial<StreamLimits> & Pick<StreamLimits, 'subscribers'>;
+}
+
+interface StreamParts {
+  readonly deadline: ResponseDeadline;
+  readonly connections: Connections;
+  readonly guard?: WebGuard | undefined;
 }
 
 const HEARTBEAT_MS = 15_000;
@@ -27,10 +36,10 @@ const RETRY_AFTER_SECONDS = 30;
 export function eventsRoute(
   app: FastifyInstance,
   options: EventsOptions | undefined,
-  { deadline, guard }: { readonly deadline: ResponseDeadline; readonly guard?: WebGuard | undefined },
+  { deadline, connections, guard }: StreamParts,
 ): void {
   if (options === undefined) {
-    app.get(PATH.events, (_request, reply) =>
+    documentRoute(app, PATH.events, (_request, reply) =>
       reply.code(404).send('Events are switched off here: start the exporter with --events-http.\n'),
     );
     return;
@@ -38,23 +47,26 @@ export function eventsRoute(
   const { feed, accounting } = options;
   const limits = { heartbeatMs: HEARTBEAT_MS, stallMs: STALL_MS, ...options.limits };
   const subscribers = new Subscribers(feed, limits, accounting);
+  const documents = new LastDocument();
 
-  app.get(PATH.events, (request, reply) => {
+  documentRoute(app, PATH.events, (request, reply) => {
     const query = parseEventQuery(request.query as Readonly<Record<string, string | string[]>>);
     if ('problem' in query) return reply.code(400).send(`${query.problem}\n`);
     if (query.format === 'json') {
-      return reply.type('application/json; charset=utf-8').send(eventDocument(feed, query));
+      reply.type('application/json; charset=utf-8');
+      return () => documents.share(`${feed.newest} ${request.url}`, () => Buffer.from(eventDocument(feed, query)));
     }
     reply.type('text/event-stream; charset=utf-8').header('X-Accel-Buffering', 'no');
-    if (request.method === 'HEAD') return reply.send('');
+    if (request.method === 'HEAD') return reply.send();
     const refusal = subscribers.refusal();
     if (refusal !== undefined) return turnAway(reply, refusal);
-    // Pipelined behind another answer: it might never get the socket, nor hear of its end.
-    if (reply.raw.socket === null) return turnAway(reply, 'An event stream needs a connection of its own.');
+    if (!connections.release(reply.raw)) return turnAway(reply, 'An event stream needs a connection of its own.');
     // The header is what a client sends by itself when it comes back; the parameter is still the one it began with.
     const from = resumePoint(feed, lastEventIdOf(request) ?? query.lastEventId);
     reply.hijack();
     deadline.lift(reply.raw);
+    // Nothing follows on this connection: it is no longer among those that are counted.
+    reply.header('Connection', 'close');
     reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
     const isAdmitted = (): boolean => guard?.isStillAdmitted(request.raw) ?? true;
     subscribers.add(reply.raw, { filter: query.filter, from, isAdmitted });

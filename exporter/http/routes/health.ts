@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { PATH } from '../../names.js';
+import { documentRoute } from './document.js';
 
 export interface Readiness {
   readonly ready: boolean;
@@ -9,10 +10,11 @@ export interface Readiness {
 
 /** GET /healthz: the process answers. GET /readyz: 200 when it can do its work, else 503; the body is the reason. */
 export function healthRoutes(app: FastifyInstance, readiness: () => Readiness): void {
-  app.get(PATH.healthz, async () => 'ok\n');
+  documentRoute(app, PATH.healthz, () => () => Buffer.from('ok\n'));
 
-  app.get(PATH.readyz, async (_request, reply) => {
+  documentRoute(app, PATH.readyz, (_request, reply) => {
     const { ready, reason } = readiness();
-    return reply.code(ready ? 200 : 503).send(`${reason}\n`);
+    reply.code(ready ? 200 : 503);
+    return () => Buffer.from(`${reason}\n`);
   });
 }

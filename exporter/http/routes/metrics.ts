@@ -8,6 +8,7 @@ import {
   type ExpositionRegistry,
 } from '../../metrics/engine/registry.js';
 import { acceptsGzip, negotiateFormat } from '../negotiate.js';
+import { documentRoute } from './document.js';
 
 /** Below this many bytes gzip costs more than the packet it saves. */
 const GZIP_THRESHOLD = 1400;
@@ -30,13 +31,15 @@ export function metricsRoute(app: FastifyInstance, registry: Pick<ExpositionRegi
   const zipped = (format: ExpositionFormat) =>
     share(`${format} gzip`, async () => compress(await plain(format), { level: constants.Z_BEST_SPEED }));
 
-  app.get(PATH.metrics, async (request, reply) => {
+  documentRoute(app, PATH.metrics, (request, reply) => {
     const format = negotiateFormat(request.headers.accept);
     reply.header('Content-Type', EXPOSITION_CONTENT_TYPE[format]).header('Vary', 'Accept, Accept-Encoding');
-    const body = await plain(format);
-    if (body.length < GZIP_THRESHOLD || !acceptsGzip(header(request.headers['accept-encoding']))) return body;
-    reply.header('Content-Encoding', 'gzip');
-    return zipped(format);
+    return async () => {
+      const body = await plain(format);
+      if (body.length < GZIP_THRESHOLD || !acceptsGzip(header(request.headers['accept-encoding']))) return body;
+      reply.header('Content-Encoding', 'gzip');
+      return zipped(format);
+    };
   });
 }
 

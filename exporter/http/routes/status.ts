@@ -6,6 +6,7 @@ import type { NodeStatus } from '../status/node-status.js';
 import { statusPage } from '../status/page.js';
 import { SCRIPT } from '../status/script.js';
 import { STYLE } from '../status/style.js';
+import { documentRoute } from './document.js';
 import type { Readiness } from './health.js';
 
 export interface StatusOptions {
@@ -27,13 +28,13 @@ const CONTENT_SECURITY_POLICY = [
 
 /** GET /: how the node is, what happened, and what to do. For people. */
 export function statusRoute(app: FastifyInstance, { status, readiness, feed }: StatusOptions): void {
-  app.get(PATH.landing, async (_request, reply) => {
-    const page = statusPage({ status: await status(), readiness: readiness(), feed, now: new Date() });
-    return reply
+  documentRoute(app, PATH.landing, (_request, reply) => {
+    reply
       .type('text/html; charset=utf-8')
       .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
-      .header('Referrer-Policy', 'no-referrer')
-      .send(page);
+      .header('Referrer-Policy', 'no-referrer');
+    return async () =>
+      Buffer.from(statusPage({ status: await status(), readiness: readiness(), feed, now: new Date() }));
   });
 }
 

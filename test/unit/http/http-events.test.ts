@@ -334,20 +334,27 @@ describe('the limits of /events', () => {
 
   it('takes no connection from the others', async () => {
     const { url, counted } = await listen({ subscribers: 3 }, { limits: { connections: 1 } });
-    const readers = [await StreamReader.open(url), await StreamReader.open(url), await StreamReader.open(url)];
-    await waitFor(() => counted.subscribers === 3, { what: 'three subscribers' });
+    const readers: StreamReader[] = [];
+    for (let count = 1; count <= 3; count++) {
+      readers.push(await StreamReader.open(url));
+      await waitFor(() => counted.subscribers === count, { what: `${count} subscribers` });
+    }
     assert.equal((await fetch(`${url}/metrics`)).status, 200);
+    assert.equal(counted.subscribers, 3);
     for (const reader of readers) reader.close();
   });
 
-  it('gives a connection one stream, however many it asks for', async () => {
+  it('refuses a stream with another request behind it, and ends one that is open with the next request', async () => {
     const { url, counted } = await listen();
+    const greedy = await StreamReader.open(url, '/events HTTP/1.1\r\nHost: x\r\n\r\nGET /events');
+    await greedy.until(({ closed }) => closed, 'the connection to end');
+    assert.match(greedy.text, /^HTTP\/1\.1 503 .*needs a connection of its own/s);
     const reader = await StreamReader.open(url);
-    reader.socket.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20));
-    await reader.until(({ status }) => status === 200, 'the first stream');
     const other = await StreamReader.open(url);
     await waitFor(() => counted.subscribers === 2, { what: 'two subscribers' });
-    reader.close();
+    reader.socket.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20));
+    await reader.until(({ closed }) => closed, 'the stream to end');
+    await waitFor(() => counted.subscribers === 1, { what: 'one subscriber' });
     other.close();
     await waitFor(() => counted.subscribers === 0, { what: 'nobody' });
     assert.equal(counted.limit, 0);

@@ -5,7 +5,9 @@ import { after, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { acceptsGzip, negotiateFormat } from '../../../exporter/http/negotiate.js';
 import { createHttpServer, listenHttp, type HttpServerOptions } from '../../../exporter/http/server.js';
+import { StreamSink } from '../../../exporter/sinks/stream/sink.js';
 import { CounterFamily } from '../../../exporter/metrics/engine/metric-families.js';
+import { PATH } from '../../../exporter/names.js';
 import { ExpositionRegistry } from '../../../exporter/metrics/engine/registry.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { aNodeStatus } from '../../helpers/node-status.js';
@@ -173,8 +175,46 @@ describe('GET /metrics', () => {
     const head = await app.inject({ method: 'HEAD', url: '/metrics' });
     assert.equal(head.statusCode, 200);
     assert.equal(head.body, '');
-    for (const name of ['content-type', 'content-length', 'vary'])
-      assert.equal(head.headers[name], get.headers[name], name);
+    for (const name of ['content-type', 'vary']) assert.equal(head.headers[name], get.headers[name], name);
+  });
+});
+
+describe('HEAD', () => {
+  it('makes no document on any path, and has the status of GET', async () => {
+    let made = 0;
+    const make = async <Made>(document: Made): Promise<Made> => (made++, document);
+    const sink = new StreamSink({ instanceId: 'i', includeProcess: true, ringSize: 8 });
+    const accounting = { subscribers() {}, dropped() {}, missed() {} };
+    const feed = new Proxy(sink, {
+      get: (target, name) => {
+        if (name === 'at') made++;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const { app } = start(0, {
+      registry: { render: () => make('a 1\n') },
+      status: () => make(aNodeStatus()),
+      events: { feed, accounting, limits: { subscribers: 1 } },
+      readiness: () => ({ ready: false, reason: 'No source is up.' }),
+    });
+    const statuses = new Map<string, number>();
+    for (const url of [...Object.values(PATH), '/events?format=json', '/events?format=no', '/nothing']) {
+      const { statusCode, body } = await app.inject({ method: 'HEAD', url });
+      assert.equal(body, '', url);
+      statuses.set(url, statusCode);
+    }
+    assert.equal(made, 0);
+    assert.deepEqual(Object.fromEntries(statuses), {
+      '/': 200,
+      '/metrics': 200,
+      '/healthz': 200,
+      '/readyz': 503,
+      '/events': 200,
+      '/events?format=json': 200,
+      '/events?format=no': 400,
+      '/nothing': 404,
+    });
   });
 });
 
@@ -303,13 +343,103 @@ describe('on a socket', () => {
     await waitFor(async () => (await connections(app.server)) === 0, { what: 'the connection to end' });
   });
 
-  it('refuses connections beyond its limit', async () => {
-    const { url } = await listen(1, { limits: { connections: 2 } });
-    const sockets = [await dial(url, ''), await dial(url, ''), await dial(url, '')];
-    const refused = sockets[2] as Socket;
-    refused.resume();
-    await once(refused, 'close');
-    for (const socket of sockets) socket.destroy();
+  const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+
+  /** What came back on a connection that the server has ended. */
+  const answersOn = async (socket: Socket): Promise<string> => {
+    let text = '';
+    socket.setEncoding('latin1').on('data', (piece: string) => (text += piece));
+    const closed = once(socket, 'close');
+    socket.resume();
+    await inTime(closed, 'the end of the connection');
+    return text;
+  };
+
+  it('answers one request of a pipeline, and ends the connection with that answer', async () => {
+    let rendered = 0;
+    const registry = { render: async () => (rendered++, 'x'.repeat(5000)) };
+    const { url } = await listen(0, { registry });
+    const text = await answersOn(await dial(url, GET('/metrics').repeat(1300)));
+    assert.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200']);
+    assert.match(text, /^Connection: close\r$/im);
+    assert.match(text, /x{5000}$/);
+    assert.equal(rendered, 1);
+    const polite = await dial(url, GET('/healthz'));
+    for (let turn = 0; turn < 20; turn++) {
+      const [answer] = (await once(polite.resume(), 'data')) as [Buffer];
+      assert.match(answer.toString(), /^HTTP\/1\.1 200 .*ok\n$/s);
+      polite.write(GET('/healthz'));
+    }
+    polite.destroy();
+  });
+
+  it('takes no second request before the first answer has been read', async () => {
+    let rendered = 0;
+    const registry = { render: async () => (rendered++, 'x'.repeat(32 * 1024 * 1024)) };
+    const { app, url } = await listen(0, { registry });
+    const socket = await dial(url, GET('/metrics'));
+    await waitFor(() => rendered === 1, { what: 'the first answer' });
+    for (let turn = 0; turn < 10; turn++) socket.write(GET('/metrics'));
+    const text = await answersOn(socket);
+    assert.equal(rendered, 1);
+    assert.equal(text.match(/HTTP\/1\.1 \d+/g)?.length, 1);
+    assert.ok(text.endsWith('x'.repeat(1000)));
+    await waitFor(async () => (await connections(app.server)) === 0, { what: 'the connection to end' });
+  });
+
+  it('lets new connections in and idle ones go', async () => {
+    const { app, url } = await listen(1, { limits: { connections: 3 } });
+    const idle: Socket[] = [];
+    for (let count = 0; count < 3; count++) {
+      const socket = await dial(url, GET('/healthz'));
+      await once(socket.resume(), 'data');
+      idle.push(socket);
+    }
+    const [first, second] = idle as [Socket, Socket];
+    assert.match(await answersOn(await dial(url, `GET /metrics HTTP/1.0\r\n\r\n`)), /^HTTP\/1\.1 200/);
+    await waitFor(() => first.destroyed, { what: 'the longest idle one to go' });
+    assert.ok(!second.destroyed);
+    assert.ok((await connections(app.server)) <= 3);
+    for (const socket of idle) socket.destroy();
+  });
+
+  it('lets a peer have its share of the connections, and takes room from the peer that has the most', async () => {
+    const { app, url } = await listen(1, { limits: { connections: 4, connectionsPerPeer: 3 } });
+    const from = async (localAddress: string): Promise<Socket> => {
+      const socket = connect({ port: Number(url.port), host: '127.0.0.1', localAddress });
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      socket.write(GET('/healthz'));
+      await once(socket, 'data');
+      return socket;
+    };
+    const one = await from('127.0.0.2');
+    const crowd: Socket[] = [];
+    for (let count = 0; count < 10; count++) crowd.push(await from('127.0.0.3'));
+    await waitFor(() => crowd.filter(({ destroyed }) => !destroyed).length === 3, { what: 'the crowd to be cut' });
+    const other = await from('127.0.0.4');
+    await waitFor(() => crowd.filter(({ destroyed }) => !destroyed).length === 2, { what: 'room for another peer' });
+    assert.ok(!one.destroyed && !other.destroyed);
+    assert.equal(await connections(app.server), 4);
+    for (const socket of [one, other, ...crowd]) socket.destroy();
+  });
+
+  it('holds a bounded number of bytes for readers that do not read', async () => {
+    const registry = { render: async () => 'x'.repeat(16 * 1024 * 1024) };
+    const { app, url } = await listen(0, { registry, limits: { untakenBytes: 40 * 1024 * 1024 } });
+    const slow: Socket[] = [];
+    for (let count = 0; count < 6; count++) slow.push(await dial(url, GET('/metrics')));
+    await waitFor(async () => (await connections(app.server)) === 2, { what: 'the slowest to be cut off' });
+    const quick = await dial(url, `GET /metrics HTTP/1.0\r\n\r\n`);
+    assert.ok((await answersOn(quick)).endsWith('x'.repeat(1000)));
+    for (const socket of slow) socket.destroy();
+  });
+
+  it('keeps no connection open for what it refuses', async () => {
+    const { url } = await listen();
+    for (const path of ['/nothing', '/%', '/events']) {
+      assert.match(await answersOn(await dial(url, GET(path))), /^HTTP\/1\.1 40[04] .*^Connection: close\r$/ims);
+    }
   });
 
   it('answers nonsense on the wire with 400 and hangs up', async () => {
@@ -321,7 +451,7 @@ describe('on a socket', () => {
     ]) {
       const socket = await dial(url, nonsense);
       const answer = (await socket.setEncoding('utf8').toArray()).join('');
-      assert.match(answer, /^HTTP\/1\.1 4(00|31) /);
+      assert.match(answer, /^HTTP\/1\.1 4(00|31) .*text\/plain.*\r\n\r\n[A-Z][^\n{]*\.\n$/s);
     }
   });
 });

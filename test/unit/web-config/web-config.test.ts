@@ -7,7 +7,7 @@ import { CodedError } from '../../../exporter/errors.js';
 import { alternativeNames } from '../../../exporter/web-config/client-certificate.js';
 import { LiveProtection } from '../../../exporter/web-config/live-protection.js';
 import { loadProtection, type Protection } from '../../../exporter/web-config/protection.js';
-import { RateLimit } from '../../../exporter/web-config/rate-limit.js';
+import { TokenBucket } from '../../../exporter/time/token-bucket.js';
 import { parseBasic } from '../../../exporter/web-config/sign-in.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { aHash, WebConfigFolder } from '../../helpers/web-config.js';
@@ -157,7 +157,7 @@ describe('an Authorization header', () => {
 
 describe('a rate limit', () => {
   it('lets a burst through and then one each interval', () => {
-    const limit = new RateLimit({ intervalMs: 1000, burst: 3 }, 0);
+    const limit = new TokenBucket({ intervalMs: 1000, burst: 3 }, 0);
     assert.deepEqual(
       [0, 0, 0, 0, 999, 1000, 1500, 2000].map((now) => limit.take(now)),
       [true, true, true, false, false, true, false, true],
