@@ -37,6 +37,7 @@
         'src/linux/probe.cc',
         'src/linux/process_stat.cc',
         'src/linux/read_file.cc',
+        'src/linux/trace_pipe.cc',
         'src/linux/uevent_socket.cc',
         'src/linux/watch_queue.cc',
         'src/linux/xe_watch.cc',

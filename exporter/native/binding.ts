@@ -161,6 +161,11 @@ export type MessageOrigin =
       readonly protocol: 'uevent';
       /** What the socket may hold while the reader thread does not run; without CAP_NET_ADMIN at most net.core.rmem_max. */
       readonly receiveBytes: number;
+    }
+  | {
+      /** Lines of a trace_pipe, without the newline; one too long to be one of the kernel's counts as missing. */
+      readonly protocol: 'trace';
+      readonly path: string;
     };
 
 export type MessageReaderOptions = MessageOrigin & {
@@ -213,14 +218,14 @@ export interface MessageStats {
 }
 
 /**
- * One reader thread over one device that gives a message a read, /dev/kmsg or a netlink socket. All methods run on the
+ * One reader thread over one source of messages: /dev/kmsg, a netlink socket or a trace_pipe. All methods run on the
  * JavaScript thread of the environment that made it; an open one keeps itself and the event loop alive, also after a failure.
  */
 export interface NativeMessageReader {
   /**
    * Opens the device and starts reading. May be repeated after a refusal, not after close.
    * @returns why not: `open` and `lseek` of /dev/kmsg (ENOENT; EPERM: device cgroup, kernel.dmesg_restrict without CAP_SYSLOG,
-   *   or printk.devkmsg=off), `socket` and `bind`, `epoll_create1`, `eventfd`, `epoll_ctl` (EPERM: not pollable, so no such
+   *   or printk.devkmsg=off), `open` of a trace_pipe (EBUSY: its instance has a reader), `socket` and `bind`, `epoll_create1`, `eventfd`, `epoll_ctl` (EPERM: not pollable, so no such
    *   device), `pthread_create`; `open` EBADF after close.
    */
   open(): NativeResult;

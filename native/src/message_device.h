@@ -10,7 +10,7 @@ namespace xe {
 
 /// Room for one message, above what the kernel makes: a record of /dev/kmsg has at most 8 KiB
 /// (CONSOLE_EXT_LOG_MAX, until Linux 6.3; 2 KiB since), the keys of a uevent 2 KiB and its path 4
-/// KiB.
+/// KiB, a line of a trace what one trace_seq holds (a page, 8 KiB since Linux 6.8).
 inline constexpr size_t kMaxMessageBytes = 16 * 1024;
 
 /// What one read returned.

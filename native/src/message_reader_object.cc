@@ -8,7 +8,9 @@
 #include "failure_object.h"
 #include "kmsg_protocol.h"
 #include "linux/kmsg_device.h"
+#include "linux/trace_pipe.h"
 #include "linux/uevent_socket.h"
+#include "trace_protocol.h"
 #include "uevent_protocol.h"
 
 namespace xe {
@@ -39,18 +41,22 @@ MessageReaderObject::MessageReaderObject(const Napi::CallbackInfo& info) : Objec
 void MessageReaderObject::ReadOptions(Arguments* args, const Napi::Object& object) {
   const std::string protocol = args->String(object.Get("protocol"), "options.protocol");
   const std::string backend = args->String(object.Get("backend"), "options.backend");
-  if (protocol != "kmsg" && protocol != "uevent") {
-    args->Throw("options.protocol must be 'kmsg' or 'uevent'");
+  if (protocol != "kmsg" && protocol != "uevent" && protocol != "trace") {
+    args->Throw("options.protocol must be 'kmsg', 'uevent' or 'trace'");
   }
   if (backend != "linux" && backend != "fake") {
     args->Throw("options.backend must be 'linux' or 'fake'");
   }
-  options_.uevent = protocol == "uevent";
+  options_.protocol = protocol == "uevent"  ? Protocol::kUevent
+                      : protocol == "trace" ? Protocol::kTrace
+                                            : Protocol::kKmsg;
   options_.fake = backend == "fake";
-  if (options_.uevent) {
+  if (options_.protocol == Protocol::kUevent) {
     options_.receive_bytes = args->Uint32(object.Get("receiveBytes"), "options.receiveBytes");
   } else {
     options_.path = args->String(object.Get("path"), "options.path");
+  }
+  if (options_.protocol == Protocol::kKmsg) {
     options_.since_boot = args->Bool(object.Get("sinceBoot"), "options.sinceBoot");
   }
   options_.keep = args->Strings(object.Get("keep"), "options.keep");
@@ -87,23 +93,38 @@ Result MessageReaderObject::Begin(Napi::Env env) {
 }
 
 Result MessageReaderObject::MakeOrigin(MessageOrigin* origin) {
-  Result failure;
-  if (options_.fake) {
-    std::unique_ptr<FakeMessageDevice> fake;
-    failure = FakeMessageDevice::Open(&fake);
-    fake_ = fake.get();
-    origin->device = std::move(fake);
-  } else if (options_.uevent) {
-    failure = UeventSocket::Open(options_.receive_bytes, &origin->device);
-  } else {
-    failure = KmsgDevice::Open(options_.path, options_.since_boot, &origin->device);
-  }
-  if (options_.uevent) {
-    origin->protocol = std::make_unique<UeventProtocol>(origin->device.get());
-  } else {
-    origin->protocol = std::make_unique<KmsgProtocol>();
+  const Result failure = OpenDevice(&origin->device);
+  switch (options_.protocol) {
+    case Protocol::kKmsg:
+      origin->protocol = std::make_unique<KmsgProtocol>();
+      break;
+    case Protocol::kUevent:
+      origin->protocol = std::make_unique<UeventProtocol>(origin->device.get());
+      break;
+    case Protocol::kTrace:
+      origin->protocol = std::make_unique<TraceProtocol>();
+      break;
   }
   return failure;
+}
+
+Result MessageReaderObject::OpenDevice(std::unique_ptr<MessageDevice>* device) {
+  if (options_.fake) {
+    std::unique_ptr<FakeMessageDevice> fake;
+    const Result failure = FakeMessageDevice::Open(&fake);
+    fake_ = fake.get();
+    *device = std::move(fake);
+    return failure;
+  }
+  switch (options_.protocol) {
+    case Protocol::kKmsg:
+      return KmsgDevice::Open(options_.path, options_.since_boot, device);
+    case Protocol::kUevent:
+      return UeventSocket::Open(options_.receive_bytes, device);
+    case Protocol::kTrace:
+      return TracePipe::Open(options_.path, device);
+  }
+  return Failure{"open", EINVAL};
 }
 
 Napi::Value MessageReaderObject::Drain(const Napi::CallbackInfo& info) {

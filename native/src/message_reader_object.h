@@ -27,9 +27,10 @@ class MessageReaderObject : public Napi::ObjectWrap<MessageReaderObject>, privat
   ~MessageReaderObject() override { wake_up_.Close(); }
 
  private:
+  enum class Protocol { kKmsg, kUevent, kTrace };
   struct Options {
     bool fake = false;
-    bool uevent = false;
+    Protocol protocol = Protocol::kKmsg;
     std::string path;
     bool since_boot = false;
     uint32_t receive_bytes = 0;
@@ -47,6 +48,7 @@ class MessageReaderObject : public Napi::ObjectWrap<MessageReaderObject>, privat
   void ReadOptions(Arguments* args, const Napi::Object& object);
   Result Begin(Napi::Env env);
   Result MakeOrigin(MessageOrigin* origin);
+  Result OpenDevice(std::unique_ptr<MessageDevice>* device);
   bool BeginWakeUp() override { return queue_->BeginWakeUp(); }
   void Shutdown() override;
 

@@ -12,6 +12,7 @@ export const UEVENT = { protocol: 'uevent', backend: 'fake', receiveBytes: 1 << 
 type Options = { [Key in keyof MessageReaderOptions]?: MessageReaderOptions[Key] } & (
   | { protocol: 'kmsg'; backend: 'linux' | 'fake'; path: string; sinceBoot: boolean }
   | { protocol: 'uevent'; backend: 'linux' | 'fake'; receiveBytes: number }
+  | { protocol: 'trace'; backend: 'linux' | 'fake'; path: string }
 );
 
 export function makeMessageReader(options: Options): NativeMessageReader {

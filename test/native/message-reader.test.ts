@@ -141,7 +141,7 @@ test('wrong arguments are type errors', (t) => {
   const make = addon.MessageReader as unknown as new (options: unknown) => NativeMessageReader;
   const complete = { ...KMSG, keep: [], queueBytes: 1, onReady: () => {} };
   const wrong: [object, RegExp][] = [
-    [{ protocol: 'pipe' }, /protocol must be 'kmsg' or 'uevent'/],
+    [{ protocol: 'pipe' }, /protocol must be 'kmsg', 'uevent' or 'trace'/],
     [{ backend: 'both' }, /backend must be 'linux' or 'fake'/],
     [{ path: 1 }, /options.path must be a string/],
     [{ sinceBoot: 1 }, /options.sinceBoot must be a boolean/],
