@@ -24,6 +24,7 @@
         'src/pipe_poller.cc',
         'src/reader_object.cc',
         'src/reader_thread.cc',
+        'src/trace_protocol.cc',
         'src/uevent_protocol.cc',
         'src/fake/fake_message_device.cc',
         'src/fake/fake_pipe.cc',

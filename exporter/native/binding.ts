@@ -163,7 +163,7 @@ export type MessageOrigin =
       readonly receiveBytes: number;
     }
   | {
-      /** Lines of a trace_pipe, without the newline; one too long to be one of the kernel's counts as missing. */
+      /** Lines of a trace_pipe, without the newline; one too long for an event of the kernel counts as missing. */
       readonly protocol: 'trace';
       readonly path: string;
     };
@@ -197,10 +197,10 @@ export interface MessageStats {
   readonly kept: number;
   /** Of those kept: did not fit the bounded queue while JavaScript was busy. */
   readonly dropped: number;
-  /** How often the kernel said that messages are lost: EPIPE of the log, ENOBUFS of the socket. */
+  /** How often the kernel said that messages are lost: EPIPE of the log, ENOBUFS of the socket, a line of the trace. */
   readonly lossNotices: number;
   /**
-   * How many were: by their sequence numbers in the log, by the counter of the socket for uevents. Exact but for a loss before
+   * How many were: by their sequence numbers in the log, by the counter of the socket for uevents, by what the trace says. Exact but for a loss before
    * the first record of the log, which counts as one. Nobody knows how many of them would have been kept.
    */
   readonly missing: number;

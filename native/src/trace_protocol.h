@@ -6,17 +6,13 @@
 
 namespace xe {
 
-/// Lines of trace_pipe. Nothing in them numbers the events: what the ring has overwritten is in its
-/// own counters (per_cpu/cpu*/stats), which belong to whoever set the ring up.
+/// Lines of trace_pipe. The events are not numbered, but a line `CPU:<n> [LOST <n> EVENTS]` says how
+/// many the ring has overwritten before they could be read (print_trace_line in
+/// kernel/trace/trace.c, Linux 7.3).
 class TraceProtocol : public MessageProtocol {
  public:
   /// A line too long for the buffer is one lost message.
-  Verdict Judge(const MessageRead& read, std::span<const uint8_t>) override {
-    if (read.length < 0) {
-      return {Verdict::kFailure};
-    }
-    return read.truncated ? Verdict{Verdict::kLoss, 1} : Verdict{Verdict::kMessage};
-  }
+  Verdict Judge(const MessageRead& read, std::span<const uint8_t> message) override;
   uint64_t Settle() override { return 0; }
 };
 

@@ -83,9 +83,20 @@ test('a line longer than any of the kernel’s counts as lost, and the next one 
 
 test('only lines with one of the strings are kept', async (t) => {
   const pipe = new Pipe(t);
-  const listener = pipe.listen(t, [': xe_vm_', '[LOST ']);
-  pipe.write('a-1 [000] 1.0: xe_vm_kill: dev=x\na-1 [000] 1.0: sched_switch: x\nCPU:1 [LOST 5 EVENTS]\n');
-  await listener.settled({ read: 3, kept: 2, unwanted: 1, foreign: 0 });
+  const listener = pipe.listen(t, [': xe_vm_']);
+  pipe.write('a-1 [000] 1.0: xe_vm_kill: dev=x\na-1 [000] 1.0: sched_switch: x\n');
+  await listener.settled({ read: 2, kept: 1, unwanted: 1, foreign: 0 });
+});
+
+test('what the ring has overwritten is counted as the kernel says it', async (t) => {
+  const pipe = new Pipe(t);
+  const listener = pipe.listen(t);
+  pipe.write('CPU:1 [LOST 5 EVENTS]\none\nCPU:12 [LOST 1200 EVENTS]\nCPU:0 [LOST EVENTS]\n');
+  await listener.settled({ read: 1, kept: 1, lossNotices: 3, missing: 5 + 1200 + 1 });
+  for (const other of ['xCPU:1 [LOST 5 EVENTS]', 'CPU:1 [LOST 5 EVENTS] x', 'CPU:1', 'CPU:1 LOST 5 EVENTS]', '']) {
+    pipe.write(`${other}\n`);
+  }
+  await listener.settled({ read: 6, kept: 6, lossNotices: 3 });
 });
 
 test('a pipe that has ended for good is given up, after what was in it', async (t) => {
