@@ -106,7 +106,7 @@ export const WORKLOAD_LABELS = ['kubernetes', 'systemd', 'slurm'] as const;
 export type WorkloadLabels = (typeof WORKLOAD_LABELS)[number];
 
 /** Values of the `source` label. */
-export const SOURCES = ['watch_queue', 'kmsg', 'uevent', 'simulator'] as const;
+export const SOURCES = ['watch_queue', 'trace', 'kmsg', 'uevent', 'simulator'] as const;
 export type SourceName = (typeof SOURCES)[number];
 
 /** Values of `reason` on {@link METRIC.clientAttachFailures}. */
@@ -142,6 +142,7 @@ export type SinkName = (typeof SINKS)[number];
 /** Features and their states on {@link METRIC.featureInfo}. */
 export const FEATURES = [
   'watch_queue',
+  'trace',
   'kmsg',
   'uevent',
   'discovery_proc',
@@ -184,6 +185,7 @@ export const UNATTRIBUTED_SERIES = '_unattributed';
 export const EVENT = {
   vmRebindError: 'xe.vm.rebind_error',
   vmRebindOutcome: 'xe.vm.rebind_error.outcome',
+  vmKilled: 'xe.vm.killed',
   deviceWedged: 'xe.device.wedged',
   deviceCoredump: 'xe.device.coredump',
   deviceSurvivabilityMode: 'xe.device.survivability_mode',
@@ -207,6 +209,7 @@ export const EVENT = {
 const WATCHED_EVENTS = [EVENT.vmRebindError, EVENT.eventsLost, EVENT.watchRemoved] as const;
 export const RECEIVED_EVENTS: Readonly<Record<SourceName, readonly (typeof EVENT)[keyof typeof EVENT][]>> = {
   watch_queue: WATCHED_EVENTS,
+  trace: [EVENT.vmRebindError, EVENT.vmKilled, EVENT.eventsLost],
   kmsg: [
     EVENT.vmRebindError,
     EVENT.deviceWedged,

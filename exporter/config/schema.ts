@@ -142,6 +142,15 @@ export const OPTIONS = {
     help: 'Whether to listen to the uevents of the kernel: wedged devices, coredumps, the driver bound and unbound.',
     parse: parseChoice(SWITCHABLE),
   },
+  trace: {
+    flag: 'trace',
+    kind: 'value',
+    commands: ['serve', 'watch', 'doctor'],
+    default: 'auto',
+    unit: SWITCHABLE.join('|'),
+    help: 'Whether to read the trace of the xe driver, which names the process that lost a GPU VM on kernels without the watch queue. Needs uid 0 and a writable tracefs; writes its own tracing instance and one dynamic event there.',
+    parse: parseChoice(SWITCHABLE),
+  },
   events: {
     flag: 'events',
     kind: 'list',
@@ -447,6 +456,15 @@ export const OPTIONS = {
     default: '/sys/kernel/debug',
     unit: 'path',
     help: 'Where debugfs is mounted; read-only is enough.',
+    parse: parsePath,
+  },
+  tracefsRoot: {
+    flag: 'path-tracefs',
+    kind: 'value',
+    commands: ['serve', 'watch', 'doctor'],
+    default: '/sys/kernel/tracing',
+    unit: 'path',
+    help: 'Where tracefs is mounted, writable.',
     parse: parsePath,
   },
   devRoot: {

@@ -4,6 +4,7 @@ import type { NativeAddon } from '../native/binding.js';
 import type { FeatureName, SourceName } from '../names.js';
 import { kmsg } from './kernel-log/source.js';
 import type { OpenSource } from './supervised-source.js';
+import { trace } from './trace/source.js';
 import { uevent } from './uevent/source.js';
 
 /** What a source of kernel messages is made of. */
@@ -13,6 +14,8 @@ export interface MessageSourceContext {
   readonly devices: DeviceTable;
   /** Messages the reader thread discarded because JavaScript was busy for longer than its queue lasts. */
   readonly onDropped: (count: number) => void;
+  /** A process has just begun to use a GPU. */
+  readonly onGpuProcess?: ((pid: number) => void) | undefined;
 }
 
 /** A source that reads messages of the kernel about any device. */
@@ -23,4 +26,4 @@ export interface MessageSource {
 }
 
 /** THE LIST of sources beside the watch queue: a new one is a folder beside this file and one line here. */
-export const messageSources: readonly MessageSource[] = [kmsg, uevent];
+export const messageSources: readonly MessageSource[] = [trace, kmsg, uevent];

@@ -4,6 +4,7 @@ import type { XeDevice } from '../host/device.js';
 import type { SourceName } from '../names.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
+import type { VmKill } from './trace/vm-kills.js';
 
 /** When and where a batch was read; time is stamped once, in native code. */
 interface Stamp {
@@ -44,6 +45,14 @@ export interface UeventBatch extends Stamp {
   readonly details?: EventDetails;
 }
 
+/** One VM that the driver has given up, as its trace says. */
+export interface TraceBatch extends Stamp {
+  readonly kind: 'trace';
+  /** undefined when the line could not be parsed. */
+  readonly kill: VmKill | undefined;
+  readonly device: XeDevice | undefined;
+}
+
 /** The source knows that messages are missing. */
 export interface LossBatch extends Stamp {
   readonly kind: 'loss';
@@ -51,7 +60,7 @@ export interface LossBatch extends Stamp {
   readonly messages: number;
 }
 
-export type StampedBatch = WatchBatch | KernelLogBatch | UeventBatch | LossBatch;
+export type StampedBatch = WatchBatch | KernelLogBatch | UeventBatch | TraceBatch | LossBatch;
 
 /** Takes a batch, synchronously; must not throw. */
 export type BatchHandler = (batch: StampedBatch) => void;

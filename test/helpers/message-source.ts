@@ -15,14 +15,17 @@ import { waitFor } from './wait-for.js';
 const addon = loadNative();
 
 type Settings = Partial<
-  Pick<Config, 'kmsg' | 'kmsgSinceBoot' | 'uevent' | 'sysRoot' | 'procRoot' | 'readerQueueBytes'>
+  Pick<
+    Config,
+    'kmsg' | 'kmsgSinceBoot' | 'uevent' | 'trace' | 'sysRoot' | 'procRoot' | 'tracefsRoot' | 'readerQueueBytes'
+  >
 >;
 type Ring = Awaited<ReturnType<NativeAddon['readKernelRing']>>;
 
 export interface MessageSourceOptions {
   readonly config?: Settings;
   /** What opening the device is refused with. */
-  readonly refusal?: NativeResult;
+  readonly refusal?: NativeResult | ((options: MessageReaderOptions) => NativeResult);
   /** What syslog(2) says; called for every look. */
   readonly ring?: (maxBytes: number) => Ring;
 }
@@ -37,6 +40,7 @@ export class MessageSourceUnderTest {
   /** Sysfs was looked at again. */
   refreshes = 0;
   dropped = 0;
+  readonly gpuProcesses: number[] = [];
   /** Called for every batch before it is recorded. */
   onBatch: () => void = () => undefined;
   readonly #open: () => Promise<Opened>;
@@ -47,8 +51,10 @@ export class MessageSourceUnderTest {
       kmsg: 'auto',
       kmsgSinceBoot: false,
       uevent: 'auto',
+      trace: 'auto',
       sysRoot: '/nowhere',
       procRoot: '/proc',
+      tracefsRoot: '/nowhere',
     } as const;
     this.devices = DeviceTable.overSysfs(config?.sysRoot ?? settings.sysRoot, {
       onAdded: () => this.refreshes++,
@@ -64,6 +70,7 @@ export class MessageSourceUnderTest {
       },
       devices: this.devices,
       onDropped: (count) => (this.dropped += count),
+      onGpuProcess: (pid) => this.gpuProcesses.push(pid),
     });
     this.#open = () =>
       open(
@@ -98,17 +105,20 @@ export class MessageSourceUnderTest {
     this.batches.push(batch);
   }
 
-  #readerClass(refusal: NativeResult): NativeAddon['MessageReader'] {
+  #readerClass(refusal: MessageSourceOptions['refusal']): NativeAddon['MessageReader'] {
     const { readers, readerOptions } = this;
     return class extends addon.MessageReader {
+      readonly #options: MessageReaderOptions;
+
       constructor(options: MessageReaderOptions) {
         super({ ...options, backend: 'fake' });
+        this.#options = options;
         readers.push(this);
         readerOptions.push(options);
       }
 
       override open(): NativeResult {
-        return refusal ?? super.open();
+        return (typeof refusal === 'function' ? refusal(this.#options) : refusal) ?? super.open();
       }
     };
   }

@@ -7,6 +7,7 @@ const LOST: Readonly<Record<SourceName, (count: number) => string>> = {
   watch_queue: () => 'discarded GPU events because its ring of 512 records was full',
   simulator: () => 'discarded GPU events because its ring of 512 records was full',
   kmsg: (count) => `overwrote ${count} or more lines of its log before they were read`,
+  trace: (count) => `overwrote ${count} or more events of the driver's trace before they were read`,
   uevent: (count) => `discarded ${count} or more uevents because the socket was full`,
 };
 

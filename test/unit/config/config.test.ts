@@ -82,6 +82,10 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'maybe'],
   },
+  trace: {
+    good: ['auto', 'off'].map((text) => [text, text]),
+    bad: ['', 'on', 'true'],
+  },
   uevent: {
     good: ['auto', 'off'].map((text) => [text, text]),
     bad: ['', 'on', 'true'],
@@ -315,6 +319,7 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     bad: ['5', '99ms', '6m'],
   },
   procRoot: { good: [['/host/proc', '/host/proc']], bad: ['', 'proc', '/a\0'] },
+  tracefsRoot: { good: [['/host/tracing', '/host/tracing']], bad: ['', 'tracing', '/a\0'] },
   debugfsRoot: { good: [['/host/debug', '/host/debug']], bad: ['', 'debug', '/a\0'] },
   sysRoot: { good: [['/host/sys', '/host/sys']], bad: ['sys'] },
   devRoot: { good: [['/host/dev', '/host/dev']], bad: ['dev'] },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { numberField, parseTraceLine, pointerField, textField } from '../../exporter/wire/trace-line.js';
-import { aTraceLine, VM_FIELDS } from '../helpers/trace-lines.js';
+import { numberField, parseTraceLine, pointerField, textField } from '../../../exporter/wire/trace-line.js';
+import { aTraceLine, VM_FIELDS } from '../../helpers/trace-lines.js';
 
 const VM = '00000000b1c5e1f2';
 
