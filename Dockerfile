@@ -37,6 +37,10 @@ RUN --mount=type=bind,from=target,target=/target \
     "$gnu-strip" --strip-unneeded -o /image/app/app/native/build/Release/xe_exporter.node native/build/Release/xe_exporter.node; \
     cp -r package.json LICENSE node_modules /image/app/app/; \
     cp -r dist/exporter /image/app/app/dist/; \
+    # On the PATH, for "kubectl exec ... -- xe-exporter doctor". There is no env in the image to find Node.js.
+    sed -i '1s|.*|#!/usr/local/bin/node --max-semi-space-size=1|' /image/app/app/dist/exporter/main.js; \
+    mkdir -p /image/app/usr/local/bin; \
+    ln -s ../../../app/dist/exporter/main.js /image/app/usr/local/bin/xe-exporter; \
     cd /image/app/app; \
     # Node.js loads neither typings, source maps, the ES module builds for bundlers, nor tests.
     find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.ts' -o -name '*.md' \) -delete; \
@@ -74,6 +78,7 @@ LABEL org.opencontainers.image.title="xe-exporter" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${XE_EXPORTER_REVISION}"
 ENV NODE_ENV=production \
+    PATH=/usr/local/bin \
     XE_EXPORTER_REVISION=${XE_EXPORTER_REVISION}
 # Watching the clients of others takes uid 0 and two capabilities: INSTALL.md says which and why. Nothing else does, so
 # whoever runs the image has to ask for uid 0.
@@ -82,5 +87,5 @@ EXPOSE 9464
 # The exporter drains on it within --shutdown-timeout.
 STOPSIGNAL SIGTERM
 # No HEALTHCHECK: Kubernetes and OCI images have none, and each check would start a second Node.js. GET /readyz tells.
-ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/dist/exporter/main.js"]
+ENTRYPOINT ["/usr/local/bin/xe-exporter"]
 CMD ["serve"]

@@ -57,7 +57,11 @@ function blocks(alerts: readonly string[]): Schema {
     deviceAccess: block({
       method: { enum: ['none', 'plugin', 'dra'] },
       plugin: block({ resource: { type: 'string', pattern: '^[a-z0-9.-]+/[A-Za-z0-9._-]+$' } }),
-      dra: block({ deviceClassName: { type: 'string', minLength: 1 }, adminAccess: flag }),
+      dra: block({
+        deviceClassName: { type: 'string', minLength: 1 },
+        adminAccess: flag,
+        tolerations: kubernetesList,
+      }),
     }),
     sources: block({ watchQueue: block({}), kmsg: block({}), uevent: block({}), simulator: block({ enabled: flag }) }),
     discovery: block({}),

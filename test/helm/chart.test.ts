@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -136,6 +137,40 @@ test('the exporter takes the configuration of every case, with the same result a
   }
 });
 
+test('doctor, run in the pod, judges the configuration of the chart', () => {
+  const manifests = render({ sources: { kmsg: { enabled: 'off' } } });
+  const { env, args, volumeMounts } = containerOf(manifests);
+  const file: string = env.find(({ name }: Manifest) => name === 'XE_EXPORTER_CONFIG').value;
+  const mount = volumeMounts.find(({ name }: Manifest) => name === 'config').mountPath;
+  assert.equal(file, `${mount}/config.yaml`);
+  assert.deepEqual(args, ['serve'], 'no flag that doctor would have to repeat');
+
+  const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-chart-'));
+  try {
+    const config = join(folder, 'config.yaml');
+    writeFileSync(config, only(manifests, 'ConfigMap').data['config.yaml']);
+    const doctor = (variables: object): string => {
+      const options = { env: { PATH: process.env['PATH'], ...variables }, encoding: 'utf8' } as const;
+      return spawnSync(process.execPath, ['dist/exporter/main.js', 'doctor', '--json'], options).stdout;
+    };
+    assert.match(doctor({ XE_EXPORTER_CONFIG: config }), /switched off by --kmsg/);
+    assert.doesNotMatch(doctor({}), /switched off by --kmsg/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('the pods stay on a node in trouble, and the claim survives the taint of a GPU in trouble', () => {
+  const everything = ['NoSchedule', 'NoExecute'].map((effect) => ({ operator: 'Exists', effect }));
+  assert.deepEqual(podOf(render({})).tolerations, everything);
+  const claimed = (values: object): Manifest =>
+    only(render({ deviceAccess: { method: 'dra', ...values } }), 'ResourceClaimTemplate').spec.spec.devices.requests[0];
+  assert.deepEqual(claimed({}).exactly.tolerations, everything.toReversed());
+  const some = [{ key: 'gpu.intel.com/health', operator: 'Exists', effect: 'NoExecute' }];
+  assert.deepEqual(claimed({ dra: { tolerations: some } }).exactly.tolerations, some);
+  assert.equal(claimed({ dra: { tolerations: [] } }).exactly.tolerations, undefined);
+});
+
 test('the device-only posture listens to uevents and to nothing else', async () => {
   const config = await configOf(render({ posture: 'device-only' }));
   assert.deepEqual(
@@ -152,7 +187,7 @@ test('big numbers reach the configuration as digits', async () => {
 
 test('a render node comes from the device plugin or from a claim, never from a hostPath', () => {
   const plugin = containerOf(render({ deviceAccess: { method: 'plugin' } })).resources;
-  assert.equal(plugin.limits['gpu.intel.com/xe_monitoring'], '1');
+  assert.equal(plugin.limits['gpu.intel.com/monitoring'], '1');
   assert.equal(plugin.limits.memory, '256Mi');
   const manifests = render({ deviceAccess: { method: 'dra' } });
   assert.deepEqual(containerOf(manifests).resources.claims, [{ name: 'gpus' }]);

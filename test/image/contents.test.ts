@@ -130,11 +130,7 @@ for (const image of IMAGES)
       assert.equal(config.User, `${UNPRIVILEGED_UID}:${UNPRIVILEGED_UID}`);
       assert.equal(config.StopSignal, 'SIGTERM');
       assert.deepEqual(Object.keys(config.ExposedPorts), ['9464/tcp']);
-      assert.deepEqual(config.Entrypoint, [
-        '/usr/local/bin/node',
-        '--max-semi-space-size=1',
-        '/app/dist/exporter/main.js',
-      ]);
+      assert.deepEqual(config.Entrypoint, ['/usr/local/bin/xe-exporter']);
       assert.deepEqual(config.Cmd, ['serve']);
       assert.deepEqual(config.Env.map((variable) => variable.split('=')[0]).sort(), [
         'NODE_ENV',

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { capabilitiesOf, PRIVILEGES, type Capability } from '../../exporter/privileges/table.js';
 import { startCollector } from '../helpers/collector.js';
 import { ExporterProcess, type LogLine } from '../helpers/exporter-process.js';
+import { documentedCommands } from '../helpers/documented-commands.js';
 import { startGrpcCollector } from '../helpers/grpc-collector.js';
 import { dockerRun } from '../helpers/install-document.js';
 import { waitFor } from '../helpers/wait-for.js';
@@ -54,6 +58,31 @@ for (const image of IMAGES)
       assert.equal(statusOf('addon'), 'ok');
       for (const check of ['cap_sys_ptrace', 'cap_dac_read_search', 'host_pid'])
         assert.equal(statusOf(check), 'fail', check);
+    });
+
+    it('has xe-exporter on its PATH, which judges the configuration that the container was started with', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'xe-image-'));
+      after(() => rmSync(folder, { recursive: true }));
+      // Readable for the user of the image, as a ConfigMap is.
+      chmodSync(folder, 0o755);
+      writeFileSync(join(folder, 'config.yaml'), 'kmsg: "off"\n');
+      const name = `xe-exporter-exec-${image.architecture}-${process.pid}`;
+      const config = [
+        `--volume=${folder}:/etc/xe-exporter:ro`,
+        '--env=XE_EXPORTER_CONFIG=/etc/xe-exporter/config.yaml',
+      ];
+      const exporter = await ExporterProcess.serve({
+        program: program(image, ...NOTHING, ...config, `--name=${name}`),
+      });
+      after(() => exporter.stop('SIGKILL'));
+      for (const { args } of documentedCommands().filter((command) => command.args[0] === 'doctor')) {
+        const { status, stdout, stderr } = spawnSync('podman', ['exec', name, 'xe-exporter', ...args], {
+          encoding: 'utf8',
+        });
+        assert.ok(status === 0 || status === 3, `exit code ${status}: ${stderr}`);
+        assert.match(stdout, /switched off by --kmsg/);
+      }
+      assert.equal(await exporter.stop(), 0);
     });
 
     it('explains what it would need', () => {

@@ -1,4 +1,7 @@
 {{- define "xe-exporter.env" -}}
+{{- /* Not a flag, so that "kubectl exec ... -- xe-exporter doctor" judges the same configuration. */}}
+- name: XE_EXPORTER_CONFIG
+  value: /etc/xe-exporter/config/config.yaml
 {{- range $variable, $field := dict "NODE_NAME" "spec.nodeName" "POD_NAME" "metadata.name" "POD_NAMESPACE" "metadata.namespace" "POD_UID" "metadata.uid" }}
 - name: {{ $variable }}
   valueFrom:
