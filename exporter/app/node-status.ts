@@ -3,7 +3,7 @@ import type { NodeWatch } from './node-watch.js';
 import type { XeDevice } from '../host/device.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { FeatureBoard } from '../features.js';
-import { ERRNO_LABELS, LABEL, RECEIVED_EVENTS, type SourceName } from '../names.js';
+import { ERRNO_LABELS, LABEL, type SourceName } from '../names.js';
 
 export interface NodeStatusOptions {
   readonly version: string;
@@ -19,11 +19,17 @@ export async function nodeStatus(options: NodeStatusOptions): Promise<NodeStatus
   const { version, nodeName, node, metrics, features } = options;
   const sources = (await metrics.sourceUp.get()).values;
   const drops = (await metrics.eventsDropped.get()).values;
+  const received = (await metrics.eventsReceived.get()).values;
+  const receivedFrom = (source: SourceName) =>
+    received.reduce((sum, { labels, value }) => (labels[LABEL.source] === source ? sum + value : sum), 0);
   return {
     version,
     node: nodeName,
     devices: node.devices.devices.map((device) => deviceStatus(device, node, metrics)),
-    sources: sources.map(({ labels, value }) => sourceStatus(labels[LABEL.source] as SourceName, value === 1, metrics)),
+    sources: sources.map(({ labels, value }) => {
+      const name = labels[LABEL.source] as SourceName;
+      return sourceStatus(name, value === 1, receivedFrom(name), metrics);
+    }),
     features: features.all(),
     drops: drops.map(({ labels, value }) => ({ ...labels, count: value }) as unknown as DropStatus),
   };
@@ -54,12 +60,11 @@ function deviceStatus(
   };
 }
 
-function sourceStatus(name: SourceName, up: boolean, metrics: ExporterMetrics): SourceStatus {
-  const received = RECEIVED_EVENTS[name].map((event) => metrics.eventsReceived.cell(name, event).value);
+function sourceStatus(name: SourceName, up: boolean, received: number, metrics: ExporterMetrics): SourceStatus {
   return {
     name,
     up,
-    received: received.reduce((sum, count) => sum + count, 0),
+    received,
     lost: metrics.eventsLost.cell(name).value,
     restarts: metrics.sourceRestarts.cell(name).value,
   };

@@ -1,9 +1,39 @@
-import { CounterFamily, type Counter, type Family, type FamilySnapshot } from './engine/metric-families.js';
-import { ERRNO_LABELS, LABEL, METRIC, OTHER_SERIES, UNATTRIBUTED_SERIES, type WorkloadLabels } from '../names.js';
-import { wellFormed } from './engine/series-table.js';
+import { Counter, type Family, type FamilySnapshot } from './engine/metric-families.js';
+import {
+  ERRNO_LABELS,
+  LABEL,
+  METRIC,
+  OTHER_SERIES,
+  UNATTRIBUTED_SERIES,
+  type ErrnoLabel,
+  type WorkloadLabels,
+} from '../names.js';
+import { SeriesTable, wellFormed } from './engine/series-table.js';
 
-/** The counters of one owner, one for each of {@link ERRNO_LABELS} and in that order: the hot path indexes an array. */
-export type ErrnoCounters = readonly Counter[];
+/** The errors of one container with one errno, and when the newest one happened. */
+export class ClientErrors extends Counter {
+  #lastSeconds = 0;
+
+  /** Unix time of the newest error in seconds; 0 = none. */
+  get lastSeconds(): number {
+    return this.#lastSeconds;
+  }
+
+  /** @param seconds Unix time of the error; the clock of the node can be set back, the newest error stays the newest */
+  count(seconds: number): void {
+    this.inc();
+    if (seconds > this.#lastSeconds) this.#lastSeconds = seconds;
+  }
+}
+
+/** The errors of one container, one for each of {@link ERRNO_LABELS} and in that order: the hot path indexes an array. */
+export type ErrnoCounters = readonly ClientErrors[];
+
+/**
+ * The errno that is exposed at 0. The others appear with their first error: they are rare, there would be four for each container,
+ * and alert rules and dashboards count the first value of a series that an event brought into being.
+ */
+const EXPOSED_AT_ZERO: ErrnoLabel = 'ENOMEM';
 
 /** What of a client's container is shown: a `Workload` fits. */
 export interface MeteredWorkload {
@@ -65,7 +95,9 @@ export class ClientSeries implements Family {
   readonly type = 'counter';
   readonly #options: ClientSeriesOptions;
   readonly #labels: LabelTable;
-  readonly #family: CounterFamily;
+  readonly #errors: SeriesTable<ClientErrors>;
+  /** When each container last had each error: no series until it had one. */
+  readonly lastTimestamps: Family;
   readonly #containers = new Map<string, ContainerSeries>();
   /** Containers without a client and since when, the longest first. */
   readonly #idle = new Map<ContainerSeries, number>();
@@ -76,7 +108,9 @@ export class ClientSeries implements Family {
     this.#options = options;
     this.#labels = LABELS[options.labels];
     const labels = [LABEL.pciBdf, LABEL.errno, ...this.#labels.map(([label]) => label)];
-    this.#family = new CounterFamily({ name: this.name, help: this.help, labels });
+    const { name, help } = this;
+    this.#errors = new SeriesTable({ name, help, labels }, (values) => new ClientErrors(values));
+    this.lastTimestamps = lastTimestamps(this.#errors);
   }
 
   /** Holds the series of a client's container, at 0 if they are new. */
@@ -113,7 +147,11 @@ export class ClientSeries implements Family {
   /** Without the series whose time is up. */
   async get(): Promise<FamilySnapshot> {
     this.#expire();
-    return this.#family.get();
+    const { name, help, type } = this;
+    const values = this.#errors
+      .all()
+      .filter((errors) => errors.value > 0 || errors.labels[LABEL.errno] === EXPOSED_AT_ZERO);
+    return { name, help, type, values };
   }
 
   #labelValues(pciBdf: string, workload: MeteredWorkload | undefined): ContainerSeries['labelValues'] {
@@ -164,12 +202,25 @@ export class ClientSeries implements Family {
     const [pciBdf, ...workload] = series.labelValues;
     this.#idle.delete(series);
     this.#containers.delete(series.key);
-    for (const errno of ERRNO_LABELS) this.#family.remove(pciBdf, errno, ...workload);
+    for (const errno of ERRNO_LABELS) this.#errors.remove([pciBdf, errno, ...workload]);
   }
 
   #cells([pciBdf, ...workload]: ContainerSeries['labelValues']): ErrnoCounters {
-    return ERRNO_LABELS.map((errno) => this.#family.cell(pciBdf, errno, ...workload));
+    return ERRNO_LABELS.map((errno) => this.#errors.at([pciBdf, errno, ...workload]));
   }
+}
+
+function lastTimestamps(errors: SeriesTable<ClientErrors>): Family {
+  const name = METRIC.clientVmRebindErrorLastTimestamp;
+  const help = 'Unix time of the newest VM rebind error on the device by whom it hit.';
+  const type = 'gauge';
+  const hit = () => errors.all().filter(({ lastSeconds }) => lastSeconds > 0);
+  return {
+    name,
+    help,
+    type,
+    get: async () => ({ name, help, type, values: hit().map(({ labels, lastSeconds: value }) => ({ labels, value })) }),
+  };
 }
 
 function lease(counters: ErrnoCounters, end: () => void): ClientLease {

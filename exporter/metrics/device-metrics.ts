@@ -1,4 +1,4 @@
-import { ClientSeries, type ErrnoCounters } from './client-series.js';
+import { ClientSeries } from './client-series.js';
 import { DeviceCounters } from './device-counters.js';
 import { MemoryMetrics, type MeteredClientMemory, type MeteredRegion, type MeteredState } from './memory-metrics.js';
 import { CounterFamily, GaugeFamily, type Counter, type Gauge } from './engine/metric-families.js';
@@ -95,6 +95,7 @@ export class DeviceMetrics {
         onOverflow: () => onOverflow(METRIC.clientVmRebindErrors),
       }),
     );
+    registry.register(this.clientRebindErrors.lastTimestamps);
     this.counters = new DeviceCounters(registry);
     this.#clients = registry.register(
       new GaugeFamily({ name: METRIC.clients, help: 'Open clients of the device.', labels: [pciBdf] }),
@@ -179,7 +180,7 @@ export class DeviceMetrics {
   }
 
   /** The counters of a device, born at 0. */
-  rebindErrors(pciBdf: string): ErrnoCounters {
+  rebindErrors(pciBdf: string): readonly Counter[] {
     return ERRNO_LABELS.map((errno) => this.#rebindErrors.cell(pciBdf, errno));
   }
 

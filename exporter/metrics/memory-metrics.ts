@@ -19,21 +19,8 @@ export interface MeteredRegion {
 /** What the clients of one container hold: a client's workload and its `ClientRegionMemory`. */
 export interface MeteredClientMemory {
   readonly workload: MeteredWorkload | undefined;
-  readonly regions: readonly ({ readonly region: string } & Readonly<Record<ClientBytes, number>>)[];
+  readonly regions: readonly { readonly region: string; readonly residentBytes: number }[];
 }
-
-type ClientBytes = 'residentBytes' | 'totalBytes' | 'sharedBytes' | 'purgeableBytes';
-
-const CLIENT_FAMILIES: readonly (readonly [bytes: ClientBytes, name: string, help: string])[] = [
-  [
-    'residentBytes',
-    METRIC.clientMemoryResident,
-    'Bytes of the region that clients of the container have resident; buffers they share count for each.',
-  ],
-  ['totalBytes', METRIC.clientMemoryTotal, 'Bytes that clients of the container have allocated for the region.'],
-  ['sharedBytes', METRIC.clientMemoryShared, 'Bytes of the region that clients of the container share with others.'],
-  ['purgeableBytes', METRIC.clientMemoryPurgeable, 'Bytes of the region that clients of the container can do without.'],
-];
 
 /** Memory and power state of the devices, sampled off the event path. JavaScript thread only. */
 export class MemoryMetrics {
@@ -42,7 +29,7 @@ export class MemoryMetrics {
   readonly #used: GaugeFamily;
   readonly #survivabilityMode: GaugeFamily;
   readonly #runtimeSuspended: GaugeFamily;
-  readonly #clients: readonly (readonly [bytes: ClientBytes, family: GaugeFamily])[];
+  readonly #resident: GaugeFamily;
   /** The series each device has now, to take off those that are not set again. */
   readonly #shown = new Map<string, Map<string, readonly [family: GaugeFamily, labelValues: readonly string[]]>>();
 
@@ -58,10 +45,12 @@ export class MemoryMetrics {
       'Whether the device is in survivability mode, in which it can only be flashed, 1 or 0.',
     );
     this.#runtimeSuspended = gauge(METRIC.deviceRuntimeSuspended, 'Whether the device sleeps, 1 or 0.');
-    this.#clients = CLIENT_FAMILIES.map(([bytes, name, help]) => [
-      bytes,
-      gauge(name, help, LABEL.region, ...containers.ownerLabelNames),
-    ]);
+    this.#resident = gauge(
+      METRIC.clientMemoryResident,
+      'Bytes of the region that clients of the container have resident; buffers they share count for each.',
+      LABEL.region,
+      ...containers.ownerLabelNames,
+    );
   }
 
   setState(pciBdf: string, { inSurvivability, suspended }: MeteredState): void {
@@ -86,9 +75,7 @@ export class MemoryMetrics {
     }
     for (const { workload, regions: held } of clients) {
       const owner = this.#containers.ownerLabels(pciBdf, workload);
-      for (const memory of held) {
-        for (const [bytes, family] of this.#clients) add(family, memory[bytes], memory.region, ...owner);
-      }
+      for (const { region, residentBytes } of held) add(this.#resident, residentBytes, region, ...owner);
     }
     for (const [key, [family, labelValues]] of before ?? []) if (!shown.has(key)) family.remove(...labelValues);
     this.#shown.set(pciBdf, shown);

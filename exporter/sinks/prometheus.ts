@@ -6,13 +6,13 @@ import type { XeDevice } from '../host/device.js';
 import type { ClientLease, ErrnoCounters } from '../metrics/client-series.js';
 import type { OutcomeCounters } from '../metrics/device-metrics.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
-import type { Gauge } from '../metrics/engine/metric-families.js';
+import type { Counter, Gauge } from '../metrics/engine/metric-families.js';
 import { ERRNO_LABELS, type DropReason } from '../names.js';
 import type { Sink } from '../pipeline/sink.js';
 
 /** The series that the events of one device move. */
 interface DeviceSeries {
-  readonly errors: ErrnoCounters;
+  readonly errors: readonly Counter[];
   readonly unattributed: ErrnoCounters;
   readonly outcomes: OutcomeCounters;
   readonly lastTimestamp: Gauge;
@@ -91,10 +91,12 @@ export class PrometheusSink implements Sink<DeviceEvent> {
     if (device === undefined) return 'unknown_device';
     const series = this.#seriesOf(device);
     const index = labelIndex(errorCode);
-    if (phase !== 'opened') (client === undefined ? series.unattributed : this.#countersOf(client))[index]?.inc();
+    const seconds = this.#toSeconds(event.realtimeNs);
+    if (phase !== 'opened') {
+      (client === undefined ? series.unattributed : this.#countersOf(client))[index]?.count(seconds);
+    }
     if (phase === 'concluded') return undefined;
     series.errors[index]?.inc();
-    const seconds = this.#toSeconds(event.realtimeNs);
     // The clock of the node can be set back; the newest error stays the newest.
     if (seconds > series.lastTimestamp.value) series.lastTimestamp.set(seconds);
     return undefined;

@@ -1,5 +1,5 @@
 import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
-import { SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
+import { EVENT, SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
 import { aDevice } from './events.js';
 import { parseExposition } from './exposition.js';
 
@@ -18,12 +18,14 @@ export async function exposedLabels(): Promise<ReadonlyMap<string, ReadonlySet<s
     });
     const device = aDevice();
     metrics.devices.deviceDiscovered(device);
-    metrics.devices.clientRebindErrors.acquire(device.pciBdf, undefined);
+    metrics.devices.clientRebindErrors.acquire(device.pciBdf, undefined).counters[0]?.count(1);
+    for (const source of SOURCES) metrics.eventsReceived.cell(source, EVENT.vmRebindError);
     metrics.featureChanged({ feature: 'watch_queue', state: 'active', reason: '', fix: '' });
     metrics.devices.deviceState(device, { inSurvivability: false, suspended: false });
-    const memory = { residentBytes: 1, totalBytes: 1, sharedBytes: 1, purgeableBytes: 1 };
     const regions = [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }];
-    metrics.devices.deviceMemory(device, regions, [{ workload: undefined, regions: [{ region: 'vram0', ...memory }] }]);
+    metrics.devices.deviceMemory(device, regions, [
+      { workload: undefined, regions: [{ region: 'vram0', residentBytes: 1 }] },
+    ]);
     for (const key of parseExposition(await metrics.registry.render('text')).keys()) {
       const [, name = '', labels = ''] = /^([^{]+)(?:\{(.*)\})?$/s.exec(key) ?? [];
       const known = found.get(name) ?? new Set();

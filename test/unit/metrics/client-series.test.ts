@@ -36,16 +36,33 @@ function start(maxWorkloads = 512, labels: WorkloadLabels = 'kubernetes') {
   };
 }
 
-test('series are born at 0, one for each errno, and shared by the clients of a container', async () => {
+test('ENOMEM is there at 0, the others with their first error; the clients of a container share them', async () => {
   const { acquire, samples, counts } = start();
   const [a, b] = [acquire('a'), acquire('a')];
   assert.deepEqual(
     (await samples()).map(({ labels, value }) => [labels['errno'], value]),
-    ERRNO_LABELS.map((errno) => [errno, 0]),
+    [['ENOMEM', 0]],
   );
   a.counters[0]?.inc();
   b.counters[0]?.inc();
   assert.deepEqual(await counts(), { a: 2 });
+  a.counters[ERRNO_LABELS.indexOf('ETIME')]?.count(1_700_000_000);
+  assert.deepEqual(
+    (await samples()).map(({ labels, value }) => [labels['errno'], value]),
+    [
+      ['ENOMEM', 2],
+      ['ETIME', 1],
+    ],
+  );
+});
+
+test('the time of the newest error is there from the first error on, and never goes back', async () => {
+  const { acquire, series } = start();
+  const { counters } = acquire('a');
+  assert.deepEqual((await series.lastTimestamps.get()).values, []);
+  for (const seconds of [1_700_000_005, 1_700_000_003]) counters[0]?.count(seconds);
+  const [only, ...more] = (await series.lastTimestamps.get()).values;
+  assert.deepEqual([only?.labels['errno'], only?.value, more.length], ['ENOMEM', 1_700_000_005, 0]);
 });
 
 test('outside Kubernetes they can be labelled by systemd unit or Slurm job', async () => {
@@ -137,7 +154,7 @@ test('two names that look the same on the wire are one container', async () => {
   const kept = acquire('a\uD800');
   acquire('a\uDC00').release();
   advance(10 * RETENTION);
-  assert.equal((await samples()).length, ERRNO_LABELS.length);
+  assert.equal((await samples()).length, 1);
   kept.counters[0]?.inc();
   assert.equal((await samples())[0]?.value, 1);
 });
