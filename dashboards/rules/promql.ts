@@ -33,34 +33,59 @@ export function enclosed(expression: string): string {
 /** The own labels of xe_exporter_build_info, which is there whenever a scrape went well. */
 const BUILD_LABELS = [LABEL.version, LABEL.revision, LABEL.nodeVersion];
 
-export interface EventCount {
+export interface Counter {
   readonly metric: string;
   readonly matchers?: readonly string[];
   /** The metric's own labels, all of them: what else a series has is its target's. */
   readonly series: readonly string[];
+}
+
+export interface EventCount {
+  /** Counters whose events are added up; their `series` differ. */
+  readonly counters: readonly Counter[];
   /** Labels of the result, beside the place. */
   readonly by: readonly string[];
   readonly window: Duration;
 }
 
 /**
- * How many events a counter has counted within the window, to the nearest whole number.
+ * How many events the counters have counted within the window, to the nearest whole number; no result where there were none, so
+ * that nothing is aggregated over a fleet in which nothing happens.
  *
  * `increase()` does not see the first value of a series, but a series can be born by an event, and an exporter can start right
- * before one. A first value is taken for news in two cases only: the exporter was scraped one window ago and did not have the
- * series, or the exporter itself is younger than the window. Everything else, a scrape that failed, a new Prometheus, a new
- * target label, shows values that are old.
+ * before one. A first value is news in two cases only: the exporter was scraped one window ago and did not have the series, or
+ * the exporter itself is younger than the window. Everything else, a scrape that failed, a new Prometheus, a new target label,
+ * shows values that are old.
  */
-export function eventsWithin(config: RulesConfig, { metric, matchers = [], series, by, window }: EventCount): string {
-  const counter = selector(metric, ...matchers);
-  const ofTarget = (...labels: readonly string[]) => `ignoring (${[...series, ...labels].join(', ')})`;
+export function eventsWithin(config: RulesConfig, { counters, by, window }: EventCount): string {
   const started = selector('process_start_time_seconds', config.exporterSelector);
-  const counts = [
-    enclosed(
-      `${counter} > 0\nunless ${counter} offset ${window}\nand ${ofTarget(...BUILD_LABELS)} ${METRIC.buildInfo} offset ${window}`,
-    ),
-    enclosed(`${counter} > 0\nand ${ofTarget()} time() - ${started} < ${toSeconds(window)}`),
-    `increase(${counter}[${window}])`,
-  ].join('\nor\n');
-  return `round${enclosed(sumBy(config, by, maxBy(config, series, counts)))}`;
+  const young = `time() - ${started} < ${toSeconds(window)}`;
+  const counts = counters.map(({ metric, matchers = [], series }) => {
+    const counter = selector(metric, ...matchers);
+    const grown = `(increase(${counter}[${window}]) > 0)`;
+    return maxBy(config, series, `${firstValues({ counter, series, window, young })}\nor\n${grown}`);
+  });
+  return `round${enclosed(sumBy(config, by, counts.join('\nor\n')))}`;
+}
+
+interface FirstValues {
+  readonly counter: string;
+  readonly series: readonly string[];
+  /** As PromQL writes it: a duration, or a variable of Grafana. */
+  readonly window: string;
+  /** Exporters that started within the window. */
+  readonly young: string;
+  readonly buildInfo?: string;
+}
+
+/** Series that are news as a whole. The result of a counter that is older than its young exporter is the count since the start. */
+function firstValues({ counter, series, window, young, buildInfo = METRIC.buildInfo }: FirstValues): string {
+  const ofTarget = (...labels: readonly string[]) => `ignoring (${[...series, ...labels].join(', ')})`;
+  return enclosed(
+    [
+      `${counter} > 0`,
+      `and ${ofTarget(...BUILD_LABELS)} (${buildInfo} offset ${window} or ${young})`,
+      `unless (${counter} offset ${window} unless ${ofTarget()} (${young}))`,
+    ].join('\n'),
+  );
 }
