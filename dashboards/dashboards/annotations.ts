@@ -1,36 +1,43 @@
-import { AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { AnnotationQueryBuilder, AnnotationPanelFilterBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
-import { newsOverTime, ofClients, ofGpus, OOM, WORKLOAD } from './queries.js';
+import { firing, JOB, named, newsOverTime, ofClients, ofGpus, OOM, PLACE, WORKLOAD } from './queries.js';
 import { DATASOURCE } from './variables.js';
 
-/** A mark on every graph where a GPU ran out of memory, with the name of whom it hit. */
-export function outOfMemory(): AnnotationQueryBuilder {
-  return new AnnotationQueryBuilder()
-    .name('Out of GPU memory')
-    .datasource(DATASOURCE)
-    .enable(true)
-    .iconColor('red')
-    .expr(newsOverTime(ofClients(METRIC.clientVmRebindErrors, OOM), [LABEL.pciBdf, LABEL.errno, ...WORKLOAD]))
-    .step(DEFAULT_RULES_CONFIG.scrapeInterval)
-    .titleFormat('Out of GPU memory')
-    .textFormat(`${WORKLOAD_LEGEND} on {{${LABEL.pciBdf}}} ({{${LABEL.errno}}})`)
-    .tagKeys(LABEL.pciBdf);
+/**
+ * A mark where a GPU ran out of memory, with the name of the job it hit.
+ * @param panels numbers of the panels that show it: it says nothing on the others
+ */
+export function outOfMemory(panels: readonly number[]): AnnotationQueryBuilder {
+  const errors = newsOverTime(ofClients(METRIC.clientVmRebindErrors, OOM), [LABEL.pciBdf, LABEL.errno, ...WORKLOAD]);
+  return mark('Out of GPU memory', 'red', named(errors))
+    .textFormat(`{{${JOB}}} on {{${LABEL.pciBdf}}} ({{${LABEL.errno}}})`)
+    .tagKeys(LABEL.pciBdf)
+    .filter(new AnnotationPanelFilterBuilder().ids([...panels]));
 }
 
-/** A mark where the driver gave a GPU up. */
+/** A mark where the driver declared a GPU dead. */
 export function wedged(): AnnotationQueryBuilder {
-  return new AnnotationQueryBuilder()
-    .name('GPU wedged')
-    .datasource(DATASOURCE)
-    .enable(true)
-    .iconColor('purple')
-    .expr(newsOverTime(ofGpus(METRIC.deviceWedgedEvents), [LABEL.pciBdf]))
-    .step(DEFAULT_RULES_CONFIG.scrapeInterval)
-    .titleFormat('GPU wedged')
+  return mark('GPU wedged', 'purple', newsOverTime(ofGpus(METRIC.deviceWedgedEvents), [LABEL.pciBdf]))
     .textFormat(`{{${LABEL.pciBdf}}}`)
     .tagKeys(LABEL.pciBdf);
 }
 
-/** Namespace and pod, or what stands in for them outside of Kubernetes; a label that is absent is empty. */
-export const WORKLOAD_LEGEND = `{{${LABEL.k8sNamespace}}} {{${LABEL.k8sPod}}}{{${LABEL.systemdUnit}}}{{${LABEL.slurmJobId}}}`;
+/** Marks while alerts fire that concern a fleet: from the alerts, because counting a fleet's events for each point takes minutes. */
+export function fleetAlerts(): AnnotationQueryBuilder {
+  const name = 'Wedged GPUs and missing exporters';
+  return mark(name, 'purple', firing('alertname=~"XeDeviceWedged|XeExportersDown"'))
+    .textFormat(`{{alertname}} ${PLACE.map((label) => `{{${label}}}`).join(' ')} {{${LABEL.pciBdf}}}`)
+    .tagKeys('alertname');
+}
+
+function mark(name: string, colour: string, expression: string): AnnotationQueryBuilder {
+  return new AnnotationQueryBuilder()
+    .name(name)
+    .datasource(DATASOURCE)
+    .enable(true)
+    .iconColor(colour)
+    .expr(expression)
+    .step(DEFAULT_RULES_CONFIG.scrapeInterval)
+    .titleFormat(name);
+}

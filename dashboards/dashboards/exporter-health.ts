@@ -1,19 +1,34 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/names.js';
-import { TAG, toTheOthers } from './links.js';
-import { stat, stateTimeline, thresholds, timeseries } from './panels.js';
-import { newsOverTime, ofExporters, ofNodes, orZero, perNode, PLACE } from './queries.js';
+import { TAG, toNode, toTheOthers } from './links.js';
+import { stat, thresholds, timeseries } from './panels.js';
+import {
+  countInRange,
+  largest,
+  largestInRange,
+  newsOverTime,
+  ofExporters,
+  ofNodes,
+  orZero,
+  perNode,
+  PLACE,
+  totalInRange,
+} from './queries.js';
 import { table } from './table.js';
 import { datasource, places } from './variables.js';
 
 const NODE = PLACE.at(-1)!;
 const NOT_SCRAPED = 'No exporter is scraped.';
+/** Least step of what is drawn for every exporter of a fleet. */
+const FLEET_INTERVAL = '5m';
+const NAMES_VICTIMS = ofNodes(METRIC.featureInfo, `${LABEL.feature}=~"watch_queue|trace"`, `${LABEL.state}="active"`);
+const ON_PLACE = `on (${PLACE.join(', ')})`;
 
 /** Whether what the other dashboards show can be believed. */
 export function exporterHealthDashboard(): DashboardBuilder {
   return new DashboardBuilder('xe GPUs: exporter health')
     .uid('xe-exporter-health')
-    .description('Whether the exporters hear everything, and what they lose on the way.')
+    .description('Whether the exporters receive everything, and what they lose on the way.')
     .tags([TAG])
     .link(toTheOthers())
     .time({ from: 'now-6h', to: 'now' })
@@ -24,19 +39,42 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Exporters',
         description: 'Exporters that answer.',
         empty: NOT_SCRAPED,
-        width: 6,
+        width: 4,
         query: orZero(`count(${ofNodes(METRIC.buildInfo)})`),
-        limits: thresholds(['red', [1, 'blue']]),
+        limits: thresholds(['red', [1, 'text']]),
+      }),
+    )
+    .withPanel(
+      stat({
+        title: 'Exporters down',
+        description: 'Targets that Prometheus cannot scrape.',
+        empty: NOT_SCRAPED,
+        width: 4,
+        query: orZero(`count(${ofExporters('up')} == 0)`),
+        limits: thresholds(['text', [1, 'red']]),
       }),
     )
     .withPanel(
       stat({
         title: 'Sources down',
-        description: 'Sources that an exporter wants and does not hear.',
+        description: 'Event sources that should deliver and do not.',
         empty: NOT_SCRAPED,
-        width: 6,
+        width: 4,
         query: orZero(`count(${ofNodes(METRIC.sourceUp)} == 0)`),
-        limits: thresholds(['green', [1, 'red']]),
+        limits: thresholds(['text', [1, 'red']]),
+      }),
+    )
+    .withPanel(
+      stat({
+        title: 'Nodes without victim names',
+        description:
+          'Nodes whose kernel offers no way to name the process behind a GPU error, or where the exporter may not use it. Their errors count as "unknown".',
+        empty: NOT_SCRAPED,
+        width: 4,
+        query: orZero(
+          `count(count by (${PLACE.join(', ')}) (${ofNodes(METRIC.deviceInfo)}) unless ${ON_PLACE} ${NAMES_VICTIMS})`,
+        ),
+        limits: thresholds(['text']),
       }),
     )
     .withPanel(
@@ -44,64 +82,99 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Events lost in range',
         description: 'Lost by the kernel before the exporter could read them: counts are a lower bound.',
         empty: NOT_SCRAPED,
-        width: 6,
-        query: inRange(METRIC.eventsLost),
-        limits: thresholds(['green', [1, 'red']]),
+        width: 4,
+        query: totalInRange(ofNodes(METRIC.eventsLost)),
+        limits: thresholds(['text', [1, 'red']]),
       }),
     )
     .withPanel(
       stat({
         title: 'Events dropped in range',
-        description: 'Dropped inside the exporter; the graph below tells where and why.',
+        description: 'Dropped inside the exporter; the table below says where and why.',
         empty: NOT_SCRAPED,
-        width: 6,
-        query: inRange(METRIC.eventsDropped),
-        limits: thresholds(['green', [1, 'yellow']]),
-      }),
-    )
-    .withPanel(
-      stateTimeline({
-        title: 'Sources',
-        description: 'Whether each source is heard.',
-        empty: NOT_SCRAPED,
-        width: 12,
-        states: ['down', 'up'],
-        bad: 0,
-        lines: { [`{{${NODE}}} {{${LABEL.source}}}`]: perNode([LABEL.source], ofNodes(METRIC.sourceUp)) },
+        width: 4,
+        query: totalInRange(ofNodes(METRIC.eventsDropped)),
+        limits: thresholds(['text', [1, 'orange']]),
       }),
     )
     .withPanel(
       table({
-        title: 'Features that are not active',
-        description: 'What an exporter cannot do on its node, or was told not to; "doctor" on the node says why.',
-        empty: 'Every feature is active, or no exporter is scraped.',
+        title: 'Sources that are down',
+        description: 'Events of these sources are not seen at the moment.',
+        empty: 'Every source delivers, or no exporter is scraped.',
         width: 12,
-        sortedBy: 'State',
+        sortedBy: 'Node',
+        queries: [`${largest([LABEL.source], ofNodes(METRIC.sourceUp))} == 0`],
+        columns: [
+          { field: NODE, title: 'Node', link: toNode('Node') },
+          { field: LABEL.source, title: 'Source' },
+        ],
+      }),
+    )
+    .withPanel(
+      table({
+        title: 'What kernels or privileges do not allow',
+        description: 'On how many nodes a feature is unsupported by the kernel or denied; "doctor" on a node says why.',
+        empty: 'Every feature that is switched on is active, or no exporter is scraped.',
+        width: 12,
+        sortedBy: 'Nodes',
         queries: [
-          `${perNode([LABEL.feature, LABEL.state], ofNodes(METRIC.featureInfo, `${LABEL.state}!="active"`))} > 0`,
+          `count by (${LABEL.feature}, ${LABEL.state}) (${ofNodes(METRIC.featureInfo, `${LABEL.state}=~"denied|unsupported"`)})`,
         ],
         columns: [
-          { field: NODE, title: 'Node' },
           { field: LABEL.feature, title: 'Feature' },
           {
             field: LABEL.state,
             title: 'State',
             words: {
-              denied: { text: 'denied', color: 'red' },
-              unsupported: { text: 'unsupported', color: 'orange' },
-              disabled: { text: 'disabled', color: 'text' },
+              denied: { text: 'denied', color: 'orange' },
+              unsupported: { text: 'unsupported by the kernel', color: 'text' },
             },
           },
+          { field: 'Value', title: 'Nodes', width: 80 },
         ],
       }),
+    )
+    .withPanel(
+      problems('Events lost and dropped', 'What was lost by the kernel, or dropped inside the exporter, and where.', [
+        [METRIC.eventsLost, LABEL.source],
+        [METRIC.eventsDropped, LABEL.stage, LABEL.sink, LABEL.reason],
+      ]),
+    )
+    .withPanel(
+      problems('Events without a victim', 'Errors whose process has no name, by reason.', [
+        [METRIC.eventsUnattributed, LABEL.reason],
+      ]),
+    )
+    .withPanel(
+      problems('Clients that could not be watched', 'Failed attempts to watch a client, by reason.', [
+        [METRIC.clientAttachFailures, LABEL.reason],
+      ]),
+    )
+    .withPanel(
+      problems('Source restarts', 'Sources that died and were started again.', [[METRIC.sourceRestarts, LABEL.source]]),
+    )
+    .withPanel(
+      problems('Containers over the series limit', 'They count under "_other"; the log events still name them.', [
+        [METRIC.seriesOverflow, LABEL.metric],
+      ]),
+    )
+    .withPanel(
+      problems(
+        'OTLP records',
+        'Log records that did not reach the collector.',
+        [[METRIC.otlpRecords, LABEL.result]],
+        [`${LABEL.result}=~"failed|dropped"`],
+      ),
     )
     .withPanel(
       timeseries({
         title: 'Events received',
         description: 'By source and name, over all chosen nodes.',
-        empty: 'None in this range.',
+        empty: 'No event in this range.',
         width: 12,
         style: 'bars',
+        interval: FLEET_INTERVAL,
         lines: {
           [`{{${LABEL.source}}} {{${LABEL.event}}}`]: `sum by (${LABEL.source}, ${LABEL.event}) (${newsOverTime(ofNodes(METRIC.eventsReceived), [LABEL.source, LABEL.event])})`,
         },
@@ -110,11 +183,12 @@ export function exporterHealthDashboard(): DashboardBuilder {
     .withPanel(
       timeseries({
         title: 'Event latency',
-        description: 'From the kernel to the sinks: nineteen of twenty events took less.',
+        description: 'Time from the kernel to the sinks, 95th percentile.',
         empty: 'No event in this range.',
         width: 12,
         unit: 's',
         style: 'points',
+        interval: FLEET_INTERVAL,
         lines: {
           // Without an event there is no quantile: NaN is not >= 0.
           [`{{${LABEL.source}}}`]: `histogram_quantile(0.95, sum by (le, ${LABEL.source}) (rate(${ofNodes(`${METRIC.eventLatency}_bucket`)}[$__rate_interval]))) >= 0`,
@@ -122,89 +196,83 @@ export function exporterHealthDashboard(): DashboardBuilder {
       }),
     )
     .withPanel(
-      bars(
-        'Events dropped',
-        'By node, stage, sink and reason.',
-        METRIC.eventsDropped,
-        LABEL.stage,
-        LABEL.sink,
-        LABEL.reason,
-      ),
-    )
-    .withPanel(bars('Events lost', 'By node and source.', METRIC.eventsLost, LABEL.source))
-    .withPanel(bars('Events without a victim', 'By node and reason.', METRIC.eventsUnattributed, LABEL.reason))
-    .withPanel(
-      bars('Clients that could not be watched', 'By node and reason.', METRIC.clientAttachFailures, LABEL.reason),
-    )
-    .withPanel(bars('Restarts of sources', 'By node and source.', METRIC.sourceRestarts, LABEL.source))
-    .withPanel(
-      bars(
-        'Series turned away',
-        'More containers than series: the rest is _other.',
-        METRIC.seriesOverflow,
-        LABEL.metric,
-      ),
-    )
-    .withPanel(
-      bars(
-        'OTLP records',
-        'By node and result; none where OTLP is off (--otlp-endpoint).',
-        METRIC.otlpRecords,
-        LABEL.result,
-      ),
-    )
-    .withPanel(
       timeseries({
         title: 'OTLP queue',
-        description: 'Used share of the queue.',
+        description: 'Used share of the queue on the ten nodes where it was fullest.',
         empty: 'OTLP is off on these nodes: --otlp-endpoint switches it on.',
         width: 12,
-        height: 6,
         unit: 'percentunit',
         max: 1,
+        interval: FLEET_INTERVAL,
         lines: {
-          [`{{${NODE}}}`]: `${perNode([], ofNodes(METRIC.otlpQueueLength))} / ${perNode([], ofNodes(METRIC.otlpQueueCapacity))}`,
+          [`{{${NODE}}}`]: largestInRange(
+            10,
+            `${perNode([], ofNodes(METRIC.otlpQueueLength))} / ${perNode([], ofNodes(METRIC.otlpQueueCapacity))}`,
+          ),
         },
       }),
     )
     .withPanel(
       timeseries({
         title: 'Memory of the exporter',
-        description: 'Resident memory of its process.',
+        description: 'Resident memory of the ten largest exporters.',
         empty: NOT_SCRAPED,
         width: 12,
         unit: 'bytes',
-        lines: { [`{{${NODE}}}`]: perNode([], ofExporters('process_resident_memory_bytes')) },
+        interval: FLEET_INTERVAL,
+        lines: { [`{{${NODE}}}`]: largestInRange(10, largest([], ofExporters('process_resident_memory_bytes'))) },
       }),
     )
     .withPanel(
       timeseries({
-        title: 'Processor time of the exporter',
-        description: 'Share of one processor.',
+        title: 'CPU of the exporter',
+        description: 'Share of one CPU that the ten busiest exporters use.',
         empty: NOT_SCRAPED,
         width: 12,
         unit: 'percentunit',
+        interval: FLEET_INTERVAL,
         lines: {
-          [`{{${NODE}}}`]: perNode([], `rate(${ofExporters('process_cpu_seconds_total')}[$__rate_interval])`),
+          [`{{${NODE}}}`]: largestInRange(
+            10,
+            largest([], `rate(${ofExporters('process_cpu_seconds_total')}[$__rate_interval])`),
+          ),
         },
+      }),
+    )
+    .withPanel(
+      timeseries({
+        title: 'Scrape duration',
+        description: 'How long Prometheus takes to scrape the ten slowest exporters.',
+        empty: NOT_SCRAPED,
+        width: 12,
+        unit: 's',
+        interval: FLEET_INTERVAL,
+        lines: { [`{{${NODE}}}`]: largestInRange(10, largest([], ofExporters('scrape_duration_seconds'))) },
       }),
     );
 }
 
-function inRange(metric: string): string {
-  return orZero(`round(sum(increase(${ofNodes(metric)}[$__range])))`);
-}
-
-/** How often something happened on each node, and nothing where it did not. */
-function bars(title: string, description: string, metric: string, ...labels: readonly string[]) {
-  const legend = [NODE, ...labels].map((label) => `{{${label}}}`).join(' ');
-  return timeseries({
+/** The twenty worst of the range, from several counters with labels of their own; nothing where all is well. */
+function problems(
+  title: string,
+  description: string,
+  counters: readonly (readonly [metric: string, ...labels: string[]])[],
+  matchers: readonly string[] = [],
+) {
+  const counts = counters.map(([metric, ...labels]) => `${countInRange(ofNodes(metric, ...matchers), labels)} > 0`);
+  const labels = [...new Set(counters.flatMap(([, ...own]) => own))];
+  return table({
     title,
-    description,
+    description: `${description} The twenty nodes with most in the range.`,
     empty: 'None in this range.',
     width: 12,
     height: 6,
-    style: 'bars',
-    lines: { [legend]: newsOverTime(ofNodes(metric), labels) },
+    sortedBy: 'Times',
+    queries: [`topk(20, ${counts.join(' or ')})`],
+    columns: [
+      { field: NODE, title: 'Node', link: toNode('Node') },
+      ...labels.map((label) => ({ field: label, title: label[0]!.toUpperCase() + label.slice(1) })),
+      { field: 'Value', title: 'Times', width: 80 },
+    ],
   });
 }

@@ -1,12 +1,17 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/names.js';
-import { outOfMemory, wedged } from './annotations.js';
-import { TAG, toTheOthers } from './links.js';
+import { fleetAlerts } from './annotations.js';
+import { TAG, toNode, toTheOthers } from './links.js';
 import { stat, thresholds, timeseries } from './panels.js';
 import {
   countInRange,
-  FULLEST,
+  firing,
   GPU,
+  JOB,
+  largest,
+  largestInRange,
+  lastTime,
+  named,
   newsOverTime,
   ofClients,
   ofGpus,
@@ -15,90 +20,133 @@ import {
   OOM_IN_RANGE,
   orZero,
   PLACE,
-  WEDGED_IN_RANGE,
+  VRAM_USED_RATIO,
+  WEDGED,
+  withModel,
   WORKLOAD,
 } from './queries.js';
 import { table } from './table.js';
 import { datasource, gpus, namespaces, places } from './variables.js';
 
 const [CLUSTER, NODE] = PLACE as [string, string];
-const MEMORY_OFF = 'No VRAM is reported: switch the reading of memory on with --memory-interval.';
+const MEMORY_OFF = 'No VRAM is reported. Switch memory readings on with --memory-interval.';
+const NOT_SCRAPED = 'No exporter is scraped.';
+/** Least step of what is drawn for every GPU of a fleet: each point costs as much as one of a node does a hundred times. */
+const FLEET_INTERVAL = '5m';
 
-const OOM_OF_GPU = countInRange(ofGpus(METRIC.vmRebindErrors, OOM), [LABEL.pciBdf]);
-const WEDGED_GPU = `max by (${GPU.join(', ')}) (max_over_time(${ofGpus(METRIC.deviceWedged)}[$__range]))`;
-/** GPUs that have a row: they have both values then. */
-const HURT = `(${OOM_OF_GPU} > 0 or ${WEDGED_GPU} > 0)`;
-
-/** Which nodes need a look, and whose jobs they hit. */
+/** Which nodes need a look, and whose jobs were hit. */
 export function fleetDashboard(): DashboardBuilder {
   return new DashboardBuilder('xe GPUs: fleet')
     .uid('xe-fleet')
-    .description('Which nodes had GPUs that ran out of memory or were given up, and which pods it hit.')
+    .description('Which nodes have GPUs that ran out of memory or are wedged, and which jobs were hit.')
     .tags([TAG])
     .link(toTheOthers())
     .time({ from: 'now-6h', to: 'now' })
     .refresh('1m')
     .variables([datasource(), ...places(), gpus(), namespaces()])
-    .annotations([outOfMemory(), wedged()])
+    .annotations([fleetAlerts()])
     .withPanel(
       stat({
         title: 'Nodes',
-        description: 'Nodes with an exporter that answers.',
-        empty: 'No exporter is scraped.',
-        width: 6,
+        description: 'Nodes whose exporter answers.',
+        empty: NOT_SCRAPED,
+        width: 4,
         query: orZero(`count(count by (${[...PLACE, 'instance'].join(', ')}) (${ofNodes(METRIC.buildInfo)}))`),
-        limits: thresholds(['red', [1, 'blue']]),
+        limits: thresholds(['red', [1, 'text']]),
       }),
     )
     .withPanel(
       stat({
         title: 'GPUs',
-        description: 'GPUs of the xe driver.',
+        description: 'GPUs bound to the xe driver.',
         empty: 'No GPU is known.',
-        width: 6,
+        width: 4,
         query: orZero(`count(${ofGpus(METRIC.deviceInfo)})`),
-        limits: thresholds(['blue']),
+        limits: thresholds(['text']),
+      }),
+    )
+    .withPanel(
+      stat({
+        title: 'GPUs wedged now',
+        description: 'GPUs that the driver has declared dead. They need a rebind, a reset or a reboot.',
+        empty: NOT_SCRAPED,
+        width: 4,
+        query: orZero(`sum(${largest([LABEL.pciBdf], WEDGED)})`),
+        limits: thresholds(['text', [1, 'red']]),
       }),
     )
     .withPanel(
       stat({
         title: 'Out-of-memory errors in range',
-        description: 'How often a GPU ran out of memory and the driver stopped a VM (ENOMEM, ENOSPC).',
-        empty: 'No exporter is scraped.',
+        description: 'How often a GPU ran out of memory and the driver killed a GPU context (ENOMEM, ENOSPC).',
+        empty: NOT_SCRAPED,
         width: 6,
         query: OOM_IN_RANGE,
-        limits: thresholds(['green', [1, 'red']]),
+        limits: thresholds(['text', [1, 'red']]),
       }),
     )
     .withPanel(
       stat({
-        title: 'GPUs wedged in range',
-        description: 'GPUs that the driver gave up. They need a reset or a reboot.',
-        empty: 'No exporter is scraped.',
+        title: 'Nodes with alerts now',
+        description: 'Nodes for which at least one alert of these rules fires in Prometheus.',
+        empty: 'No alert.',
         width: 6,
-        query: WEDGED_IN_RANGE,
-        limits: thresholds(['green', [1, 'red']]),
+        query: orZero(`count(count by (${PLACE.join(', ')}) (${firing(`${NODE}!=""`)}))`),
+        limits: thresholds(['text', [1, 'orange']]),
+      }),
+    )
+    .withPanel(
+      table({
+        title: 'Firing alerts',
+        description: 'Alerts that fire now in Prometheus; those of Grafana are on its own alerting page.',
+        empty: 'No alert fires.',
+        width: 12,
+        height: 10,
+        sortedBy: 'GPUs or jobs',
+        queries: [`count by (alertname, severity, ${PLACE.join(', ')}) (${firing()})`],
+        columns: [
+          { field: 'alertname', title: 'Alert' },
+          {
+            field: 'severity',
+            title: 'Severity',
+            width: 85,
+            words: {
+              critical: { text: 'critical', color: 'red' },
+              warning: { text: 'warning', color: 'orange' },
+              info: { text: 'info', color: 'text' },
+            },
+          },
+          { field: NODE, title: 'Node', link: toNode('Node') },
+          { field: CLUSTER, title: 'Cluster', width: 100 },
+          { field: 'Value', title: 'GPUs or jobs', width: 110 },
+        ],
       }),
     )
     .withPanel(
       table({
         title: 'GPUs with errors',
-        description: 'GPUs that ran out of memory or were wedged in the range. A click on the node opens it.',
-        empty: 'No GPU ran out of memory and none was wedged in this range.',
+        description: 'GPUs that ran out of memory in the range or are wedged now. Click on the node to open it.',
+        empty: 'No GPU ran out of memory in this range, and none is wedged.',
         width: 12,
         height: 10,
-        sortedBy: 'Out of memory',
-        queries: [`${OOM_OF_GPU} and ${HURT}`, `${WEDGED_GPU} and ${HURT}`],
+        sortedBy: 'Last time',
+        queries: [
+          withModel(`(${countInRange(ofGpus(METRIC.vmRebindErrors, OOM), [LABEL.pciBdf])} > 0)`),
+          withModel(`(${largest([LABEL.pciBdf], WEDGED)} > 0)`),
+          withModel(`(${lastTime(ofGpus(METRIC.vmRebindErrorLastTimestamp), [LABEL.pciBdf])})`),
+        ],
         columns: [
           { field: NODE, title: 'Node', link: toNode('Node') },
-          { field: CLUSTER, title: 'Cluster', width: 100 },
+          { field: CLUSTER, title: 'Cluster', width: 90 },
           { field: LABEL.pciBdf, title: 'GPU', width: 110 },
-          { field: 'Value #A', title: 'Out of memory', width: 120 },
+          { field: LABEL.model, title: 'Model' },
+          { field: 'Value #A', title: 'Out of memory', width: 115 },
+          { field: 'Value #C', title: 'Last time', unit: 'dateTimeFromNow', width: 120 },
           {
             field: 'Value #B',
-            title: 'Wedged',
-            width: 85,
-            words: { '0': { text: 'no', color: 'text' }, '1': { text: 'wedged', color: 'red' } },
+            title: 'State',
+            width: 75,
+            words: { '1': { text: 'wedged', color: 'red' } },
           },
         ],
       }),
@@ -106,48 +154,59 @@ export function fleetDashboard(): DashboardBuilder {
     .withPanel(
       table({
         title: 'Who ran out of GPU memory most',
-        description: 'The twenty that were hit most in the range.',
-        empty: 'Nobody is known to have run out of GPU memory in this range.',
+        description: 'The twenty jobs that were hit most often in the range.',
+        empty: 'No job is known to have run out of GPU memory in this range.',
         width: 12,
         height: 10,
-        sortedBy: 'Out of memory',
-        queries: [`topk(20, ${countInRange(ofClients(METRIC.clientVmRebindErrors, OOM), WORKLOAD)} > 0)`],
+        sortedBy: 'Times',
+        queries: [
+          named(
+            `topk(20, ${countInRange(ofClients(METRIC.clientVmRebindErrors, OOM), [LABEL.pciBdf, ...WORKLOAD])} > 0)`,
+          ),
+          named(lastTime(ofClients(METRIC.clientVmRebindErrorLastTimestamp, OOM), [LABEL.pciBdf, ...WORKLOAD])),
+        ],
         columns: [
-          { field: LABEL.k8sPod, title: 'Pod' },
-          { field: LABEL.k8sNamespace, title: 'Namespace' },
-          { field: LABEL.systemdUnit, title: 'Unit' },
-          { field: LABEL.slurmJobId, title: 'Slurm job' },
+          { field: JOB, title: 'Job' },
           { field: NODE, title: 'Node', link: toNode('Node') },
-          // A single table query has no letter in the name of its value.
-          { field: 'Value', title: 'Out of memory', width: 120 },
+          { field: CLUSTER, title: 'Cluster', width: 90 },
+          { field: LABEL.pciBdf, title: 'GPU', width: 110 },
+          { field: 'Value #A', title: 'Times', width: 65 },
+          { field: 'Value #B', title: 'Last time', unit: 'dateTimeFromNow', width: 120 },
         ],
       }),
     )
     .withPanel(
       timeseries({
         title: 'Out-of-memory errors by node',
-        description: 'How often a GPU of the node ran out of memory and the driver stopped a VM.',
+        description: 'How often a GPU of the node ran out of memory and the driver killed a GPU context.',
         empty: 'No GPU ran out of memory in this range.',
         width: 12,
+        height: 10,
         style: 'bars',
+        interval: FLEET_INTERVAL,
         lines: { [`{{${NODE}}}`]: newsOverTime(ofGpus(METRIC.vmRebindErrors, OOM), []) },
       }),
     )
     .withPanel(
       timeseries({
-        title: 'GPU memory used',
-        description: 'Used share of the VRAM of the ten GPUs that were fullest in the range.',
+        title: 'Firing alerts over time',
+        description: 'How many alerts fired, by name.',
+        empty: 'No alert fired in this range.',
+        width: 12,
+        interval: FLEET_INTERVAL,
+        lines: { '{{alertname}}': `count by (alertname) (${firing()})` },
+      }),
+    )
+    .withPanel(
+      timeseries({
+        title: 'Memory of the fullest GPUs',
+        description: 'Used share of VRAM of the ten GPUs that were fullest in the range.',
         empty: MEMORY_OFF,
         width: 12,
         unit: 'percentunit',
         max: 1,
-        lines: { [`{{${NODE}}} {{${LABEL.pciBdf}}}`]: FULLEST },
+        interval: FLEET_INTERVAL,
+        lines: { [`{{${GPU.slice(1).join('}} {{')}}}`]: largestInRange(10, VRAM_USED_RATIO) },
       }),
     );
-}
-
-/** The node dashboard of a row, over the same time. */
-function toNode(column: string) {
-  const url = `/d/xe-node?var-datasource=\${datasource}&var-${NODE}=\${__data.fields["${column}"]}&\${__url_time_range}`;
-  return { title: 'Open the node', url };
 }

@@ -1,111 +1,138 @@
 import { DashboardBuilder, DashboardCursorSync } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/names.js';
-import { outOfMemory, wedged, WORKLOAD_LEGEND } from './annotations.js';
+import { outOfMemory, wedged } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
 import { stat, stateTimeline, thresholds, timeseries } from './panels.js';
 import {
   countInRange,
-  GPU,
-  lastSeen,
+  JOB,
+  largest,
+  lastTime,
+  named,
   newsOverTime,
   ofClients,
   ofGpus,
   ofNodes,
   OOM,
   OOM_IN_RANGE,
+  orZero,
   perNode,
   VRAM,
   VRAM_USED_RATIO,
   WATCH_COVERAGE,
-  WEDGED_IN_RANGE,
+  WEDGED,
+  withModel,
   WORKLOAD,
 } from './queries.js';
 import { table } from './table.js';
 import { datasource, gpus, namespaces, oneNode } from './variables.js';
 
-const MEMORY_OFF = 'No VRAM is reported: switch the reading of memory on with --memory-interval.';
-const CLIENT_MEMORY_OFF =
-  'Who holds the memory is not published: switch it on with --client-memory and --memory-interval.';
+const MEMORY_OFF = 'No VRAM is reported. Switch memory readings on with --memory-interval.';
+const CLIENT_MEMORY_OFF = 'Memory by job is off. Switch it on with --client-memory and --memory-interval.';
 const NOT_WATCHED = 'Clients are not watched: this needs the watch queue of the driver.';
 const NOT_SCRAPED = 'No exporter is scraped.';
 
 const OOM_OF_CLIENTS = ofClients(METRIC.clientVmRebindErrors, OOM);
+const LAST_OOM = ofClients(METRIC.clientVmRebindErrorLastTimestamp, OOM);
 const HELD = ofClients(METRIC.clientMemoryResident, VRAM);
+const HELD_BY_ALL = perNode([LABEL.pciBdf], ofGpus(METRIC.clientMemoryResident, VRAM));
+const USED = perNode([LABEL.pciBdf], ofGpus(METRIC.deviceMemoryUsed, VRAM));
+const SIZE = perNode([LABEL.pciBdf], ofGpus(METRIC.deviceMemorySize, VRAM));
 const WHO = [
-  { field: LABEL.k8sPod, title: 'Pod' },
-  { field: LABEL.k8sNamespace, title: 'Namespace', width: 110 },
-  { field: LABEL.systemdUnit, title: 'Unit' },
-  { field: LABEL.slurmJobId, title: 'Slurm job' },
+  { field: JOB, title: 'Job' },
   { field: LABEL.pciBdf, title: 'GPU', width: 110 },
 ];
 const PER_WORKLOAD = [LABEL.pciBdf, ...WORKLOAD];
 /** Those who held most at some time in the range. */
 const MOST_HELD = `topk(10, ${perNode(PER_WORKLOAD, `max_over_time(${HELD}[$__range])`)})`;
-/** Names of lines that stand beside those of pods. */
-const [ALL_USED, SIZE] = ['All that is used', 'Size of the GPU'] as const;
+/** Names of lines that stand beside those of jobs. */
+const [NOT_ATTRIBUTED, ALL_USED, GPU_SIZE] = ['not attributed', 'used in total', 'size of the GPU'] as const;
+const GREY = '#808080';
+
+/** Errno classes in the words of somebody who does not know the driver. */
+const ERRNO_WORDS = {
+  ENOMEM: 'out of memory (ENOMEM)',
+  ENOSPC: 'out of memory (ENOSPC)',
+  ETIME: 'GPU did not answer (ETIME)',
+  EBUSY: 'host memory busy (EBUSY)',
+  other: 'other error',
+};
+
+/** A single event should be seen: bars are at least this wide in time. */
+const BAR_INTERVAL = '1m';
+
+/** Numbers of the panels that the marks of out-of-memory errors belong to: the tables and graphs of memory. */
+const MEMORY_PANELS = [8, 9];
 
 /** Who ran out of GPU memory, when, and who held it: from top to bottom. */
 export function nodeDashboard(): DashboardBuilder {
   return new DashboardBuilder('xe GPUs: node')
     .uid('xe-node')
-    .description('Which pod ran out of GPU memory, when, and who held the memory.')
+    .description('Which job ran out of GPU memory, when, and who held the memory.')
     .tags([TAG])
     .link(toTheOthers())
     .time({ from: 'now-1h', to: 'now' })
     .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([datasource(), ...oneNode(), gpus(), namespaces()])
-    .annotations([outOfMemory(), wedged()])
+    .annotations([outOfMemory(MEMORY_PANELS), wedged()])
     .withPanel(
       stat({
         title: 'Out-of-memory errors in range',
-        description: 'How often a GPU ran out of memory and the driver stopped a VM (ENOMEM, ENOSPC).',
+        description:
+          'How often a GPU ran out of memory and the driver killed a GPU context (ENOMEM, ENOSPC), in every namespace.',
         empty: NOT_SCRAPED,
         width: 6,
         query: OOM_IN_RANGE,
-        limits: thresholds(['green', [1, 'red']]),
+        limits: thresholds(['text', [1, 'red']]),
       }),
     )
     .withPanel(
       stat({
-        title: 'GPUs wedged in range',
-        description: 'GPUs that the driver gave up. They need a reset or a reboot.',
-        empty: NOT_SCRAPED,
+        title: 'Last GPU memory error',
+        description: 'When a VM rebind error last happened on a GPU of this node.',
+        empty: 'None in range.',
         width: 6,
-        query: WEDGED_IN_RANGE,
-        limits: thresholds(['green', [1, 'red']]),
+        unit: 'dateTimeFromNow',
+        query: `max(${lastTime(ofGpus(METRIC.vmRebindErrorLastTimestamp), [LABEL.pciBdf])})`,
+        limits: thresholds(['text']),
       }),
     )
     .withPanel(
       stat({
-        title: 'Memory used of the fullest GPU',
-        description: 'Share of its VRAM that is used now, read every --memory-interval.',
+        title: 'Fullest GPU now',
+        description: 'Used share of VRAM of the GPU with least room, read every --memory-interval.',
         empty: 'Not read.',
         width: 6,
         unit: 'percentunit',
-        query: `max(${VRAM_USED_RATIO})`,
-        limits: thresholds(['green', [0.85, 'yellow'], [0.95, 'red']]),
+        decimals: 1,
+        legend: `{{${LABEL.pciBdf}}}`,
+        query: `topk(1, ${VRAM_USED_RATIO})`,
+        limits: thresholds(['text', [0.95, 'orange']]),
       }),
     )
     .withPanel(
       stat({
-        title: 'GPU clients watched',
-        description: 'Share of the GPU clients that are watched. Errors of the others have no victim.',
+        title: 'GPU clients watched now',
+        description: 'Share of the GPU clients whose errors name a victim.',
         empty: 'Not watched.',
         width: 6,
         unit: 'percentunit',
         query: WATCH_COVERAGE,
-        limits: thresholds(['red', [0.8, 'yellow'], [0.95, 'green']]),
+        limits: thresholds(['orange', [0.95, 'text']]),
       }),
     )
     .withPanel(
       table({
         title: 'Who ran out of GPU memory, and when',
-        description: 'Whose VM the driver stopped, when last, and how often in the range.',
-        empty: 'Nobody is known to have run out of GPU memory in this range.',
+        description: 'The jobs whose GPU context the driver killed, when last, and how often in the range.',
+        empty: 'No job is known to have run out of GPU memory in this range.',
         width: 12,
         sortedBy: 'Last time',
-        queries: [lastSeen(OOM_OF_CLIENTS, PER_WORKLOAD), `${countInRange(OOM_OF_CLIENTS, PER_WORKLOAD)} > 0`],
+        queries: [
+          named(lastTime(LAST_OOM, PER_WORKLOAD)),
+          named(`(${countInRange(OOM_OF_CLIENTS, PER_WORKLOAD)} > 0)`),
+        ],
         columns: [
           { field: 'Value #A', title: 'Last time', unit: 'dateTimeAsIsoNoDateIfToday', width: 150 },
           ...WHO,
@@ -116,23 +143,53 @@ export function nodeDashboard(): DashboardBuilder {
     .withPanel(
       table({
         title: 'Who held the memory',
-        description: 'The ten that held most VRAM at some time in the range, and what they hold now.',
+        description: 'The ten jobs that held most VRAM at some time in the range, and what they hold now.',
         empty: CLIENT_MEMORY_OFF,
         width: 12,
-        sortedBy: 'Held at most',
-        queries: [MOST_HELD, `${perNode(PER_WORKLOAD, HELD)} and ${MOST_HELD}`],
+        sortedBy: 'Peak',
+        queries: [named(MOST_HELD), named(`(${perNode(PER_WORKLOAD, HELD)} and ${MOST_HELD})`)],
         columns: [
-          { field: 'Value #A', title: 'Held at most', unit: 'bytes', width: 105 },
+          { field: 'Value #A', title: 'Peak', unit: 'bytes', width: 95 },
           ...WHO,
-          { field: 'Value #B', title: 'Holds now', unit: 'bytes', width: 95 },
+          { field: 'Value #B', title: 'Now', unit: 'bytes', width: 95 },
+        ],
+      }),
+    )
+    .withPanel(
+      table({
+        title: 'GPUs',
+        description: 'Every GPU of the node: what it is, how full it is now, and when it last had a memory error.',
+        empty: NOT_SCRAPED,
+        width: 24,
+        height: 5,
+        sortedBy: 'Used',
+        queries: [
+          withModel(`(${largest([LABEL.pciBdf], WEDGED)})`),
+          withModel(`(${VRAM_USED_RATIO})`),
+          withModel(`(${SIZE})`),
+          withModel(`(${lastTime(ofGpus(METRIC.vmRebindErrorLastTimestamp), [LABEL.pciBdf])})`),
+        ],
+        columns: [
+          { field: LABEL.pciBdf, title: 'GPU', width: 120 },
+          { field: LABEL.model, title: 'Model' },
+          { field: LABEL.card, title: 'Card', width: 80 },
+          {
+            field: 'Value #A',
+            title: 'State',
+            width: 90,
+            words: { '0': { text: 'OK', color: 'text' }, '1': { text: 'wedged', color: 'red' } },
+          },
+          { field: 'Value #B', title: 'Used', unit: 'percentunit', decimals: 1, bar: true },
+          { field: 'Value #C', title: 'VRAM', unit: 'bytes', width: 100 },
+          { field: 'Value #D', title: 'Last memory error', unit: 'dateTimeFromNow', width: 150 },
         ],
       }),
     )
     .withPanel(
       timeseries({
-        title: `Who held the memory of $${LABEL.pciBdf}`,
+        title: `Who held the memory of $${LABEL.pciBdf} (jobs: $namespace)`,
         description:
-          'VRAM that each pod held (with --client-memory), below what the driver counts for the whole GPU. Red marks are out-of-memory errors: point at one to see whom it hit.',
+          'VRAM by job (with --client-memory), stacked up to what the driver counts for the whole GPU. Red marks are out-of-memory errors: point at one to see whom it hit.',
         empty: MEMORY_OFF,
         width: 24,
         height: 10,
@@ -140,74 +197,69 @@ export function nodeDashboard(): DashboardBuilder {
         style: 'stacked',
         repeatedFor: LABEL.pciBdf,
         lines: {
-          [WORKLOAD_LEGEND]: perNode(PER_WORKLOAD, HELD),
-          [ALL_USED]: perNode([LABEL.pciBdf], ofGpus(METRIC.deviceMemoryUsed, VRAM)),
-          [SIZE]: perNode([LABEL.pciBdf], ofGpus(METRIC.deviceMemorySize, VRAM)),
+          [`{{${JOB}}}`]: named(perNode(PER_WORKLOAD, HELD)),
+          [NOT_ATTRIBUTED]: `clamp_min(${USED} - ${HELD_BY_ALL}, 0)`,
+          [ALL_USED]: USED,
+          [GPU_SIZE]: SIZE,
         },
-        limits: { [ALL_USED]: 'text', [SIZE]: 'red' },
+        colours: { [NOT_ATTRIBUTED]: GREY },
+        limits: { [ALL_USED]: 'text', [GPU_SIZE]: 'red' },
       }),
     )
     .withPanel(
       timeseries({
-        title: 'VM rebind errors',
-        description: 'Out of memory (ENOMEM, ENOSPC), the GPU did not answer (ETIME), host memory kept moving (EBUSY).',
+        title: 'GPU memory errors by cause',
+        description: 'VM rebind errors of the driver: each one cost a job its GPU context.',
         empty: 'No VM rebind error in this range.',
         width: 12,
         style: 'bars',
+        interval: BAR_INTERVAL,
         lines: { [`{{${LABEL.errno}}}`]: newsOverTime(ofGpus(METRIC.vmRebindErrors), [LABEL.errno]) },
         colours: { ENOMEM: 'red', ENOSPC: 'orange', ETIME: 'purple', EBUSY: 'blue' },
+        words: ERRNO_WORDS,
       }),
     )
     .withPanel(
       timeseries({
-        title: 'What became of those who ran out',
+        title: 'What happened to the jobs that ran out',
         description:
           'After each out-of-memory error: the client exited, failed again (repeated), or was still there a minute later (survived).',
         empty: 'No out-of-memory error in this range has an outcome yet.',
         width: 12,
         style: 'bars',
+        interval: BAR_INTERVAL,
         lines: {
           [`{{${LABEL.outcome}}}`]: newsOverTime(ofGpus(METRIC.vmRebindOomOutcomes), [LABEL.outcome]),
         },
-        colours: { exited: 'red', repeated: 'orange', survived: 'green', unknown: 'text' },
+        colours: { exited: 'red', repeated: 'orange', survived: 'blue', unknown: 'text' },
       }),
     )
     .withPanel(
       stateTimeline({
         title: 'GPU state',
-        description: 'Whether the driver gave the GPU up, until it is bound again.',
+        description: 'Wedged: the driver has declared the GPU dead, until it is rebound.',
         empty: NOT_SCRAPED,
         width: 12,
-        states: ['well', 'wedged'],
+        states: ['OK', 'wedged'],
         bad: 1,
-        lines: {
-          [`{{${LABEL.pciBdf}}}`]: `max by (${GPU.join(', ')}) (${ofGpus(METRIC.deviceWedged)})`,
-        },
+        lines: { [`{{${LABEL.pciBdf}}}`]: largest([LABEL.pciBdf], WEDGED) },
       }),
     )
     .withPanel(
       timeseries({
-        title: 'Resets, time-outs and hardware errors',
-        description: 'Told by the kernel log: there are none where --kmsg is off.',
+        title: 'Resets, timeouts and hardware errors',
+        description: 'From the kernel log: empty where --kmsg is off.',
         empty: 'None in this range.',
         width: 12,
         style: 'bars',
-        lines: {
-          'Engine resets': totalOverTime(METRIC.engineResets),
-          'GT resets': totalOverTime(METRIC.gtResets),
-          'Job time-outs': totalOverTime(METRIC.jobTimeouts),
-          'Page faults': totalOverTime(METRIC.pageFaultsUnserviced),
-          'Memory CAT errors': totalOverTime(METRIC.memoryCatErrors),
-          'GuC load failures': totalOverTime(METRIC.gucLoadFailures),
-          'Hardware errors': totalOverTime(METRIC.hardwareErrors),
-          Coredumps: totalOverTime(METRIC.devcoredumps),
-        },
+        interval: BAR_INTERVAL,
+        lines: Object.fromEntries(DEVICE_EVENTS.map(([name, metric]) => [name, newsOverTime(ofGpus(metric), [])])),
       }),
     )
     .withPanel(
       timeseries({
         title: 'GPU clients',
-        description: 'Open files of the GPU, and how many of them are not watched: errors of those have no victim.',
+        description: 'Open files of the GPU, and how many of them are not watched: errors of those name no victim.',
         empty: NOT_WATCHED,
         width: 12,
         lines: {
@@ -217,18 +269,49 @@ export function nodeDashboard(): DashboardBuilder {
       }),
     )
     .withPanel(
+      timeseries({
+        title: 'Host memory mapped for the GPU (gtt)',
+        description: 'Where buffers go when they are evicted from VRAM. When host memory runs out, so does the GPU.',
+        empty: MEMORY_OFF,
+        width: 12,
+        unit: 'bytes',
+        lines: {
+          [`{{${LABEL.pciBdf}}}`]: perNode([LABEL.pciBdf], ofGpus(METRIC.deviceMemoryUsed, `${LABEL.region}="gtt"`)),
+        },
+      }),
+    )
+    .withPanel(
       stateTimeline({
         title: 'Event sources',
-        description: 'Whether the exporter hears its sources. What happens while one is down is not counted.',
+        description: 'What happens while a source is down is not counted.',
         empty: NOT_SCRAPED,
         width: 12,
         states: ['down', 'up'],
         bad: 0,
-        lines: { [`{{${LABEL.source}}}`]: perNode([LABEL.source], ofNodes(METRIC.sourceUp)) },
+        lines: { [`{{${LABEL.source}}}`]: largest([LABEL.source], ofNodes(METRIC.sourceUp)) },
+      }),
+    )
+    .withPanel(
+      stat({
+        title: 'GPUs wedged now',
+        description: 'GPUs that the driver has declared dead. They need a rebind, a reset or a reboot.',
+        empty: NOT_SCRAPED,
+        width: 12,
+        query: orZero(`sum(${largest([LABEL.pciBdf], WEDGED)})`),
+        limits: thresholds(['text', [1, 'red']]),
       }),
     );
 }
 
-function totalOverTime(metric: string): string {
-  return newsOverTime(ofGpus(metric), []);
-}
+/** What a GPU does wrong beside rebind errors. */
+const DEVICE_EVENTS: readonly (readonly [name: string, metric: string])[] = [
+  ['engine resets', METRIC.engineResets],
+  ['GT resets', METRIC.gtResets],
+  ['job timeouts', METRIC.jobTimeouts],
+  ['page faults', METRIC.pageFaultsUnserviced],
+  ['memory CAT errors', METRIC.memoryCatErrors],
+  ['GuC load failures', METRIC.gucLoadFailures],
+  ['hardware errors', METRIC.hardwareErrors],
+  ['coredumps', METRIC.devcoredumps],
+  ['other driver errors', METRIC.kernelLogErrors],
+];

@@ -1,6 +1,7 @@
 import {
   BigValueColorMode,
   BigValueGraphMode,
+  BigValueTextMode,
   GraphDrawStyle,
   LegendDisplayMode,
   LegendPlacement,
@@ -14,6 +15,8 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
+  FieldColorBuilder,
+  FieldColorModeId,
   MappingType,
   SpecialValueMatch,
   ThresholdsConfigBuilder,
@@ -24,7 +27,7 @@ import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as StateTimelineBuilder } from '@grafana/grafana-foundation-sdk/statetimeline';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
+import { DEFAULT_RULES_CONFIG, type Duration } from '../rules/config.js';
 import { DATASOURCE } from './variables.js';
 
 export interface Panel {
@@ -37,6 +40,9 @@ export interface Panel {
   readonly height?: number;
   /** As Grafana calls it. */
   readonly unit?: string;
+  readonly decimals?: number;
+  /** Least step between two points; longer than the scrape interval where a fleet is drawn, or single events are. */
+  readonly interval?: Duration;
 }
 
 /** Queries by what their lines are called; Grafana fills {{label}} in. */
@@ -61,18 +67,16 @@ export function framed<Builder extends Framed>(builder: Builder, panel: Panel, u
     .height(panel.height ?? usualHeight);
 }
 
-const REF_IDS = 'ABCDEFGH';
+const REF_IDS = 'ABCDEFGHIJ';
 
 /** The scrape interval as least step makes `$__rate_interval` hold four scrapes, whatever the data source is set to. */
-export const query = (expression: string, index: number) =>
-  new DataqueryBuilder()
-    .refId(REF_IDS[index]!)
-    .datasource(DATASOURCE)
-    .interval(DEFAULT_RULES_CONFIG.scrapeInterval)
-    .expr(expression);
+export const query = (expression: string, index: number, interval = DEFAULT_RULES_CONFIG.scrapeInterval) =>
+  new DataqueryBuilder().refId(REF_IDS[index]!).datasource(DATASOURCE).interval(interval).expr(expression);
 
-const lines = (of: Lines) =>
-  Object.entries(of).map(([legend, expression], index) => query(expression, index).range().legendFormat(legend));
+const lines = (of: Lines, interval?: Duration) =>
+  Object.entries(of).map(([legend, expression], index) =>
+    query(expression, index, interval).range().legendFormat(legend),
+  );
 
 /** A colour, and others from a value upwards. */
 export function thresholds(colours: readonly [base: string, ...[from: number, colour: string][]]) {
@@ -86,8 +90,15 @@ export function thresholds(colours: readonly [base: string, ...[from: number, co
 const GREY = '#808080';
 
 /** One number of now or of the whole range; what stands there instead has to be short, as it is as large as room permits. */
-export function stat(panel: Panel & { readonly query: string; readonly limits: ReturnType<typeof thresholds> }) {
-  return framed(new StatBuilder(), panel, 4)
+export function stat(
+  panel: Panel & {
+    readonly query: string;
+    readonly limits: ReturnType<typeof thresholds>;
+    /** Name of the value, beside it, with {{label}}. */
+    readonly legend?: string;
+  },
+) {
+  const builder = framed(new StatBuilder(), panel, 4)
     .unit(panel.unit ?? 'none')
     .noValue(panel.empty)
     .mappings([
@@ -97,10 +108,17 @@ export function stat(panel: Panel & { readonly query: string; readonly limits: R
       },
     ])
     .thresholds(panel.limits)
-    .colorMode(BigValueColorMode.Background)
+    .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.None)
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
-    .withTarget(query(panel.query, 0).instant());
+    .withTarget(
+      query(panel.query, 0)
+        .instant()
+        .legendFormat(panel.legend ?? '__auto'),
+    );
+  if (panel.legend !== undefined) builder.textMode(BigValueTextMode.ValueAndName);
+  if (panel.decimals !== undefined) builder.decimals(panel.decimals);
+  return builder;
 }
 
 interface Graph extends Panel {
@@ -112,6 +130,8 @@ interface Graph extends Panel {
   readonly colours?: Readonly<Record<string, string>>;
   /** The same for lines that are no part of a stack but what it is held against: dashed. */
   readonly limits?: Readonly<Record<string, string>>;
+  /** Words for lines whose legend is a code. */
+  readonly words?: Readonly<Record<string, string>>;
   /** One graph for each value of this variable, two beside each other. */
   readonly repeatedFor?: string;
 }
@@ -123,6 +143,8 @@ export function timeseries(panel: Graph) {
     .noValue(panel.empty)
     .min(0)
     .showPoints(VisibilityMode.Never)
+    // A line keeps its colour when others come and go.
+    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
     .legend(
       new VizLegendOptionsBuilder()
         .showLegend(true)
@@ -131,9 +153,13 @@ export function timeseries(panel: Graph) {
         .calcs([]),
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending))
-    .targets(lines(panel.lines));
+    .targets(lines(panel.lines, panel.interval));
+  if (panel.interval !== undefined) builder.interval(panel.interval);
   if (panel.max !== undefined) builder.max(panel.max);
   for (const [name, colour] of Object.entries(panel.colours ?? {})) builder.overrideByName(name, fixed(colour));
+  for (const [name, value] of Object.entries(panel.words ?? {})) {
+    builder.overrideByName(name, [{ id: 'displayName', value }]);
+  }
   for (const [name, colour] of Object.entries(panel.limits ?? {})) {
     builder.overrideByName(name, [...fixed(colour), ...LIMIT]);
   }

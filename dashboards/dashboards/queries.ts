@@ -1,7 +1,8 @@
-import { LABEL, METRIC } from '../../exporter/names.js';
+import { LABEL, METRIC, OTHER_SERIES, UNATTRIBUTED_SERIES } from '../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
-import { anyOf, place, selector, sumBy } from '../rules/promql.js';
-import { OOM_ERRNOS, VICTIM_LABELS } from '../rules/rebind.js';
+import { ownLabels, VICTIM_LABELS } from '../rules/counters.js';
+import { anyOf, firstValues, maxBy, place, selector, sumBy } from '../rules/promql.js';
+import { OOM_ERRNOS } from '../rules/rebind.js';
 
 const config = DEFAULT_RULES_CONFIG;
 
@@ -45,41 +46,122 @@ export function perNode(labels: readonly string[], expression: string): string {
   return sumBy(config, labels, expression);
 }
 
-/** How often the counters went up in the dashboard's time range, as a whole number. */
-export function countInRange(counter: string, labels: readonly string[]): string {
-  return `round(${perNode(labels, `increase(${counter}[$__range])`)})`;
+/** Largest of each node and label. */
+export function largest(labels: readonly string[], expression: string): string {
+  return maxBy(config, labels, expression);
+}
+
+/** How far back the last good scrape may lie. Stale marks of failed scrapes do not count within it. */
+const LOOKBACK = '10m';
+const lately = (series: string, offset = '') =>
+  `last_over_time(${series}[${LOOKBACK}]${offset && ` offset ${offset}`})`;
+
+/** Exporters that existed one window ago, or that started within it. */
+function existed(window: string, seconds: string): string {
+  const started = ofExporters('process_start_time_seconds');
+  return `(${lately(ofNodes(METRIC.buildInfo), window)} or time() - ${started} < ${seconds})`;
 }
 
 /**
- * How often the counters went up between each point of a graph and the one before, exactly: windows of increase() lap over each
- * other and extrapolate, so that one error would stand there four times. Nothing where nothing happened.
+ * THE way to count events in the time range of a dashboard, for tiles and tables. No event is lost when a scrape fails, when the event
+ * created its series, or when the series is gone by now.
+ * @param counter a selector of a counter that `rules/counters.ts` knows
+ * @param labels of the result, beside the place
+ */
+export function countInRange(counter: string, labels: readonly string[]): string {
+  return `round(${perNode(labels, eventsInRange(counter))})`;
+}
+
+/** The same, as one number. */
+export function totalInRange(counter: string): string {
+  return orZero(`round(sum(${eventsInRange(counter)}))`);
+}
+
+function eventsInRange(counter: string): string {
+  const metric = metricOf(counter);
+  const first = firstValues({
+    metric,
+    now: `last_over_time(${counter}[$__range]) > 0`,
+    before: lately(counter, '$__range'),
+    existed: existed('$__range', '$__range_s'),
+  });
+  return largest(ownLabels(metric), `${first} or increase(${counter}[$__range]) > 0`);
+}
+
+/**
+ * THE way to draw events over time: how often the counters went up between each point of a graph and the one before, exactly, so that
+ * the bars add up. (Windows of increase() overlap and extrapolate: one error would stand there twice.) Nothing where nothing happened.
+ * What a failed scrape missed stands at the next good one.
  */
 export function newsOverTime(counter: string, labels: readonly string[]): string {
-  const before = `${counter} offset $__interval`;
-  // A counter that fell began anew at 0.
-  return `${perNode(labels, `${counter} - ${before} >= 0 or ${counter} and ${before}`)} > 0`;
+  const metric = metricOf(counter);
+  const now = lately(counter);
+  const before = lately(counter, '$__interval');
+  // A counter that fell started again at 0: what it shows is news, as a first value is.
+  const first = firstValues({
+    metric,
+    now: `${now} > 0`,
+    before: `(${before} <= ${now})`,
+    existed: existed('$__interval', '$__interval_ms / 1000'),
+  });
+  return perNode(labels, largest(ownLabels(metric), `${now} - ${before} > 0 or ${first}`));
 }
 
 /**
- * One 0 without labels where there is no series at all; nothing is added to series that are there. For counts alone: of a
- * feature that is off, 0 bytes or a GPU that is well would be untrue.
+ * THE way to say when something happened last: Unix time in milliseconds, from timestamps that the exporter took.
+ * @param timestamps a selector of a gauge with Unix times in seconds, 0 for never
+ */
+export function lastTime(timestamps: string, labels: readonly string[]): string {
+  return `1000 * ${largest(labels, `max_over_time(${timestamps}[$__range])`)} > 1000 * (time() - $__range_s)`;
+}
+
+function metricOf(series: string): string {
+  return /^\w+/.exec(series)![0];
+}
+
+/**
+ * One 0 without labels where there is no series at all; nothing is added to series that are there. For counts alone: for a feature
+ * that is off, 0 bytes would be untrue.
  */
 export function orZero(expression: string): string {
   return `${expression} or on() vector(0)`;
 }
 
-/** Unix time in milliseconds at which a counter last went up in the range, to one `$__interval`. */
-export function lastSeen(counter: string, labels: readonly string[]): string {
-  const news = `timestamp(${counter} > ${counter} offset $__interval)`;
-  // The steps of a subquery are aligned: the newest news lie behind the last one.
-  return `1000 * max by (${[...PLACE, ...labels].join(', ')}) (${news} or max_over_time(${news}[$__range:$__interval]))`;
+/** Label of {@link named}. */
+export const JOB = 'workload';
+
+/**
+ * Gives each series the label {@link JOB}: `namespace/pod`, the unit or the Slurm job, and words where there is none of them.
+ */
+export function named(expression: string): string {
+  const replace = (inner: string, text: string, regex: string) =>
+    `label_replace(${inner}, "${JOB}", "${text}", "${JOB}", "${regex}")`;
+  const joined = `label_join(${expression}, "${JOB}", "/", ${WORKLOAD.map((label) => `"${label}"`).join(', ')})`;
+  const words: readonly [text: string, regex: string][] = [
+    ['$1', '/*(.*[^/])/*'],
+    ['host process', '/*'],
+    ['unknown: the kernel named no process', `.*${UNATTRIBUTED_SERIES}.*`],
+    ['jobs over the series limit', `.*${OTHER_SERIES}.*`],
+  ];
+  return words.reduce((inner, [text, regex]) => replace(inner, text, regex), joined);
+}
+
+/** Adds model and card of the GPU to each series that names one. */
+export function withModel(expression: string): string {
+  const identity = `max by (${[...GPU, LABEL.model, LABEL.card].join(', ')}) (${ofGpus(METRIC.deviceInfo)})`;
+  return `${expression} * on (${GPU.join(', ')}) group_left (${LABEL.model}, ${LABEL.card}) ${identity}`;
 }
 
 /** Used share of VRAM of each chosen GPU, 0 to 1. */
-export const VRAM_USED_RATIO = `max by (${GPU.join(', ')}) (${ofGpus(METRIC.deviceMemoryUsed, VRAM)} / ${ofGpus(METRIC.deviceMemorySize, VRAM)})`;
+export const VRAM_USED_RATIO = largest(
+  [LABEL.pciBdf],
+  `${ofGpus(METRIC.deviceMemoryUsed, VRAM)} / ${ofGpus(METRIC.deviceMemorySize, VRAM)}`,
+);
 
-/** The same of the ten GPUs that were fullest at some time in the range; they stay the same along the graph. */
-export const FULLEST = `${VRAM_USED_RATIO} and topk(10, max_over_time((${VRAM_USED_RATIO})[$__range:$__interval] @ end()))`;
+/** The series that were largest at some time in the range; they stay the same along the graph. */
+export function largestInRange(count: number, expression: string): string {
+  return `${expression} and topk(${count}, max_over_time((${expression})[$__range:$__interval] @ end()))`;
+}
 
 /** Watched share of the clients, 0 to 1; nothing where clients are not counted, 1 where there are none. */
 export const WATCH_COVERAGE = (() => {
@@ -87,9 +169,10 @@ export const WATCH_COVERAGE = (() => {
   return `sum(${ofGpus(METRIC.clientsWatched)}) / (${clients} > 0) or (${clients} == 0) + 1`;
 })();
 
-/** How many of the chosen GPUs were wedged at some time in the range. */
-export const WEDGED_IN_RANGE = orZero(
-  `sum(max by (${GPU.join(', ')}) (max_over_time(${ofGpus(METRIC.deviceWedged)}[$__range])))`,
-);
+export const WEDGED = ofGpus(METRIC.deviceWedged);
+export const OOM_IN_RANGE = totalInRange(ofGpus(METRIC.vmRebindErrors, OOM));
 
-export const OOM_IN_RANGE = orZero(`round(sum(increase(${ofGpus(METRIC.vmRebindErrors, OOM)}[$__range])))`);
+/** Alerts of these rules that fire on the chosen nodes, and those of no node. */
+export function firing(...matchers: readonly string[]): string {
+  return ofNodes('ALERTS', 'alertname=~"Xe.*"', 'alertstate="firing"', ...matchers);
+}

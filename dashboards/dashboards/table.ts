@@ -15,6 +15,9 @@ export interface Column {
   readonly link?: { readonly title: string; readonly url: string };
   /** Words for values, and their colours. */
   readonly words?: Readonly<Record<string, { readonly text: string; readonly color: string }>>;
+  readonly decimals?: number;
+  /** Draws a share of 0 to 1 as a bar. */
+  readonly bar?: boolean;
 }
 
 interface Table extends Panel {
@@ -45,18 +48,27 @@ export function table(panel: Table) {
         renameByName: Object.fromEntries(panel.columns.map(({ field, title }) => [field, title])),
       },
     });
-  for (const { title, unit, width, link, words } of panel.columns) {
+  for (const { title, unit, width, link, words, decimals, bar } of panel.columns) {
     const properties: DynamicConfigValue[] = [
       { id: 'noValue', value: EMPTY_CELL },
       ...(unit === undefined ? [] : [{ id: 'unit', value: unit }]),
       ...(width === undefined ? [] : [{ id: 'custom.width', value: width }]),
+      ...(decimals === undefined ? [] : [{ id: 'decimals', value: decimals }]),
       ...(words === undefined ? [] : inWords(words)),
+      ...(bar ? SHARE_BAR : []),
       ...(link === undefined ? [] : [{ id: 'links', value: [link] }]),
     ];
     builder.overrideByName(title, properties);
   }
   return builder;
 }
+
+const SHARE_BAR: DynamicConfigValue[] = [
+  { id: 'custom.cellOptions', value: { type: 'gauge', mode: 'basic' } },
+  { id: 'min', value: 0 },
+  { id: 'max', value: 1 },
+  { id: 'color', value: { mode: 'fixed', fixedColor: 'blue' } },
+];
 
 function inWords(options: NonNullable<Column['words']>): DynamicConfigValue[] {
   return [

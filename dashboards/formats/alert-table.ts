@@ -4,25 +4,25 @@ import { allAlerts } from '../rules/index.js';
 
 const TABLE = /(<!-- alerts -->\n)[^]*?(<!-- \/alerts -->)/;
 
-/** What each alert means to somebody who has none of its labels at hand. */
+/** What each alert means, without its labels. */
 const MEANING: Readonly<Record<string, string>> = {
   XeVMRebindOOM: 'a GPU ran out of memory',
   XeVMRebindOOMPod: 'the same, with the pod, unit or Slurm job it hit',
-  XeVMRebindOOMRepeated: 'it happens again and again, or jobs end of it',
-  XeVMRebindTimeout: 'the GPU did not answer in time (`ETIME`)',
-  XeDeviceWedged: 'the driver gave the GPU up',
+  XeVMRebindOOMRepeated: 'it keeps happening, or jobs exit because of it',
+  XeVMRebindTimeout: 'the GPU hangs (`ETIME`)',
+  XeDeviceWedged: 'the driver declared the GPU dead',
   XeDeviceUnusable: 'the firmware of the GPU does not work (survivability mode, GuC)',
-  XeDeviceHardwareError: 'the GPU could not correct a hardware error',
-  XeDeviceCoredump: 'a job hung; the evidence is kept for an hour',
+  XeDeviceHardwareError: 'the GPU had a hardware error that it could not correct',
+  XeDeviceCoredump: 'a job hung; the kernel keeps the evidence for an hour',
   XeExporterDown: 'an exporter cannot be scraped',
-  XeExporterAbsent: 'Prometheus knows no exporter',
-  XeEventSourceDown: 'an exporter hears nothing from one of its sources, or has none of rebind errors',
+  XeExportersDown: 'a share of the fleet cannot be scraped',
+  XeExporterAbsent: 'Prometheus scrapes no exporter',
+  XeEventSourceDown: 'an event source delivers nothing, or there is none for rebind errors',
   XeEventsLost: 'events were lost: counts are a lower bound',
   XeWatchCoverageLow: 'not every GPU client is watched',
-  XeExporterFallbackMode: 'the exporter works without the watch queue: errors have no victim',
-  XeAttributionFailing: 'errors cannot be put down to pods',
+  XeAttributionFailing: 'GPU errors cannot be matched to pods',
   XeOTLPExportFailing: 'log events do not reach the collector',
-  XeExporterCardinalityCapped: 'more containers than series: the rest is `_other`',
+  XeExporterCardinalityCapped: 'more containers than the series limit allows: the rest is `_other`',
   XeVRAMNearlyFull: 'VRAM is nearly full; off by default',
 };
 

@@ -2,23 +2,36 @@ import { LABEL } from '../../exporter/names.js';
 import type { Alert } from '../rules/alert.js';
 import type { RulesConfig } from '../rules/config.js';
 import { place } from '../rules/promql.js';
-import { VICTIM_LABELS } from '../rules/rebind.js';
 import { toYaml } from './yaml.js';
 
 type AlertName = Alert['name'];
 
-/** Which alert makes which others needless, on one device. Each pair has a reason. */
-const INHIBITIONS: readonly { source: AlertName; targets: readonly AlertName[] }[] = [
-  // A device that was given up explains every error of its jobs.
-  {
-    source: 'XeDeviceWedged',
-    targets: ['XeVMRebindOOM', 'XeVMRebindOOMPod', 'XeVMRebindOOMRepeated', 'XeVMRebindTimeout'],
-  },
-  // The same error, but with the name of the job it hit.
-  { source: 'XeVMRebindOOMPod', targets: ['XeVMRebindOOM'] },
-  // The same errors, but many.
-  { source: 'XeVMRebindOOMRepeated', targets: ['XeVMRebindOOM'] },
-];
+/** Which alert makes which others needless, where these labels agree. Each has a reason. */
+const inhibitions = (config: RulesConfig): readonly Inhibition[] => {
+  const cluster = [config.clusterLabel];
+  const node = place(config);
+  const device = [...node, LABEL.pciBdf];
+  return [
+    // A network fault or a bad rollout is one incident, however many nodes it hits.
+    { source: 'XeExportersDown', targets: ['XeExporterDown'], equal: cluster },
+    // A dead device explains every error of its jobs.
+    {
+      source: 'XeDeviceWedged',
+      targets: ['XeVMRebindOOM', 'XeVMRebindOOMPod', 'XeVMRebindOOMRepeated', 'XeVMRebindTimeout', 'XeDeviceCoredump'],
+      equal: device,
+    },
+    // The same error, with the name of the job it hit.
+    { source: 'XeVMRebindOOMPod', targets: ['XeVMRebindOOM'], equal: device },
+    // The same errors, but many.
+    { source: 'XeVMRebindOOMRepeated', targets: ['XeVMRebindOOM'], equal: device },
+  ];
+};
+
+interface Inhibition {
+  readonly source: AlertName;
+  readonly targets: readonly AlertName[];
+  readonly equal: readonly string[];
+}
 
 export interface AlertmanagerOptions {
   /** Configuration of the one receiver, beside its name. */
@@ -27,14 +40,17 @@ export interface AlertmanagerOptions {
   readonly groupInterval?: string;
 }
 
-/** An Alertmanager configuration: the inhibition rules that the alerts count on, and a route that pages once for each job. */
+/**
+ * An Alertmanager configuration: the inhibition rules that the alerts count on, and a route that pages once for a fault that hits a
+ * whole fleet, and once for each team whose jobs are hit.
+ */
 export function alertmanagerConfig(config: RulesConfig, options: AlertmanagerOptions = {}): string {
   const { receiver = {}, groupWait = '30s', groupInterval = '5m' } = options;
-  const device = [...place(config), LABEL.pciBdf];
+  const fleet = ['alertname', config.clusterLabel];
   const value = {
     route: {
       receiver: 'gpu-operations',
-      group_by: ['alertname', ...device],
+      group_by: fleet,
       group_wait: groupWait,
       group_interval: groupInterval,
       repeat_interval: '12h',
@@ -42,20 +58,20 @@ export function alertmanagerConfig(config: RulesConfig, options: AlertmanagerOpt
         {
           receiver: 'gpu-operations',
           matchers: ['alertname="XeVMRebindOOMPod"'],
-          group_by: ['alertname', ...device, ...VICTIM_LABELS],
+          group_by: [...fleet, LABEL.k8sNamespace],
         },
       ],
     },
     receivers: [{ name: 'gpu-operations', ...receiver }],
-    inhibit_rules: INHIBITIONS.map(({ source, targets }) => ({
+    inhibit_rules: inhibitions(config).map(({ source, targets, equal }) => ({
       source_matchers: [`alertname="${source}"`],
-      target_matchers: [`alertname=~"${targets.join('|')}"`],
-      equal: device,
+      target_matchers: [targets.length === 1 ? `alertname="${targets[0]}"` : `alertname=~"${targets.join('|')}"`],
+      equal,
     })),
   };
   return toYaml(
     value,
-    'An example: take inhibit_rules over as they are, and the route as far as it suits you.',
-    `Send XeVMRebindOOMPod to the team whose job it is by a matcher on ${LABEL.k8sNamespace}.`,
+    'An example: copy inhibit_rules as they are, and as much of the route as suits you.',
+    `To send XeVMRebindOOMPod to the team that owns the job, match on ${LABEL.k8sNamespace}.`,
   );
 }

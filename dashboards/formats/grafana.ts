@@ -1,6 +1,7 @@
 import { annotations, expression, type Alert } from '../rules/alert.js';
 import type { RulesConfig } from '../rules/config.js';
 import { ruleGroups } from '../rules/index.js';
+import { panelId } from './dashboard-json.js';
 import { toYaml } from './yaml.js';
 
 /** Uid of the Prometheus data source that the rules ask. */
@@ -15,19 +16,17 @@ const RANGE_SECONDS = 600;
  * Prometheus. The fields are those of Grafana's own reader (pkg/services/provisioning/alerting/rules_types.go).
  */
 export function grafanaAlerting(config: RulesConfig): string {
-  const groups = ruleGroups(config)
-    .filter(({ alerts = [] }) => alerts.length > 0)
-    .map(({ name, alerts = [] }) => ({
-      orgId: 1,
-      name,
-      folder: FOLDER,
-      interval: INTERVAL,
-      rules: alerts.map((alert) => grafanaRule(alert, config)),
-    }));
+  const groups = ruleGroups(config).map(({ name, alerts }) => ({
+    orgId: 1,
+    name,
+    folder: FOLDER,
+    interval: INTERVAL,
+    rules: alerts.map((alert) => grafanaRule(alert, config)),
+  }));
   return toYaml(
     { apiVersion: 1, groups },
     `datasourceUid "${DATA_SOURCE_UID}" is the uid of your Prometheus data source.`,
-    'Grafana knows no inhibition here: an alert of a wedged GPU comes with those of its jobs.',
+    'Grafana has no inhibition here: an alert for a wedged GPU comes with those of its jobs.',
   );
 }
 
@@ -62,9 +61,14 @@ function grafanaRule(alert: Alert, config: RulesConfig) {
     execErrState: 'Error',
     for: alert.for ?? '0s',
     ...(alert.keepFiringFor && { keepFiringFor: alert.keepFiringFor }),
-    annotations: Object.fromEntries(
-      Object.entries(annotations(alert, config)).map(([name, text]) => [name, grafanaTemplate(text)]),
-    ),
+    annotations: {
+      ...Object.fromEntries(
+        Object.entries(annotations(alert, config)).map(([name, text]) => [name, grafanaTemplate(text)]),
+      ),
+      // Grafana makes the link itself, with the time of the alert.
+      __dashboardUid__: alert.panel.dashboard,
+      __panelId__: String(panelId(alert.panel)),
+    },
     labels: { severity: alert.severity },
     isPaused: false,
   };

@@ -1,6 +1,7 @@
 import { annotations, expression, type Alert, type RuleGroup } from '../rules/alert.js';
 import type { RulesConfig } from '../rules/config.js';
 import { ruleGroups } from '../rules/index.js';
+import { dashboardUrl } from './dashboard-url.js';
 import { toYaml } from './yaml.js';
 
 const NEEDS = 'Needs Prometheus 2.42 or newer (keep_firing_for).';
@@ -22,9 +23,18 @@ export function prometheusRule(config: RulesConfig): string {
   return toYaml(resource, NEEDS);
 }
 
-function prometheusGroup({ name, recordings = [], alerts = [] }: RuleGroup, config: RulesConfig) {
-  const recordingRules = recordings.map(({ record, query }) => ({ record, expr: query }));
-  return { name, rules: [...recordingRules, ...alerts.map((alert) => alertingRule(alert, config))] };
+function prometheusGroup({ name, alerts }: RuleGroup, config: RulesConfig) {
+  return { name, rules: alerts.map((alert) => alertingRule(alert, config)) };
+}
+
+/** With what only Prometheus can fill in: the jobs that were hit, and the time of the alert in the link. */
+function prometheusAnnotations(alert: Alert, config: RulesConfig) {
+  const { description, ...others } = annotations(alert, config);
+  return {
+    ...others,
+    description: description.replace(' First: ', `${alert.inPrometheus ?? ''} First: `),
+    dashboard_url: dashboardUrl(alert, config),
+  };
 }
 
 function alertingRule(alert: Alert, config: RulesConfig) {
@@ -34,6 +44,6 @@ function alertingRule(alert: Alert, config: RulesConfig) {
     ...(alert.for && { for: alert.for }),
     ...(alert.keepFiringFor && { keep_firing_for: alert.keepFiringFor }),
     labels: { severity: alert.severity },
-    annotations: annotations(alert, config),
+    annotations: prometheusAnnotations(alert, config),
   };
 }

@@ -1,6 +1,9 @@
 import type { Duration, RulesConfig } from './config.js';
 
-/** critical: somebody gets up; warning: somebody looks today; info: for whoever is looking already. */
+/** The dashboards by their uid. */
+export type DashboardUid = 'xe-fleet' | 'xe-node' | 'xe-exporter-health';
+
+/** critical: wakes somebody up; warning: somebody looks today; info: context for those who are looking. */
 export const SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
@@ -14,22 +17,20 @@ export interface Alert {
   readonly when: { readonly above: number } | { readonly below: number };
   readonly for?: Duration;
   readonly keepFiringFor?: Duration;
+  /** Where to look: a panel by its title. */
+  readonly panel: { readonly dashboard: DashboardUid; readonly title: string };
   /** One line: what is wrong, and where. */
   readonly summary: string;
   /** What it means, and what to do first. */
   readonly description: string;
-}
-
-export interface RecordingRule {
-  readonly record: string;
-  readonly query: string;
+  /** A sentence of the description that needs a query, which only Prometheus can put into a template. It stands before "First:". */
+  readonly inPrometheus?: string;
 }
 
 /** Rules that are evaluated one after the other. */
 export interface RuleGroup {
   readonly name: string;
-  readonly recordings?: readonly RecordingRule[];
-  readonly alerts?: readonly Alert[];
+  readonly alerts: readonly Alert[];
 }
 
 /** The condition of an alert in PromQL. */
@@ -38,7 +39,7 @@ export function expression({ query, when }: Alert): string {
   return query.includes('\n') ? `${query}\n${comparison}` : `${query} ${comparison}`;
 }
 
-/** Everything that goes with an alert, runbook included. */
+/** What goes with an alert wherever it is written. */
 export function annotations({ name, summary, description }: Alert, { runbookBase }: RulesConfig) {
   return { summary, description, runbook_url: `${runbookBase}/${name}.md` };
 }

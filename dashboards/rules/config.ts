@@ -11,6 +11,8 @@ export interface RulesConfig {
   readonly clusterLabel: string;
   /** Where the runbooks lie. Change it to serve your own copies. */
   readonly runbookBase: string;
+  /** Where Grafana lies, for the links of the alerts to the dashboards. Empty leaves them relative: `/d/xe-node?...`. */
+  readonly grafanaUrl: string;
   /** How often exporters are scraped. Every window below holds four scrapes or more; change both together. */
   readonly scrapeInterval: Duration;
   /** Window over which errors and coredumps raise an alert. Shorter resolves sooner, four scrapes are the least. */
@@ -29,6 +31,12 @@ export interface RulesConfig {
   readonly wedgedKeepFiringFor: Duration;
   /** How long an exporter may be away. Raise it where nodes reboot as a matter of course. */
   readonly exporterDownFor: Duration;
+  readonly manyExportersDown: {
+    /** Share of the exporters of a cluster that are away at once and somebody is woken for, 0 to 1. */
+    readonly share: number;
+    /** How many that has to be at least, so that one node of a small cluster wakes nobody. */
+    readonly nodes: number;
+  };
   /** How long there may be no exporter at all. Raise it where GPU nodes scale to zero. */
   readonly exporterAbsentFor: Duration;
   /** How long an event source may be down. */
@@ -41,8 +49,6 @@ export interface RulesConfig {
     /** How long it may be lower. Raise it where jobs live for seconds and discovery has to look for them. */
     readonly for: Duration;
   };
-  /** How long a node may do without the watch queue before it is said. */
-  readonly fallbackFor: Duration;
   readonly attribution: {
     readonly window: Duration;
     /** Share of errors without a container, 0 to 1. Raise it where processes outside of containers use the GPU. */
@@ -69,17 +75,18 @@ export const DEFAULT_RULES_CONFIG: RulesConfig = {
   nodeLabel: 'node',
   clusterLabel: 'cluster',
   runbookBase: 'https://github.com/xe-exporter/xe-exporter/blob/main/dashboards/runbooks',
+  grafanaUrl: '',
   scrapeInterval: '30s',
   eventWindow: '5m',
   eventKeepFiringFor: '10m',
   repeated: { window: '15m', errors: 5, lostClients: 3 },
   wedgedKeepFiringFor: '5m',
   exporterDownFor: '5m',
+  manyExportersDown: { share: 0.05, nodes: 3 },
   exporterAbsentFor: '10m',
   sourceDownFor: '5m',
   lossWindow: '15m',
   coverage: { ratio: 0.95, for: '15m' },
-  fallbackFor: '15m',
   attribution: { window: '1h', ratio: 0.1 },
   otlp: { window: '5m', for: '15m' },
   cardinalityWindow: '1h',

@@ -1,37 +1,37 @@
 import { LABEL, METRIC } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
-import { anyOf, enclosed, eventsWithin, maxBy, place, selector } from './promql.js';
-import { COUNT, onNode, SHARE } from './wording.js';
+import { anyOf, enclosed, eventsWithin, maxBy, place, selector, sumBy } from './promql.js';
+import { COUNT, inTheLast, onNode, SHARE, spoken, TIMES } from './wording.js';
 
-/** Whether what the exporter hears arrives whole. */
+const panel = (title: string) => ({ dashboard: 'xe-exporter-health', title }) as const;
+
+/** Whether what the exporter receives arrives whole. */
 export function deliveryGroup(config: RulesConfig): RuleGroup {
   const alerts = [lost(config), attribution(config), otlp(config), capped(config)];
   return { name: 'xe-exporter.delivery', alerts };
 }
 
-/** By the kernel, and by the exporter's own reader when it is too slow: either way nobody counted them. */
+/** By the kernel, and by the exporter's own reader when it is too slow: either way they were not counted. */
 function lost(config: RulesConfig): Alert {
   const window = config.lossWindow;
-  const kernel = eventsWithin(config, { metric: METRIC.eventsLost, series: [LABEL.source], by: [], window });
-  const reader = eventsWithin(config, {
-    metric: METRIC.eventsDropped,
-    matchers: [`${LABEL.stage}="reader"`, `${LABEL.reason}="queue_full"`],
-    series: [LABEL.stage, LABEL.sink, LABEL.reason],
-    by: [],
-    window,
-  });
+  const reader = [`${LABEL.stage}="reader"`, `${LABEL.reason}="queue_full"`];
   return {
     name: 'XeEventsLost',
     severity: 'warning',
-    query: enclosed(`${kernel}\n+\n${reader}`),
+    query: eventsWithin(config, {
+      counters: [{ metric: METRIC.eventsLost }, { metric: METRIC.eventsDropped, matchers: reader }],
+      by: [],
+      window,
+    }),
     when: { above: 0 },
-    summary: `GPU events${onNode(config)} were lost`,
-    description: `Losses in ${window}: about ${COUNT}, each of one event or more. All counts of this node are a lower bound. First: look for a storm of errors on one GPU; it has alerts of its own.`,
+    panel: panel('Events lost and dropped'),
+    summary: `GPU events were lost${onNode(config)}`,
+    description: `Events were lost ${TIMES} ${inTheLast(window)}, one or more each time: every count of this node is a lower bound. First: look for a storm of errors on one GPU; it has alerts of its own.`,
   };
 }
 
-/** The kernel log never names anybody (reason no_pid): XeExporterFallbackMode tells of that. */
+/** The kernel log never names a victim (reason no_pid): the health dashboard shows on how many nodes that is so. */
 function attribution(config: RulesConfig): Alert {
   const { window, ratio } = config.attribution;
   const onPlace = `on (${place(config).join(', ')})`;
@@ -40,25 +40,24 @@ function attribution(config: RulesConfig): Alert {
     return maxBy(config, [], `${info} and ${onPlace} ${METRIC.deviceInfo}`);
   };
   const unnamed = eventsWithin(config, {
-    metric: METRIC.eventsUnattributed,
-    matchers: [anyOf(LABEL.reason, ['client_gone', 'no_container'])],
-    series: [LABEL.reason],
+    counters: [{ metric: METRIC.eventsUnattributed, matchers: [anyOf(LABEL.reason, ['client_gone', 'no_container'])] }],
     by: [],
     window,
   });
-  const all = eventsWithin(config, {
-    metric: METRIC.vmRebindErrors,
-    series: [LABEL.pciBdf, LABEL.errno],
-    by: [],
-    window,
-  });
+  // A share needs no first values: those of a device are there at 0.
+  const all = sumBy(
+    config,
+    [],
+    maxBy(config, [LABEL.pciBdf, LABEL.errno], `increase(${METRIC.vmRebindErrors}[${window}]) > 0`),
+  );
   return {
     name: 'XeAttributionFailing',
     severity: 'info',
     query: enclosed(`${feature('denied')}\nor\n${unnamed}\n/\n${all}\nand ${onPlace} ${feature('active')}`),
     when: { above: ratio },
-    summary: `xe-exporter${onNode(config)} cannot name the pods of GPU errors`,
-    description: `${SHARE} of the errors in ${window} have no pod, or the exporter may not ask for names. First: run "xe-exporter doctor" in its container and see the check of pod names.`,
+    panel: panel('Events without a victim'),
+    summary: `xe-exporter${onNode(config)} cannot name the pods behind GPU errors`,
+    description: `${SHARE} of the errors ${inTheLast(window)} have no pod, or the exporter is not allowed to look up names. First: run "xe-exporter doctor" in its container and read the check of pod names.`,
   };
 }
 
@@ -68,16 +67,15 @@ function otlp(config: RulesConfig): Alert {
     name: 'XeOTLPExportFailing',
     severity: 'warning',
     query: eventsWithin(config, {
-      metric: METRIC.otlpRecords,
-      matchers: [anyOf(LABEL.result, ['failed', 'dropped'])],
-      series: [LABEL.signal, LABEL.result],
+      counters: [{ metric: METRIC.otlpRecords, matchers: [anyOf(LABEL.result, ['failed', 'dropped'])] }],
       by: [],
       window,
     }),
     when: { above: 0 },
     for: duration,
+    panel: panel('OTLP records'),
     summary: `xe-exporter${onNode(config)} cannot deliver log events over OTLP`,
-    description: `About ${COUNT} log events in ${window} did not reach the collector, for ${duration} now; the metrics are complete. First: read the exporter's log for the collector's answer.`,
+    description: `About ${COUNT} log events ${inTheLast(window)} did not reach the collector, and this has gone on for ${spoken(duration)}; the metrics are complete. First: read the exporter's log for the collector's answer.`,
   };
 }
 
@@ -86,9 +84,10 @@ function capped(config: RulesConfig): Alert {
   return {
     name: 'XeExporterCardinalityCapped',
     severity: 'info',
-    query: eventsWithin(config, { metric: METRIC.seriesOverflow, series: [LABEL.metric], by: [LABEL.metric], window }),
+    query: eventsWithin(config, { counters: [{ metric: METRIC.seriesOverflow }], by: [LABEL.metric], window }),
     when: { above: 0 },
-    summary: `xe-exporter${onNode(config)} has more containers than series`,
-    description: `About ${COUNT} containers of {{ $labels.${LABEL.metric} }} share the series "_other" in ${window}. First: find out what starts so many GPU jobs; the log events still name each.`,
+    panel: panel('Containers over the series limit'),
+    summary: `xe-exporter${onNode(config)} reached its per-container series limit`,
+    description: `${inTheLast(window).replace('in', 'In')} about ${COUNT} containers exceeded the limit of {{ $labels.${LABEL.metric} }} and are now counted under "_other". First: find out what starts so many GPU jobs; the log events still name each one.`,
   };
 }

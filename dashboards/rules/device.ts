@@ -1,8 +1,8 @@
 import { LABEL, METRIC } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
-import { enclosed, eventsWithin, maxBy, selector } from './promql.js';
-import { COUNT, gpu, SHARE } from './wording.js';
+import { enclosed, eventsWithin, maxBy, selector, type Counter } from './promql.js';
+import { gpu, inTheLast, SHARE, spoken, TIMES } from './wording.js';
 
 /** The device itself. */
 export function deviceGroup(config: RulesConfig): RuleGroup {
@@ -13,37 +13,41 @@ export function deviceGroup(config: RulesConfig): RuleGroup {
   };
 }
 
+const RESETS = { dashboard: 'xe-node', title: 'Resets, timeouts and hardware errors' } as const;
+const STATE = { dashboard: 'xe-node', title: 'GPU state' } as const;
+
+function deviceEvents(config: RulesConfig, counter: Counter): string {
+  return eventsWithin(config, { counters: [counter], by: [LABEL.pciBdf], window: config.eventWindow });
+}
+
 function wedged(config: RulesConfig): Alert {
   return {
     name: 'XeDeviceWedged',
     severity: 'critical',
-    query: maxBy(config, [LABEL.pciBdf], METRIC.deviceWedged),
+    query: maxBy(config, [LABEL.pciBdf], `${METRIC.deviceWedged} > 0`),
     when: { above: 0 },
     keepFiringFor: config.wedgedKeepFiringFor,
-    summary: `${gpu(config)} is wedged: the driver gave it up`,
+    panel: STATE,
+    summary: `${gpu(config)} is wedged: the driver has declared it dead`,
     description:
-      'Every job on it fails until the driver is bound anew. First: drain the node of GPU jobs, then unbind and bind the device; if it wedges again, reset its bus or reboot.',
+      'Every job on it fails until the driver is rebound. First: drain GPU jobs from the node, then unbind and rebind the device; if it wedges again, reset its PCI bus or reboot the node.',
   };
 }
 
 /** The driver is there and the device is of no use: no driver can cure what its firmware lacks. */
 function unusable(config: RulesConfig): Alert {
-  const survival = maxBy(config, [LABEL.pciBdf], METRIC.deviceSurvivabilityMode);
-  const gucFailures = eventsWithin(config, {
-    metric: METRIC.gucLoadFailures,
-    series: [LABEL.pciBdf],
-    by: [LABEL.pciBdf],
-    window: config.eventWindow,
-  });
+  const survival = maxBy(config, [LABEL.pciBdf], `${METRIC.deviceSurvivabilityMode} > 0`);
+  const gucFailures = deviceEvents(config, { metric: METRIC.gucLoadFailures });
   return {
     name: 'XeDeviceUnusable',
     severity: 'critical',
-    query: enclosed(`${survival} > 0\nor\n${gucFailures} > 0`),
+    query: enclosed(`${survival}\nor\n${gucFailures}`),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
-    summary: `${gpu(config)} has firmware that does not work`,
+    panel: STATE,
+    summary: `${gpu(config)} is unusable: its firmware does not work`,
     description:
-      'It is in survivability mode, or its GuC did not load: no job can use it. First: keep jobs off it, then see which of the two it is; the first needs the card flashed, the second a firmware file that fits the kernel.',
+      'It is in survivability mode (reflash the card), or its GuC firmware failed to load (install a linux-firmware that matches the kernel). First: cordon the node, then check which of the two it is.',
   };
 }
 
@@ -51,18 +55,13 @@ function unusable(config: RulesConfig): Alert {
 function hardwareError(config: RulesConfig): Alert {
   return {
     name: 'XeDeviceHardwareError',
-    severity: 'warning',
-    query: eventsWithin(config, {
-      metric: METRIC.hardwareErrors,
-      matchers: [`${LABEL.severity}="uncorrected"`],
-      series: [LABEL.pciBdf, LABEL.severity],
-      by: [LABEL.pciBdf],
-      window: config.eventWindow,
-    }),
+    severity: 'critical',
+    query: deviceEvents(config, { metric: METRIC.hardwareErrors, matchers: [`${LABEL.severity}="uncorrected"`] }),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
-    summary: `${gpu(config)} reported hardware errors that were not corrected`,
-    description: `About ${COUNT} in ${config.eventWindow}. Results of jobs on it may be wrong. First: stop the jobs on it, then read the lines with "[Hardware Error]" in the kernel log of the node.`,
+    panel: RESETS,
+    summary: `${gpu(config)} reported uncorrected hardware errors`,
+    description: `This happened ${TIMES} ${inTheLast(config.eventWindow)}. Jobs on this GPU may have produced wrong results. First: stop its jobs, then read the "[Hardware Error]" lines in the node's kernel log.`,
   };
 }
 
@@ -70,16 +69,12 @@ function coredump(config: RulesConfig): Alert {
   return {
     name: 'XeDeviceCoredump',
     severity: 'warning',
-    query: eventsWithin(config, {
-      metric: METRIC.devcoredumps,
-      series: [LABEL.pciBdf],
-      by: [LABEL.pciBdf],
-      window: config.eventWindow,
-    }),
+    query: deviceEvents(config, { metric: METRIC.devcoredumps }),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
+    panel: RESETS,
     summary: `${gpu(config)} hung and left a coredump`,
-    description: `Coredumps in ${config.eventWindow}: about ${COUNT}. The kernel deletes one after an hour. First: copy its data off the node, then find the job it names.`,
+    description: `This happened ${TIMES} ${inTheLast(config.eventWindow)}. The kernel deletes a coredump after an hour. First: copy it off the node, then find the job it names.`,
   };
 }
 
@@ -93,7 +88,8 @@ function vramNearlyFull(config: RulesConfig): Alert {
     query: `${vram(METRIC.deviceMemoryUsed)}\n/\n${vram(METRIC.deviceMemorySize)}`,
     when: { above: ratio },
     for: duration,
+    panel: { dashboard: 'xe-node', title: 'Who held the memory' },
     summary: `${gpu(config)} has ${SHARE} of its memory in use`,
-    description: `Region {{ $labels.${LABEL.region} }} has been this full for ${duration}. One more job may run the others out of memory. First: see whose memory it is.`,
+    description: `Region {{ $labels.${LABEL.region} }} has been this full for ${spoken(duration)}. One more job may push the others out of memory. First: see who holds the memory.`,
   };
 }

@@ -1,15 +1,18 @@
-import { EVENT, LABEL, METRIC, RECEIVED_EVENTS, SOURCES, type FeatureName } from '../../exporter/names.js';
+import { EVENT, LABEL, METRIC, RECEIVED_EVENTS, SOURCES } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
 import { anyOf, enclosed, maxBy, place, selector } from './promql.js';
-import { gpu, onNode, SHARE } from './wording.js';
+import { gpu, onNode, SHARE, spoken } from './wording.js';
 
-/** Sources that tell of rebind errors; without one of them the node is deaf, whatever else is up. */
+/** Sources that report rebind errors; without one of them the node is deaf, whatever else is up. */
 const REBIND_SOURCES = SOURCES.filter((source) => RECEIVED_EVENTS[source].includes(EVENT.vmRebindError));
 
-/** Whether the exporter is there and hears of events. */
+const EXPORTERS = { dashboard: 'xe-exporter-health', title: 'Exporters' } as const;
+const SOURCES_PANEL = { dashboard: 'xe-exporter-health', title: 'Sources that are down' } as const;
+
+/** Whether the exporter is there and receives events. */
 export function exporterGroup(config: RulesConfig): RuleGroup {
-  const alerts = [down(config), absent(config), sourceDown(config), coverageLow(config), fallbackMode(config)];
+  const alerts = [down(config), manyDown(config), absent(config), sourceDown(config), coverageLow(config)];
   return { name: 'xe-exporter.exporter', alerts };
 }
 
@@ -21,12 +24,31 @@ function whereDevices(config: RulesConfig): string {
 function down(config: RulesConfig): Alert {
   return {
     name: 'XeExporterDown',
-    severity: 'critical',
+    severity: 'warning',
     query: maxBy(config, ['job', 'instance'], selector('up', config.exporterSelector)),
     when: { below: 1 },
     for: config.exporterDownFor,
+    panel: EXPORTERS,
     summary: `xe-exporter {{ $labels.instance }}${onNode(config)} cannot be scraped`,
-    description: `Nobody hears of GPU errors on this node, for ${config.exporterDownFor} or longer. First: see whether the node is up, then read the exporter's log.`,
+    description: `GPU errors on this node have gone unmonitored for at least ${spoken(config.exporterDownFor)}. First: check whether the node is up, then read the exporter's log.`,
+  };
+}
+
+/** One node without its exporter can wait until morning, a share of the fleet cannot. */
+function manyDown(config: RulesConfig): Alert {
+  const { share, nodes } = config.manyExportersDown;
+  const { clusterLabel } = config;
+  const up = selector('up', config.exporterSelector);
+  const down = `count by (${clusterLabel}) (${up} < 1) >= ${nodes}`;
+  return {
+    name: 'XeExportersDown',
+    severity: 'critical',
+    query: enclosed(`(${down})\n/ on (${clusterLabel})\ncount by (${clusterLabel}) (${up})`),
+    when: { above: share },
+    for: config.exporterDownFor,
+    panel: EXPORTERS,
+    summary: `${SHARE} of all xe-exporters{{ with $labels.${clusterLabel} }} of cluster {{ . }}{{ end }} cannot be scraped`,
+    description: `GPU errors on these nodes have gone unmonitored for at least ${spoken(config.exporterDownFor)}. First: check for a network fault or a bad rollout of the exporter; XeExporterDown lists the nodes.`,
   };
 }
 
@@ -37,15 +59,16 @@ function absent(config: RulesConfig): Alert {
     query: `absent(${selector('up', config.exporterSelector)})`,
     when: { above: 0 },
     for: config.exporterAbsentFor,
-    summary: 'Prometheus scrapes no xe-exporter at all',
+    panel: EXPORTERS,
+    summary: 'Prometheus does not scrape any xe-exporter',
     description:
-      'Nobody hears of GPU errors on any node. First: see whether the exporter is deployed and whether Prometheus has targets for it.',
+      'GPU errors are not monitored on any node. First: check that the exporter is deployed and that Prometheus has targets for it.',
   };
 }
 
 /**
- * A source that should deliver and does not, or none that tells of rebind errors. What this node refuses or was told to leave out
- * (its feature is not active) is not down: another source takes its place, which XeExporterFallbackMode tells, or the second arm fires.
+ * A source that should deliver and does not, or no source of rebind errors at all. What this node refuses or was told to leave out (its
+ * feature is not active) is not down: another source takes its place, or the second arm fires.
  */
 function sourceDown(config: RulesConfig): Alert {
   const refused = selector(METRIC.featureInfo, `${LABEL.state}!="active"`);
@@ -55,15 +78,15 @@ function sourceDown(config: RulesConfig): Alert {
     `unless on (${[...place(config), LABEL.source].join(', ')}) label_replace(${refused}, "${LABEL.source}", "$1", "${LABEL.feature}", "(.*)")`,
   ];
   const ofErrors = selector(METRIC.sourceUp, anyOf(LABEL.source, REBIND_SOURCES));
+  const none = maxBy(config, [], `${ofErrors}\n${whereDevices(config)}`);
   return {
     name: 'XeEventSourceDown',
     severity: 'warning',
-    query: enclosed(
-      `${maxBy(config, [LABEL.source], each.join('\n'))}\nor\n${maxBy(config, [], `${ofErrors}\n${whereDevices(config)}`)}`,
-    ),
+    query: enclosed(`${maxBy(config, [LABEL.source], each.join('\n'))}\nor\n${none}`),
     when: { below: 1 },
     for: config.sourceDownFor,
-    summary: `xe-exporter${onNode(config)} {{ with $labels.${LABEL.source} }}hears nothing from {{ . }}{{ else }}has no source of GPU memory errors{{ end }}`,
+    panel: SOURCES_PANEL,
+    summary: `xe-exporter${onNode(config)} {{ with $labels.${LABEL.source} }}receives nothing from {{ . }}{{ else }}has no source of GPU memory errors{{ end }}`,
     description:
       'GPU errors on this node may go unseen. First: run "xe-exporter doctor" in the exporter\'s container; it says what is missing.',
   };
@@ -80,24 +103,8 @@ function coverageLow(config: RulesConfig): Alert {
     query: enclosed(`${watched}\nand on (${place(config).join(', ')}) ${sourceUp} == 1`),
     when: { below: ratio },
     for: duration,
+    panel: { dashboard: 'xe-node', title: 'GPU clients' },
     summary: `Only ${SHARE} of the clients of ${gpu(config)} are watched`,
-    description: `Errors of the others go unseen, for ${duration} now. First: see xe_client_attach_failures_total for the reason, then run "xe-exporter doctor" in the exporter's container.`,
-  };
-}
-
-function fallbackMode(config: RulesConfig): Alert {
-  const active = (feature: FeatureName) =>
-    selector(METRIC.featureInfo, `${LABEL.feature}="${feature}"`, `${LABEL.state}="active"`);
-  const query = `${active('kmsg')}\n${whereDevices(config)}\nunless on (${place(config).join(', ')}) ${active('watch_queue')}`;
-  return {
-    name: 'XeExporterFallbackMode',
-    severity: 'info',
-    query: maxBy(config, [], query),
-    when: { above: 0 },
-    for: config.fallbackFor,
-    summary: `xe-exporter${onNode(config)} works without the watch queue`,
-    description:
-      'The kernel does not offer it or the exporter may not use it: errors come from the kernel log, which does not say whose job was hit. ' +
-      'First: run "xe-exporter doctor" in the exporter\'s container; it says what the watch queue lacks.',
+    description: `Errors of the others have had no named victim for ${spoken(duration)}. First: look at xe_client_attach_failures_total for the reason, then run "xe-exporter doctor" in the exporter's container.`,
   };
 }

@@ -4,14 +4,13 @@ import { deliveryGroup } from './delivery.js';
 import { deviceGroup } from './device.js';
 import { exporterGroup } from './exporter.js';
 import { rebindGroup } from './rebind.js';
-import { recordingGroup } from './recording.js';
 
 /** Every rule there is, in the order of the files. */
 export function ruleGroups(config: RulesConfig): readonly RuleGroup[] {
-  return [rebindGroup, deviceGroup, exporterGroup, deliveryGroup, recordingGroup].map((group) => group(config));
+  return [rebindGroup, deviceGroup, exporterGroup, deliveryGroup].map((group) => group(config));
 }
 
 /** Every alert there is, most telling first. */
 export function allAlerts(config: RulesConfig): readonly Alert[] {
-  return ruleGroups(config).flatMap(({ alerts }) => alerts ?? []);
+  return ruleGroups(config).flatMap(({ alerts }) => alerts);
 }

@@ -1,5 +1,6 @@
 import { LABEL, METRIC } from '../../exporter/names.js';
 import { toSeconds, type Duration, type RulesConfig } from './config.js';
+import { ownLabels } from './counters.js';
 
 /** Where a series comes from, as Prometheus labels it: cluster and node. */
 export function place({ clusterLabel, nodeLabel }: RulesConfig): readonly string[] {
@@ -30,18 +31,13 @@ export function enclosed(expression: string): string {
   return expression.includes('\n') ? `(\n${expression.replace(/^/gm, '  ')}\n)` : `(${expression})`;
 }
 
-/** The own labels of xe_exporter_build_info, which is there whenever a scrape went well. */
-const BUILD_LABELS = [LABEL.version, LABEL.revision, LABEL.nodeVersion];
-
 export interface Counter {
   readonly metric: string;
   readonly matchers?: readonly string[];
-  /** The metric's own labels, all of them: what else a series has is its target's. */
-  readonly series: readonly string[];
 }
 
 export interface EventCount {
-  /** Counters whose events are added up; their `series` differ. */
+  /** Counters whose events are added up; no two have the same labels. */
   readonly counters: readonly Counter[];
   /** Labels of the result, beside the place. */
   readonly by: readonly string[];
@@ -49,43 +45,38 @@ export interface EventCount {
 }
 
 /**
- * How many events the counters have counted within the window, to the nearest whole number; no result where there were none, so
- * that nothing is aggregated over a fleet in which nothing happens.
+ * How many events the counters counted within the window, to the nearest whole number. There is no result where there were none,
+ * so that nothing is aggregated over a fleet in which nothing happens.
  *
- * `increase()` does not see the first value of a series, but a series can be born by an event, and an exporter can start right
- * before one. A first value is news in two cases only: the exporter was scraped one window ago and did not have the series, or
- * the exporter itself is younger than the window. Everything else, a scrape that failed, a new Prometheus, a new target label,
- * shows values that are old.
+ * `increase()` does not see the first value of a series, but an event can create a series, and an exporter can start right before
+ * one: see {@link firstValues}. After a restart the count since then is the result, because a counter that reaches its old value
+ * before the next scrape shows no increase.
  */
 export function eventsWithin(config: RulesConfig, { counters, by, window }: EventCount): string {
-  const started = selector('process_start_time_seconds', config.exporterSelector);
-  const young = `time() - ${started} < ${toSeconds(window)}`;
-  const counts = counters.map(({ metric, matchers = [], series }) => {
+  const young = `time() - ${selector('process_start_time_seconds', config.exporterSelector)} < ${toSeconds(window)}`;
+  const counts = counters.map(({ metric, matchers = [] }) => {
     const counter = selector(metric, ...matchers);
-    const grown = `(increase(${counter}[${window}]) > 0)`;
-    return maxBy(config, series, `${firstValues({ counter, series, window, young })}\nor\n${grown}`);
+    const before = `(${counter} offset ${window} unless ${ofTarget(metric)} (${young}))`;
+    const existed = `(${METRIC.buildInfo} offset ${window} or ${young})`;
+    const first = firstValues({ metric, now: `${counter} > 0`, before, existed });
+    return maxBy(config, ownLabels(metric), `${first}\nor\nincrease(${counter}[${window}]) > 0`);
   });
   return `round${enclosed(sumBy(config, by, counts.join('\nor\n')))}`;
 }
 
-interface FirstValues {
-  readonly counter: string;
-  readonly series: readonly string[];
-  /** As PromQL writes it: a duration, or a variable of Grafana. */
-  readonly window: string;
-  /** Exporters that started within the window. */
-  readonly young: string;
-  readonly buildInfo?: string;
+/** The own labels of xe_exporter_build_info, which is there whenever a scrape went well. */
+const BUILD_LABELS = [LABEL.version, LABEL.revision, LABEL.nodeVersion];
+
+/** `ignoring (...)` that leaves the labels of the target alone. */
+export function ofTarget(metric: string, ...others: readonly string[]): string {
+  return `ignoring (${[...ownLabels(metric), ...others].join(', ')})`;
 }
 
-/** Series that are news as a whole. The result of a counter that is older than its young exporter is the count since the start. */
-function firstValues({ counter, series, window, young, buildInfo = METRIC.buildInfo }: FirstValues): string {
-  const ofTarget = (...labels: readonly string[]) => `ignoring (${[...series, ...labels].join(', ')})`;
-  return enclosed(
-    [
-      `${counter} > 0`,
-      `and ${ofTarget(...BUILD_LABELS)} (${buildInfo} offset ${window} or ${young})`,
-      `unless (${counter} offset ${window} unless ${ofTarget()} (${young}))`,
-    ].join('\n'),
-  );
+/**
+ * First values of series that are news as a whole. A first value is news in two cases only: the exporter was scraped when the window
+ * began and did not have the series, or the exporter is younger than the window. In all other cases, such as a failed scrape, a new
+ * Prometheus or a new target label, the value is old.
+ */
+export function firstValues(of: { metric: string; now: string; before: string; existed: string }): string {
+  return enclosed(`${of.now}\nand ${ofTarget(of.metric, ...BUILD_LABELS)} ${of.existed}\nunless ${of.before}`);
 }

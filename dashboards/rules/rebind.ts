@@ -1,18 +1,14 @@
-import { LABEL, METRIC, UNATTRIBUTED_SERIES } from '../../exporter/names.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
+import { VICTIM_LABELS } from './counters.js';
 import { anyOf, enclosed, eventsWithin } from './promql.js';
-import { COUNT, gpu, VICTIM } from './wording.js';
+import { COUNT, gpu, inTheLast, jobsHit, NAMED, TIMES, VICTIM } from './wording.js';
 
 /** The kernel says ENOMEM when VRAM is exhausted; ENOSPC is of the same class. */
 export const OOM_ERRNOS = ['ENOMEM', 'ENOSPC'] as const;
 const OOM = anyOf(LABEL.errno, OOM_ERRNOS);
-/** Labels that name whom an error hit; which of them exist is the exporter's option --workload-labels. */
-export const VICTIM_LABELS = [LABEL.k8sNamespace, LABEL.k8sPod, LABEL.systemdUnit, LABEL.slurmJobId] as const;
-/** Every label that the series of a client can have. */
-export const CLIENT_LABELS = [LABEL.pciBdf, LABEL.errno, ...VICTIM_LABELS, LABEL.k8sContainer];
-/** Errors without a victim are the device's alone: XeVMRebindOOM tells of them. */
-const NAMED = [LABEL.k8sPod, LABEL.systemdUnit, LABEL.slurmJobId].map((label) => `${label}!="${UNATTRIBUTED_SERIES}"`);
+const TIMEOUT = anyOf(LABEL.errno, ['ETIME']);
 
 /** VM rebind errors: a job's GPU memory could not be brought back. */
 export function rebindGroup(config: RulesConfig): RuleGroup {
@@ -20,13 +16,8 @@ export function rebindGroup(config: RulesConfig): RuleGroup {
 }
 
 function deviceErrors(config: RulesConfig, matcher: string, window = config.eventWindow): string {
-  return eventsWithin(config, {
-    metric: METRIC.vmRebindErrors,
-    matchers: [matcher],
-    series: [LABEL.pciBdf, LABEL.errno],
-    by: [LABEL.pciBdf],
-    window,
-  });
+  const counters = [{ metric: METRIC.vmRebindErrors, matchers: [matcher] }];
+  return eventsWithin(config, { counters, by: [LABEL.pciBdf], window });
 }
 
 function oom(config: RulesConfig): Alert {
@@ -36,10 +27,12 @@ function oom(config: RulesConfig): Alert {
     query: deviceErrors(config, OOM),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
+    panel: { dashboard: 'xe-node', title: 'Who ran out of GPU memory, and when' },
     summary: `${gpu(config)} ran out of memory`,
     description:
-      `The driver could not bring a job's GPU memory back and stopped the job's VM, about ${COUNT}x in ${config.eventWindow}. ` +
-      'XeVMRebindOOMPod names the job; without it nobody knows whom it hit. First: see who uses this GPU and take a job off it.',
+      `The xe driver could not move a job's memory back into VRAM and killed its GPU context (${TIMES} ${inTheLast(config.eventWindow)}). ` +
+      'XeVMRebindOOMPod identifies the job; if it is not firing, the victim is unknown. First: see who holds the memory of this GPU and move a job off it.',
+    inPrometheus: jobsHit(config, OOM, config.eventWindow),
   };
 }
 
@@ -48,17 +41,16 @@ function oomPod(config: RulesConfig): Alert {
     name: 'XeVMRebindOOMPod',
     severity: 'warning',
     query: eventsWithin(config, {
-      metric: METRIC.clientVmRebindErrors,
-      matchers: [OOM, ...NAMED],
-      series: CLIENT_LABELS,
+      counters: [{ metric: METRIC.clientVmRebindErrors, matchers: [OOM, ...NAMED] }],
       by: [LABEL.pciBdf, ...VICTIM_LABELS],
       window: config.eventWindow,
     }),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
+    panel: { dashboard: 'xe-node', title: 'Who ran out of GPU memory, and when' },
     summary: `${VICTIM} ran out of memory on ${gpu(config)}`,
     description:
-      `The driver stopped a VM of it, about ${COUNT}x in ${config.eventWindow}; the job sees a lost device and usually has to be restarted. ` +
+      `The xe driver killed its GPU context ${TIMES} ${inTheLast(config.eventWindow)}. The job sees a lost device and usually has to be restarted. ` +
       'The jobs on this GPU need more memory than it has. First: restart the job if it hangs, then let fewer or smaller jobs share the GPU.',
   };
 }
@@ -66,9 +58,7 @@ function oomPod(config: RulesConfig): Alert {
 function oomRepeated(config: RulesConfig): Alert {
   const { window, errors, lostClients } = config.repeated;
   const lost = eventsWithin(config, {
-    metric: METRIC.vmRebindOomOutcomes,
-    matchers: [anyOf(LABEL.outcome, ['exited', 'repeated'])],
-    series: [LABEL.pciBdf, LABEL.outcome],
+    counters: [{ metric: METRIC.vmRebindOomOutcomes, matchers: [anyOf(LABEL.outcome, ['exited', 'repeated'])] }],
     by: [LABEL.pciBdf],
     window,
   });
@@ -77,10 +67,12 @@ function oomRepeated(config: RulesConfig): Alert {
     severity: 'critical',
     query: enclosed(`${deviceErrors(config, OOM, window)} >= ${errors}\nor\n${lost} >= ${lostClients}`),
     when: { above: 0 },
+    panel: { dashboard: 'xe-node', title: 'Who held the memory' },
     summary: `Jobs keep running out of memory on ${gpu(config)}`,
     description:
-      `${errors} out-of-memory errors or more, or ${lostClients} jobs or more that ended or failed again, within ${window}: restarts do not cure it. ` +
-      'First: keep new jobs off this GPU and stop the one that needs most memory.',
+      `About ${COUNT} out-of-memory errors, or jobs lost to them, ${inTheLast(window)} (the limits are ${errors} errors and ${lostClients} jobs). Restarting the jobs does not help. ` +
+      'First: keep new jobs off this GPU and stop the one that needs the most memory.',
+    inPrometheus: jobsHit(config, OOM, window),
   };
 }
 
@@ -88,12 +80,14 @@ function timeout(config: RulesConfig): Alert {
   return {
     name: 'XeVMRebindTimeout',
     severity: 'warning',
-    query: deviceErrors(config, anyOf(LABEL.errno, ['ETIME'])),
+    query: deviceErrors(config, TIMEOUT),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
-    summary: `${gpu(config)} does not answer in time`,
+    panel: { dashboard: 'xe-node', title: 'Resets, timeouts and hardware errors' },
+    summary: `${gpu(config)} is hanging (ETIME)`,
     description:
-      `A queue did not stop or a move of memory did not end (ETIME), about ${COUNT}x in ${config.eventWindow}; the driver stopped the job's VM. ` +
-      'This is a hang, not a lack of memory. First: look for resets and hangs in the kernel log of the node.',
+      `A GPU queue failed to suspend, or a memory migration never completed, ${TIMES} ${inTheLast(config.eventWindow)}. The driver killed the job's GPU context. ` +
+      "This is a hang, not a lack of memory. First: look for resets and hangs in the node's kernel log.",
+    inPrometheus: jobsHit(config, TIMEOUT, config.eventWindow),
   };
 }

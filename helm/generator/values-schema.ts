@@ -102,6 +102,7 @@ function blocks(alerts: readonly string[]): Schema {
     prometheusRule: block({
       enabled: flag,
       labels,
+      grafanaUrl: text,
       rules: block(Object.fromEntries(alerts.map((alert) => [alert, rule]))),
     }),
     dashboards: block({

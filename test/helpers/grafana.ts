@@ -23,7 +23,10 @@ export interface GrafanaVariable {
 
 export interface GrafanaPanel {
   readonly type: string;
+  readonly id?: number;
   readonly title: string;
+  /** Least step. */
+  readonly interval?: string;
   readonly description?: string;
   readonly targets: readonly { readonly refId: string; readonly expr: string; readonly instant?: boolean }[];
   readonly fieldConfig: { readonly defaults: { readonly noValue?: string } };
@@ -50,7 +53,8 @@ export function labelValues({ name, query }: GrafanaVariable): { readonly series
 
 /** An expression as Grafana sends it: with the values of all its variables. */
 export function interpolated(expression: string, values: Readonly<Record<string, string>>): string {
-  return expression.replace(/\$\{?(\w+)\}?/g, (_match, name: string) => {
+  // `$1` is a group of label_replace(): Grafana leaves it alone, as no variable has that name.
+  return expression.replace(/\$\{?([a-z_]\w*)\}?/g, (_match, name: string) => {
     const value = values[name];
     assert.ok(value !== undefined, `nobody gives $${name} a value: ${expression}`);
     return value;

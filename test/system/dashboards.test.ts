@@ -7,7 +7,7 @@ import { startPrometheusWith, type PrometheusServer } from './prometheus-server.
 import { tool } from './tool.js';
 
 /** What Grafana would send for a range of half a minute; the scrapes below are twice a second. */
-const BUILT_IN = { __range: '30s', __interval: '1s', __rate_interval: '4s' };
+const BUILT_IN = { __range: '30s', __range_s: '30', __interval: '1s', __interval_ms: '1000', __rate_interval: '4s' };
 const ALL = { ...BUILT_IN, cluster: '.*', node: '.*', pci_bdf: '.*', namespace: '.*' };
 /** The same demo is scraped with the labels of a target, and without any. */
 const CHOICES: readonly [title: string, values: Record<string, string>][] = [

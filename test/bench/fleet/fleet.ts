@@ -1,7 +1,8 @@
 /**
  * `npm run bench:fleet -- [--nodes=500,1000,2000] [--against=COMMIT] [--metrics=FILE] [--limit=SECONDS] [--rules]`: how long a real
  * Prometheus takes for each rule and each panel over a synthetic fleet. `--against` asks it the rules and panels of another commit in
- * the same run; `--metrics` takes a node's /metrics from a file instead of the demo's; `--rules` leaves the panels out.
+ * the same run, and `--against-metrics=FILE` asks them over the series that a node had then; `--metrics=FILE` takes a node's series from a
+ * file instead of the demo; `--rules` leaves the panels out.
  */
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -25,6 +26,7 @@ const { values: options } = parseArgs({
     nodes: { type: 'string', default: '500,1000,2000' },
     against: { type: 'string' },
     metrics: { type: 'string' },
+    'against-metrics': { type: 'string' },
     limit: { type: 'string', default: '20' },
     rules: { type: 'boolean', default: false },
   },
@@ -37,30 +39,30 @@ if (!sizes.every((size) => Number.isInteger(size) && size > 0)) {
 
 const HOUR = 3600;
 const RANGE = 6 * HOUR;
-const STEP = 30;
+const SCRAPE_SECONDS = 30;
 const PROJECTED_NODES = 10_000;
-/** What Grafana fills in for six hours on a panel of some 900 points. */
-const BUILT_IN = { __range: '6h', __range_s: `${RANGE}`, __interval: '30s', __rate_interval: '2m' };
+/** What Grafana fills in for six hours, beside what depends on the step of a panel. */
+const BUILT_IN = { __range: '6h', __range_s: `${RANGE}` };
 const ALL = { ...BUILT_IN, cluster: '.*', node: '.*', pci_bdf: '.*', namespace: '.*' };
 const VARIABLES = { 'xe-fleet': ALL, 'xe-node': { ...ALL, node: nodeName(0) }, 'xe-exporter-health': ALL };
 
 const shapes = readShapes(options.metrics === undefined ? await demoMetrics() : readFileSync(options.metrics, 'utf8'));
 const versions = [
-  ...(options.against === undefined ? [] : [{ title: options.against, commit: options.against }]),
-  { title: 'now', commit: undefined },
-];
-const questions = versions.map(({ title, commit }) => ({
+  ...(options.against === undefined ? [] : [{ title: options.against, commit: options.against, shapes: shapesThen() }]),
+  { title: 'now', commit: undefined, shapes },
+].map(({ title, commit, shapes: of }) => ({
   title,
+  shapes: of,
   rules: rules(commit),
   panels: options.rules ? [] : panels(VARIABLES, commit),
 }));
 
 /** Seconds by version, question and fleet; a word where there is no answer. */
 const seconds = new Map<Question, Cell[]>();
-for (const size of sizes) await measure(size);
+for (const size of sizes) for (const version of versions) await measure(size, version);
 
 const columns = [...sizes.map((size) => `${size} nodes`), `${PROJECTED_NODES} (projected)`];
-for (const { title, rules: asked } of questions) {
+for (const { title, rules: asked } of versions) {
   const sums = (label: string, some: readonly Question[]): Cell[] => {
     const figures = sizes.map((_, index) => sum(some.map((question) => seconds.get(question)![index]!)));
     return [label, ...figures, projected(figures)];
@@ -85,32 +87,30 @@ for (const { title, rules: asked } of questions) {
     asked.map((question) => row(question, question.name)),
   );
 }
-for (const { title, panels: asked } of questions) {
+for (const { title, panels: asked } of versions) {
   if (asked.length === 0) continue;
   const rows = asked.map((question) => row(question, `${question.of}: ${question.name}`));
   show(`Panels of ${title} over 6 h, seconds`, ['panel', ...columns], rows);
 }
 
 /** Writes the fleet, starts Prometheus over it and asks it everything. */
-async function measure(nodes: number): Promise<void> {
+async function measure(nodes: number, version: (typeof versions)[number]): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-fleet-'));
   const data = join(folder, 'data');
   mkdirSync(data);
-  const end = Math.floor(Date.now() / 1000 / STEP) * STEP;
+  const end = Math.floor(Date.now() / 1000 / SCRAPE_SECONDS) * SCRAPE_SECONDS;
   try {
     const begin = performance.now();
-    const series = fleetSeries({ nodes, shapes, end, history: RANGE + 2 * HOUR });
+    const series = fleetSeries({ nodes, shapes: version.shapes, end, history: RANGE + 2 * HOUR });
     writeBlock(data, series);
-    console.log(`${nodes} nodes: ${series.length} series written in ${elapsed(begin).toFixed(1)} s`);
+    console.log(`${version.title}, ${nodes} nodes: ${series.length} series written in ${elapsed(begin).toFixed(1)} s`);
     const prometheus = await startServer({ 'prometheus.yml': 'scrape_configs: []\n' }, (address) => ({
       program: tool('PROMETHEUS', '2'),
       args: ['--config.file=prometheus.yml', `--storage.tsdb.path=${data}`, `--web.listen-address=${address}`],
     }));
     try {
-      for (const { rules: some, panels: others } of questions) {
-        for (const question of [...some, ...others]) {
-          seconds.set(question, [...(seconds.get(question) ?? []), await time(prometheus, question, end)]);
-        }
+      for (const question of [...version.rules, ...version.panels]) {
+        seconds.set(question, [...(seconds.get(question) ?? []), await time(prometheus, question, end)]);
       }
     } finally {
       await prometheus.stop();
@@ -121,8 +121,8 @@ async function measure(nodes: number): Promise<void> {
 }
 
 /** Median of three, or the first when it is slow already. */
-async function time(prometheus: ServerProcess, { expression, instant }: Question, end: number): Promise<Cell> {
-  const when = instant ? `time=${end}` : `start=${end - RANGE}&end=${end}&step=${STEP}`;
+async function time(prometheus: ServerProcess, { expression, instant, step }: Question, end: number): Promise<Cell> {
+  const when = instant ? `time=${end}` : `start=${end - RANGE}&end=${end}&step=${step}`;
   const body = `query=${encodeURIComponent(expression)}&timeout=${options.limit}s&${when}`;
   const ask = async (): Promise<Cell> => {
     const begin = performance.now();
@@ -141,6 +141,11 @@ async function time(prometheus: ServerProcess, { expression, instant }: Question
   if (typeof first === 'string' || first > 3) return first;
   const more = [await ask(), await ask()];
   return median([first, ...more.filter((cell) => typeof cell === 'number')]);
+}
+
+function shapesThen() {
+  const file = options['against-metrics'];
+  return file === undefined ? shapes : readShapes(readFileSync(file, 'utf8'));
 }
 
 function elapsed(begin: number): number {

@@ -8,9 +8,12 @@ import { grafanaDashboards, interpolated, labelValues, type GrafanaDashboard } f
 import { promqlUse } from '../../helpers/promql.js';
 
 /** Values that Grafana gives itself. */
-const BUILT_IN = { __range: '1h', __interval: '30s', __rate_interval: '2m' };
+const BUILT_IN = { __range: '1h', __range_s: '3600', __interval: '30s', __interval_ms: '30000', __rate_interval: '2m' };
 const { clusterLabel, nodeLabel } = DEFAULT_RULES_CONFIG;
 const TARGET_LABELS = [clusterLabel, nodeLabel, 'job', 'instance'];
+/** Series that Prometheus makes itself. */
+const OF_PROMETHEUS = ['ALERTS', 'up', 'scrape_duration_seconds'];
+const ALERT_LABELS = ['alertname', 'alertstate', 'severity'];
 const dashboards = grafanaDashboards();
 
 let exposed: ReadonlyMap<string, ReadonlySet<string>>;
@@ -93,9 +96,13 @@ it('the node dashboard with Loki is the plain one, and the log events', () => {
 function checkUse(expression: string): void {
   const { selectors, groupings } = promqlUse(expression);
   assert.ok(selectors.length > 0);
-  const labelsOf = (metric: string) => [...(exposed.get(metric) ?? []), ...TARGET_LABELS];
+  const labelsOf = (metric: string) => [
+    ...(exposed.get(metric) ?? []),
+    ...TARGET_LABELS,
+    ...(metric === 'ALERTS' ? ALERT_LABELS : []),
+  ];
   for (const { metric, labels } of selectors) {
-    assert.ok(exposed.has(metric), `nobody exposes ${metric}`);
+    assert.ok(exposed.has(metric) || OF_PROMETHEUS.includes(metric), `nobody exposes ${metric}`);
     for (const label of labels) assert.ok(labelsOf(metric).includes(label), `${metric} has no label ${label}`);
   }
   for (const { metrics, labels } of groupings) {

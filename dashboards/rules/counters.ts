@@ -1,0 +1,39 @@
+import { LABEL, METRIC } from '../../exporter/names.js';
+
+/** Labels that name whom an error hit; which of them exist is the exporter's option --workload-labels. */
+export const VICTIM_LABELS = [LABEL.k8sNamespace, LABEL.k8sPod, LABEL.systemdUnit, LABEL.slurmJobId] as const;
+
+/**
+ * The own labels of each counter that rules and dashboards count, all of them. What else a series has belongs to its target, and
+ * is how a counter is matched with the build information of its exporter.
+ */
+const OWN_LABELS: Readonly<Record<string, readonly string[]>> = {
+  [METRIC.vmRebindErrors]: [LABEL.pciBdf, LABEL.errno],
+  [METRIC.clientVmRebindErrors]: [LABEL.pciBdf, LABEL.errno, ...VICTIM_LABELS, LABEL.k8sContainer],
+  [METRIC.vmRebindOomOutcomes]: [LABEL.pciBdf, LABEL.outcome],
+  [METRIC.deviceWedgedEvents]: [LABEL.pciBdf],
+  [METRIC.devcoredumps]: [LABEL.pciBdf],
+  [METRIC.engineResets]: [LABEL.pciBdf],
+  [METRIC.gtResets]: [LABEL.pciBdf],
+  [METRIC.jobTimeouts]: [LABEL.pciBdf],
+  [METRIC.pageFaultsUnserviced]: [LABEL.pciBdf],
+  [METRIC.memoryCatErrors]: [LABEL.pciBdf],
+  [METRIC.gucLoadFailures]: [LABEL.pciBdf],
+  [METRIC.kernelLogErrors]: [LABEL.pciBdf],
+  [METRIC.hardwareErrors]: [LABEL.pciBdf, LABEL.severity],
+  [METRIC.eventsReceived]: [LABEL.source, LABEL.event],
+  [METRIC.eventsLost]: [LABEL.source],
+  [METRIC.eventsDropped]: [LABEL.stage, LABEL.sink, LABEL.reason],
+  [METRIC.eventsUnattributed]: [LABEL.reason],
+  [METRIC.clientAttachFailures]: [LABEL.reason],
+  [METRIC.sourceRestarts]: [LABEL.source],
+  [METRIC.seriesOverflow]: [LABEL.metric],
+  [METRIC.otlpRecords]: [LABEL.signal, LABEL.result],
+};
+
+/** @throws Error for a metric that is not in the table */
+export function ownLabels(metric: string): readonly string[] {
+  const labels = OWN_LABELS[metric];
+  if (labels === undefined) throw new Error(`${metric} is not in the table of counters: add its labels there`);
+  return labels;
+}
