@@ -183,7 +183,7 @@ describe('HEAD', () => {
   it('makes no document on any path, and has the status of GET', async () => {
     let made = 0;
     const make = async <Made>(document: Made): Promise<Made> => (made++, document);
-    const sink = new StreamSink({ instanceId: 'i', includeProcess: true, ringSize: 8 });
+    const sink = new StreamSink({ ringSize: 8 });
     const accounting = { subscribers() {}, dropped() {}, missed() {} };
     const feed = new Proxy(sink, {
       get: (target, name) => {
