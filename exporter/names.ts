@@ -1,6 +1,7 @@
 /**
- * Every public name of the exporter: metrics, label names and values, log event names, attributes, HTTP paths. Sinks, rules,
- * dashboards, docs and tests import from here, so that a rename breaks the build and not a graph. A published name stays.
+ * The public names of the exporter: metrics, label names and values, attributes, HTTP paths. Sinks, rules, dashboards, docs and tests
+ * import them, so that a rename breaks the build and not a graph. A published name stays. The names of an event and of the counter it
+ * moves stand in its definition: import EVENT and EVENT_METRIC from events/index.ts.
  */
 
 /** Metric names; counters carry their `_total`. */
@@ -9,18 +10,6 @@ export const METRIC = {
   vmRebindOomOutcomes: 'xe_vm_rebind_oom_outcomes_total',
   vmRebindErrorLastTimestamp: 'xe_vm_rebind_error_last_timestamp_seconds',
   deviceWedged: 'xe_device_wedged',
-  // Not xe_device_wedged_total: in OpenMetrics a counter's family is its name without _total, and the gauge has that one.
-  deviceWedgedEvents: 'xe_device_wedged_events_total',
-  devcoredumps: 'xe_devcoredumps_total',
-  jobTimeouts: 'xe_job_timeouts_total',
-  engineResets: 'xe_engine_resets_total',
-  gtResets: 'xe_gt_resets_total',
-  pageFaultsUnserviced: 'xe_page_faults_unserviced_total',
-  memoryCatErrors: 'xe_memory_cat_errors_total',
-  gucLoadFailures: 'xe_guc_load_failures_total',
-  hardwareErrors: 'xe_hardware_errors_total',
-  kernelLogErrors: 'xe_kernel_log_unknown_errors_total',
-  ttmEvictionFailures: 'xe_ttm_eviction_failures_total',
   deviceSurvivabilityMode: 'xe_device_survivability_mode',
   deviceRuntimeSuspended: 'xe_device_runtime_suspended',
   deviceMemorySize: 'xe_device_memory_size_bytes',
@@ -179,57 +168,9 @@ export const OTHER_SERIES = '_other';
 /** Label value that takes the events whose victim the kernel does not name: a metric never guesses. */
 export const UNATTRIBUTED_SERIES = '_unattributed';
 
-/** OpenTelemetry log event names. */
-export const EVENT = {
-  vmRebindError: 'xe.vm.rebind_error',
-  vmRebindOutcome: 'xe.vm.rebind_error.outcome',
-  vmKilled: 'xe.vm.killed',
-  deviceWedged: 'xe.device.wedged',
-  deviceCoredump: 'xe.device.coredump',
-  deviceSurvivabilityMode: 'xe.device.survivability_mode',
-  deviceBound: 'xe.device.bound',
-  deviceUnbound: 'xe.device.unbound',
-  jobTimeout: 'xe.job.timeout',
-  engineReset: 'xe.engine.reset',
-  gtReset: 'xe.gt.reset',
-  pageFault: 'xe.page_fault',
-  memoryCatError: 'xe.memory_cat_error',
-  gucLoadFailure: 'xe.guc.load_failure',
-  hardwareError: 'xe.hardware_error',
-  ttmOutOfMemory: 'xe.ttm.out_of_memory',
-  kernelLogError: 'xe.kernel_log.error',
-  sourceChanged: 'xe.exporter.source_changed',
-  eventsLost: 'xe.exporter.events_lost',
-  watchRemoved: 'xe.exporter.watch_removed',
-} as const;
-
-/** Events that each source delivers; the others are what the exporter concludes from them. */
-const WATCHED_EVENTS = [EVENT.vmRebindError, EVENT.eventsLost, EVENT.watchRemoved] as const;
-export const RECEIVED_EVENTS: Readonly<Record<SourceName, readonly (typeof EVENT)[keyof typeof EVENT][]>> = {
-  watch_queue: WATCHED_EVENTS,
-  trace: [EVENT.vmRebindError, EVENT.vmKilled, EVENT.eventsLost],
-  kmsg: [
-    EVENT.vmRebindError,
-    EVENT.deviceWedged,
-    EVENT.deviceCoredump,
-    EVENT.deviceSurvivabilityMode,
-    EVENT.jobTimeout,
-    EVENT.engineReset,
-    EVENT.gtReset,
-    EVENT.pageFault,
-    EVENT.memoryCatError,
-    EVENT.gucLoadFailure,
-    EVENT.hardwareError,
-    EVENT.ttmOutOfMemory,
-    EVENT.kernelLogError,
-    EVENT.eventsLost,
-  ],
-  uevent: [EVENT.deviceWedged, EVENT.deviceCoredump, EVENT.deviceBound, EVENT.deviceUnbound, EVENT.eventsLost],
-  simulator: WATCHED_EVENTS,
-};
-
 /** Events a listener can ask the kernel for; the others are its notices about the pipe itself. */
-export const KERNEL_EVENTS = [EVENT.vmRebindError] as const;
+export const KERNEL_EVENT = { vmRebindError: 'xe.vm.rebind_error' } as const;
+export const KERNEL_EVENTS = Object.values(KERNEL_EVENT);
 export type KernelEvent = (typeof KERNEL_EVENTS)[number];
 
 /** Attributes of log events. `xe.*` are ours; the others are OpenTelemetry's. */

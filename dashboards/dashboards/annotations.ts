@@ -1,4 +1,5 @@
 import { AnnotationQueryBuilder, AnnotationPanelFilterBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { EVENT_METRIC } from '../../exporter/events/index.js';
 import { LABEL, METRIC } from '../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
 import { firing, JOB, named, newsOverTime, ofClients, ofGpus, OOM, PLACE, WORKLOAD } from './queries.js';
@@ -18,7 +19,7 @@ export function outOfMemory(panels: readonly number[]): AnnotationQueryBuilder {
 
 /** A mark where the driver declared a GPU dead. */
 export function wedged(): AnnotationQueryBuilder {
-  return mark('GPU wedged', 'purple', newsOverTime(ofGpus(METRIC.deviceWedgedEvents), [LABEL.pciBdf]))
+  return mark('GPU wedged', 'purple', newsOverTime(ofGpus(EVENT_METRIC.deviceWedged), [LABEL.pciBdf]))
     .textFormat(`{{${LABEL.pciBdf}}}`)
     .tagKeys(LABEL.pciBdf);
 }

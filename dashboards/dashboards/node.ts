@@ -1,4 +1,5 @@
 import { DashboardBuilder, DashboardCursorSync } from '@grafana/grafana-foundation-sdk/dashboard';
+import { EVENT_METRIC } from '../../exporter/events/index.js';
 import { LABEL, METRIC } from '../../exporter/names.js';
 import { outOfMemory, wedged } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
@@ -305,13 +306,13 @@ export function nodeDashboard(): DashboardBuilder {
 
 /** What a GPU does wrong beside rebind errors. */
 const DEVICE_EVENTS: readonly (readonly [name: string, metric: string])[] = [
-  ['engine resets', METRIC.engineResets],
-  ['GT resets', METRIC.gtResets],
-  ['job timeouts', METRIC.jobTimeouts],
-  ['page faults', METRIC.pageFaultsUnserviced],
-  ['memory CAT errors', METRIC.memoryCatErrors],
-  ['GuC load failures', METRIC.gucLoadFailures],
-  ['hardware errors', METRIC.hardwareErrors],
-  ['coredumps', METRIC.devcoredumps],
-  ['other driver errors', METRIC.kernelLogErrors],
+  ['engine resets', EVENT_METRIC.engineReset],
+  ['GT resets', EVENT_METRIC.gtReset],
+  ['job timeouts', EVENT_METRIC.jobTimeout],
+  ['page faults', EVENT_METRIC.pageFault],
+  ['memory CAT errors', EVENT_METRIC.memoryCatError],
+  ['GuC load failures', EVENT_METRIC.gucLoadFailure],
+  ['hardware errors', EVENT_METRIC.hardwareError],
+  ['coredumps', EVENT_METRIC.deviceCoredump],
+  ['other driver errors', EVENT_METRIC.kernelLogError],
 ];

@@ -1,3 +1,4 @@
+import { EVENT_METRIC } from '../../exporter/events/index.js';
 import { LABEL, METRIC } from '../../exporter/names.js';
 
 /** Labels that name whom an error hit; which of them exist is the exporter's option --workload-labels. */
@@ -11,16 +12,16 @@ const OWN_LABELS: Readonly<Record<string, readonly string[]>> = {
   [METRIC.vmRebindErrors]: [LABEL.pciBdf, LABEL.errno],
   [METRIC.clientVmRebindErrors]: [LABEL.pciBdf, LABEL.errno, ...VICTIM_LABELS, LABEL.k8sContainer],
   [METRIC.vmRebindOomOutcomes]: [LABEL.pciBdf, LABEL.outcome],
-  [METRIC.deviceWedgedEvents]: [LABEL.pciBdf],
-  [METRIC.devcoredumps]: [LABEL.pciBdf],
-  [METRIC.engineResets]: [LABEL.pciBdf],
-  [METRIC.gtResets]: [LABEL.pciBdf],
-  [METRIC.jobTimeouts]: [LABEL.pciBdf],
-  [METRIC.pageFaultsUnserviced]: [LABEL.pciBdf],
-  [METRIC.memoryCatErrors]: [LABEL.pciBdf],
-  [METRIC.gucLoadFailures]: [LABEL.pciBdf],
-  [METRIC.kernelLogErrors]: [LABEL.pciBdf],
-  [METRIC.hardwareErrors]: [LABEL.pciBdf, LABEL.severity],
+  [EVENT_METRIC.deviceWedged]: [LABEL.pciBdf],
+  [EVENT_METRIC.deviceCoredump]: [LABEL.pciBdf],
+  [EVENT_METRIC.engineReset]: [LABEL.pciBdf],
+  [EVENT_METRIC.gtReset]: [LABEL.pciBdf],
+  [EVENT_METRIC.jobTimeout]: [LABEL.pciBdf],
+  [EVENT_METRIC.pageFault]: [LABEL.pciBdf],
+  [EVENT_METRIC.memoryCatError]: [LABEL.pciBdf],
+  [EVENT_METRIC.gucLoadFailure]: [LABEL.pciBdf],
+  [EVENT_METRIC.kernelLogError]: [LABEL.pciBdf],
+  [EVENT_METRIC.hardwareError]: [LABEL.pciBdf, LABEL.severity],
   [METRIC.eventsReceived]: [LABEL.source, LABEL.event],
   [METRIC.eventsLost]: [LABEL.source],
   [METRIC.eventsDropped]: [LABEL.stage, LABEL.sink, LABEL.reason],

@@ -1,3 +1,4 @@
+import { EVENT_METRIC } from '../../exporter/events/index.js';
 import { LABEL, METRIC } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
@@ -37,7 +38,7 @@ function wedged(config: RulesConfig): Alert {
 /** The driver is there and the device is of no use: no driver can cure what its firmware lacks. */
 function unusable(config: RulesConfig): Alert {
   const survival = maxBy(config, [LABEL.pciBdf], `${METRIC.deviceSurvivabilityMode} > 0`);
-  const gucFailures = deviceEvents(config, { metric: METRIC.gucLoadFailures });
+  const gucFailures = deviceEvents(config, { metric: EVENT_METRIC.gucLoadFailure });
   return {
     name: 'XeDeviceUnusable',
     severity: 'critical',
@@ -56,7 +57,7 @@ function hardwareError(config: RulesConfig): Alert {
   return {
     name: 'XeDeviceHardwareError',
     severity: 'critical',
-    query: deviceEvents(config, { metric: METRIC.hardwareErrors, matchers: [`${LABEL.severity}="uncorrected"`] }),
+    query: deviceEvents(config, { metric: EVENT_METRIC.hardwareError, matchers: [`${LABEL.severity}="uncorrected"`] }),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
     panel: RESETS,
@@ -69,7 +70,7 @@ function coredump(config: RulesConfig): Alert {
   return {
     name: 'XeDeviceCoredump',
     severity: 'warning',
-    query: deviceEvents(config, { metric: METRIC.devcoredumps }),
+    query: deviceEvents(config, { metric: EVENT_METRIC.deviceCoredump }),
     when: { above: 0 },
     keepFiringFor: config.eventKeepFiringFor,
     panel: RESETS,

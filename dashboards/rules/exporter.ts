@@ -1,11 +1,13 @@
-import { EVENT, LABEL, METRIC, RECEIVED_EVENTS, SOURCES } from '../../exporter/names.js';
+import { vmRebindError } from '../../exporter/events/definitions/vm-rebind-error.js';
+import { isReceivedFrom } from '../../exporter/events/index.js';
+import { LABEL, METRIC, SOURCES } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
 import { anyOf, enclosed, maxBy, place, selector } from './promql.js';
 import { gpu, onNode, SHARE, spoken } from './wording.js';
 
 /** Sources that report rebind errors; without one of them the node is deaf, whatever else is up. */
-const REBIND_SOURCES = SOURCES.filter((source) => RECEIVED_EVENTS[source].includes(EVENT.vmRebindError));
+const REBIND_SOURCES = SOURCES.filter((source) => isReceivedFrom(source, vmRebindError));
 
 const EXPORTERS = { dashboard: 'xe-exporter-health', title: 'Exporters' } as const;
 const SOURCES_PANEL = { dashboard: 'xe-exporter-health', title: 'Sources that are down' } as const;

@@ -51,12 +51,15 @@ function deviceStatus(
     driverVersion,
     clients: present,
     clientsWatched: watched,
-    wedged: devices.counters.isWedged(pciBdf),
+    wedged: devices.isWedged(pciBdf),
     lastError: devices.rebindErrorLastTimestamp(pciBdf).value,
     rebindErrors: ERRNO_LABELS.map((errno, index) => [errno, rebindErrors[index]?.value ?? 0]),
     otherErrors: devices.counters
       .all(pciBdf)
-      .map(([metric, severity, count]): Count<string> => [`${severity} ${spokenName(metric)}`.trimStart(), count]),
+      .map(({ metric, labelValue, count }): Count<string> => [
+        `${labelValue} ${spokenName(metric)}`.trimStart(),
+        count,
+      ]),
   };
 }
 

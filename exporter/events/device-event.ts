@@ -1,7 +1,7 @@
 import type { XeClient } from '../clients/client.js';
 import type { XeDevice } from '../host/device.js';
 import type { MemorySnapshot } from '../host/memory.js';
-import type { METRIC, Outcome, SourceName } from '../names.js';
+import type { Outcome, SourceName } from '../names.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
 
@@ -88,7 +88,7 @@ export function eventOf(
   };
 }
 
-/** What the wire says of an event: which record it is and where its numbers stand. */
+/** Which record of the watch queue an event is, and where its numbers stand. */
 export interface WireKey {
   /** enum watch_notification_type. */
   readonly type: number;
@@ -100,66 +100,87 @@ export interface WireKey {
   readonly errorCodeOffset?: number;
 }
 
-/** What a message of the kernel says of an event beyond its device. */
+/** What a message of the kernel says beyond its device. */
 export interface MessageFacts {
   readonly errorCode?: number;
   readonly details?: EventDetails;
 }
 
-/** How kernel log lines tell of an event (drivers/gpu/drm/xe, kernel-log messages differ between kernel versions). */
+/** How kernel log lines report an event (drivers/gpu/drm/xe; the messages differ between kernel versions). */
 export interface KernelLogKey {
+  /** Who prints the lines: the xe driver, which names the device, or TTM, which names none and serves other drivers, too. */
+  readonly from?: 'xe' | 'ttm';
   /** One of them has to match the message of the line, which is what follows the driver's prefix. No two definitions match one line. */
   readonly patterns: readonly RegExp[];
   /** Reads the named groups of the match; without it there is nothing to read. */
   readonly read?: (groups: Readonly<Record<string, string | undefined>>, line: KernelLogLine) => MessageFacts;
 }
 
-/** How a uevent tells of an event. */
+/** How a uevent reports an event. */
 export interface UeventKey {
   /** What it says, or undefined when it is another event. */
   readonly read: (uevent: Uevent) => MessageFacts | undefined;
 }
 
 /**
- * How reports of one incident by several sources are told to be one. The kernel log says least: of its reports the device is counted at
- * once, the rest waits for a report of another source that says more.
+ * How reports of one incident by several sources become one event. A bare report moves the counters of the device at once; the rest
+ * waits for a report by another source that says more.
  */
 export interface Merging {
-  /** How long a report of the kernel log waits for one that says more, in milliseconds. */
+  /** How long a bare report waits for one that says more, in milliseconds. */
   readonly waitMs: number;
   /**
-   * `one_to_one`: a report of each side makes one incident when device, code and time agree. `until_bound`: whatever is reported until
-   * the driver lets go of the device, or binds to it, is the same incident.
+   * `one_to_one`: a report of each side makes one incident when device, error code and time agree. `until_bound`: everything reported
+   * until the driver lets go of the device, or binds to it, is the same incident.
    */
   readonly by: 'one_to_one' | 'until_bound';
 }
 
-/** One event type, declared once; decode, metrics, logs and docs are driven by it. One file a definition. */
+/** The counter that an event moves by one. Every series exists at 0 from the discovery of its device. */
+export interface EventCounter {
+  readonly name: `xe_${string}_total`;
+  /** HELP of the metric: one plain sentence that ends in a full stop. */
+  readonly help: string;
+  /** True for one series for the whole node, because the kernel names no device; otherwise each device has its own. */
+  readonly ofNode?: true;
+  /** A label beyond the device, with all its values. */
+  readonly label?: {
+    readonly name: string;
+    readonly values: readonly string[];
+    readonly valueOf: (event: DeviceEvent) => string;
+  };
+}
+
+/**
+ * One event type, declared once by `define()`: decode, metrics, logs and the reference are driven by it. What only one event does (the
+ * rebind error has counters by client and an outcome) asks for that definition by its identity.
+ */
 export interface EventDefinition {
   /** OpenTelemetry event name and value of the `event` label. */
   readonly name: string;
-  /** What happened, in a few words for the table in the README. */
+  /** What happened, in a few words for the event reference. */
   readonly summary: string;
-  /** How each kind of source tells of it; with none of them the exporter concludes it. */
+  /** How each kind of source reports it; with none of them the exporter concludes it. */
   readonly wire: WireKey | undefined;
-  readonly kernelLog?: KernelLogKey;
-  readonly uevent?: UeventKey;
-  /** For an event that more than one source tells of; without it every report is an incident. */
-  readonly merging?: Merging;
+  readonly kernelLog: KernelLogKey | undefined;
+  readonly uevent: UeventKey | undefined;
+  /** Which deaths of VMs in the driver's trace it stands for: in the rebind worker, or `other`. */
+  readonly trace: 'rebind' | 'other' | undefined;
+  /** For an event that more than one source reports; without it every report is an incident. */
+  readonly merging: Merging | undefined;
   /** True when the driver binds a device or lets go of it: incidents that last `until_bound` are over. */
-  readonly endsIncidents?: boolean;
+  readonly endsIncidents: boolean;
   /** False for bookkeeping records: counted as received, but no log event. */
   readonly logged: boolean;
   /** True when the event belongs to a client, so that one without a client counts as unattributed. */
   readonly ofClient: boolean;
-  /** Which family of counters it moves; `device` is {@link metric} of the event's device. */
-  readonly counts: 'vm_rebind_error' | 'vm_rebind_outcome' | 'loss' | 'wedged' | 'device' | 'node' | 'none';
-  /** The counter moved by an event that counts for its `device`, or for the `node`. */
-  readonly metric?: (typeof METRIC)[keyof typeof METRIC];
-  /** Values of the labels that counter has beyond the device. */
-  readonly metricLabels?: (event: DeviceEvent) => readonly string[];
+  /** True when it is about a VM: `vmId` and `errorCode` are set. */
+  readonly ofVm: boolean;
+  readonly counter: EventCounter | undefined;
+  /** Whether its log event should say who held the memory of the device. */
+  wantsMemory(event: DeviceEvent): boolean;
   severity(event: DeviceEvent): Severity;
-  /** True for the last word on a client's trouble: it comes rarely by its nature, and log sinks never suppress it. */
+  /** True for the last event about a client's trouble: such events are rare by nature, and log sinks never suppress them. */
   isFinal(event: DeviceEvent): boolean;
   /** Value of `error.type`; undefined when it is no failure. */
   errorType(event: DeviceEvent): string | undefined;

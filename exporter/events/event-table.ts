@@ -1,7 +1,7 @@
 import { markdownTable } from '../config/markdown.js';
-import { RECEIVED_EVENTS, type SourceName } from '../names.js';
+import type { SourceName } from '../names.js';
 import { eventOf, type EventDefinition, type Severity } from './device-event.js';
-import { eventDefinitions } from './index.js';
+import { eventDefinitions, isReceivedFrom } from './index.js';
 
 /** The words of the OpenTelemetry logs data model for the numbers in use. */
 const SEVERITY_TEXT: Readonly<Record<Severity, string>> = { 9: 'INFO', 13: 'WARN', 17: 'ERROR', 21: 'FATAL' };
@@ -19,8 +19,8 @@ export function eventTable(): string {
   return markdownTable([['Event', 'From', 'Severity', 'What it means'], ...rows]);
 }
 
-function sourcesOf({ name }: EventDefinition): string {
-  const sources = SOURCES_OF_A_NODE.filter((source) => RECEIVED_EVENTS[source].some((event) => event === name));
+function sourcesOf(definition: EventDefinition): string {
+  const sources = SOURCES_OF_A_NODE.filter((source) => isReceivedFrom(source, definition));
   return sources.length === 0 ? 'the exporter' : sources.map((source) => `\`${source}\``).join(', ');
 }
 

@@ -1,5 +1,5 @@
 import { ClientSeries } from './client-series.js';
-import { DeviceCounters } from './device-counters.js';
+import { EventCounters } from './event-counters.js';
 import { MemoryMetrics, type MeteredClientMemory, type MeteredRegion, type MeteredState } from './memory-metrics.js';
 import { CounterFamily, GaugeFamily, type Counter, type Gauge } from './engine/metric-families.js';
 import { ERRNO_LABELS, LABEL, METRIC, OUTCOMES, type Outcome, type WorkloadLabels } from '../names.js';
@@ -42,8 +42,9 @@ export interface DeviceMetricsOptions {
 export class DeviceMetrics {
   /** The errors by container. */
   readonly clientRebindErrors: ClientSeries;
-  /** Everything else that is counted by device. */
-  readonly counters: DeviceCounters;
+  /** The counters that event definitions declare. */
+  readonly counters: EventCounters;
+  readonly #wedged: GaugeFamily;
   readonly #rebindErrors: CounterFamily;
   readonly #rebindOomOutcomes: CounterFamily;
   readonly #rebindErrorLastTimestamp: GaugeFamily;
@@ -96,7 +97,14 @@ export class DeviceMetrics {
       }),
     );
     registry.register(this.clientRebindErrors.lastTimestamps);
-    this.counters = new DeviceCounters(registry);
+    this.counters = new EventCounters(registry);
+    this.#wedged = registry.register(
+      new GaugeFamily({
+        name: METRIC.deviceWedged,
+        help: 'Whether the device is wedged: 1 until the driver is bound again.',
+        labels: [pciBdf],
+      }),
+    );
     this.#clients = registry.register(
       new GaugeFamily({ name: METRIC.clients, help: 'Open clients of the device.', labels: [pciBdf] }),
     );
@@ -134,7 +142,9 @@ export class DeviceMetrics {
     this.rebindOomOutcomes(pciBdf);
     this.rebindErrorLastTimestamp(pciBdf);
     this.clientRebindErrors.unattributed(pciBdf);
-    this.counters.deviceBound(pciBdf);
+    this.counters.deviceDiscovered(pciBdf);
+    // A bind is what ends being wedged.
+    this.setWedged(pciBdf, false);
     this.#clients.cell(pciBdf);
     this.#clientsWatched.cell(pciBdf);
     const identity = identityOf(device);
@@ -148,7 +158,7 @@ export class DeviceMetrics {
     if (before === undefined) return;
     this.#present.delete(pciBdf);
     this.#info.remove(...before.identity);
-    this.counters.deviceUnbound(pciBdf);
+    this.#wedged.remove(pciBdf);
     this.#clients.remove(pciBdf);
     this.#clientsWatched.remove(pciBdf);
     this.#memory.forget(pciBdf);
@@ -177,6 +187,15 @@ export class DeviceMetrics {
 
   #isPresent(device: MeteredDevice): boolean {
     return this.#present.get(device.pciBdf)?.device === device;
+  }
+
+  setWedged(pciBdf: string, wedged: boolean): void {
+    this.#wedged.cell(pciBdf).set(wedged ? 1 : 0);
+  }
+
+  /** @param pciBdf of a device that is present */
+  isWedged(pciBdf: string): boolean {
+    return this.#wedged.cell(pciBdf).value === 1;
   }
 
   /** The counters of a device, born at 0. */

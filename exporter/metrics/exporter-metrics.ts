@@ -47,7 +47,6 @@ const LATENCY_BUCKETS_SECONDS = [0.001, 0.01, 0.1, 1];
 /** Which drops can happen where; a combination that cannot happen has no series. */
 const STAGE_DROPS: readonly (readonly [Exclude<DropStage, 'sink'>, DropReason])[] = [
   ['reader', 'queue_full'],
-  ['reader', 'closed'],
   ['decode', 'malformed'],
   ['decode', 'unknown_type'],
 ];

@@ -1,5 +1,8 @@
 import type { XeClient } from '../clients/client.js';
-import { lostMessages } from '../events/definitions/events-lost.js';
+import { deviceWedged } from '../events/definitions/device-wedged.js';
+import { eventsLost, lostMessages } from '../events/definitions/events-lost.js';
+import { vmRebindError } from '../events/definitions/vm-rebind-error.js';
+import { vmRebindOutcome } from '../events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../events/device-event.js';
 import { errnoLabel } from '../wire/errno.js';
 import type { XeDevice } from '../host/device.js';
@@ -61,22 +64,16 @@ export class PrometheusSink implements Sink<DeviceEvent> {
    */
   accept(event: DeviceEvent): DropReason | undefined {
     if (this.#closed) return 'closed';
-    switch (event.definition.counts) {
-      case 'vm_rebind_error':
+    switch (event.definition) {
+      case vmRebindError:
         return this.#countRebindError(event);
-      case 'vm_rebind_outcome':
+      case vmRebindOutcome:
         return this.#countOutcome(event);
-      case 'loss':
+      case eventsLost:
         this.#metrics.eventsLost.cell(event.source).inc(lostMessages(event));
         return undefined;
-      case 'wedged':
-      case 'device':
-        return this.#countOfDevice(event);
-      case 'node':
-        this.#metrics.devices.counters.ttmEvictionFailures.inc();
-        return undefined;
-      case 'none':
-        return undefined;
+      default:
+        return this.#countAsDeclared(event);
     }
   }
 
@@ -109,14 +106,16 @@ export class PrometheusSink implements Sink<DeviceEvent> {
     return undefined;
   }
 
-  #countOfDevice(event: DeviceEvent): DropReason | undefined {
+  /** Moves the counter that the event's definition declares. */
+  #countAsDeclared(event: DeviceEvent): DropReason | undefined {
     const { definition, device, client, phase } = event;
-    if (phase === 'concluded') return undefined;
+    const { counter } = definition;
+    if (counter === undefined || phase === 'concluded') return undefined;
     const pciBdf = (device ?? client?.device)?.pciBdf;
-    if (pciBdf === undefined || definition.metric === undefined) return 'unknown_device';
-    const { counters } = this.#metrics.devices;
-    counters.of(definition.metric, pciBdf, ...(definition.metricLabels?.(event) ?? [])).inc();
-    if (definition.counts === 'wedged') counters.setWedged(pciBdf, true);
+    if (pciBdf === undefined && !counter.ofNode) return 'unknown_device';
+    const { devices } = this.#metrics;
+    devices.counters.of(counter, pciBdf ?? '', counter.label?.valueOf(event)).inc();
+    if (definition === deviceWedged && pciBdf !== undefined) devices.setWedged(pciBdf, true);
     return undefined;
   }
 

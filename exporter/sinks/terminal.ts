@@ -1,3 +1,4 @@
+import { eventsLost } from '../events/definitions/events-lost.js';
 import type { DeviceEvent } from '../events/device-event.js';
 import { errnoName } from '../wire/errno.js';
 import type { DropReason } from '../names.js';
@@ -49,7 +50,7 @@ export class TerminalSink implements Sink<DeviceEvent> {
 
 /** Whether an event is to be shown. */
 export function passes({ definition, device, client, inferred, errorCode }: DeviceEvent, filter: EventFilter): boolean {
-  if (definition.counts === 'loss') return true;
+  if (definition === eventsLost) return true;
   return (
     matches(filter.devices, device?.pciBdf) &&
     matches(filter.pids, (client ?? inferred?.client)?.process.pid) &&
@@ -68,10 +69,8 @@ function matches<T>(wanted: readonly T[], value: T | undefined): boolean {
 export function readableLine(event: DeviceEvent): string {
   const time = new Date(Number(event.realtimeNs / 1_000_000n)).toISOString().slice(11, 23);
   const { definition, device } = event;
-  if (definition.counts === 'loss') return `${time}  LOST  ${definition.body(event)}`;
-  const columns = definition.counts.startsWith('vm_rebind')
-    ? vmColumns(event)
-    : [definition.name, printable(definition.body(event))];
+  if (definition === eventsLost) return `${time}  LOST  ${definition.body(event)}`;
+  const columns = definition.ofVm ? vmColumns(event) : [definition.name, printable(definition.body(event))];
   return [time, device?.pciBdf ?? 'unknown device', ...columns].filter(Boolean).join('  ');
 }
 

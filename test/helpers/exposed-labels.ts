@@ -1,5 +1,6 @@
+import { EVENT } from '../../exporter/events/index.js';
 import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
-import { EVENT, SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
+import { SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
 import { aDevice } from './events.js';
 import { parseExposition } from './exposition.js';
 

@@ -1,4 +1,3 @@
-import { EVENT } from '../../names.js';
 import { define } from '../definition.js';
 import type { UeventKey } from '../device-event.js';
 import { gpu } from '../text/place.js';
@@ -20,22 +19,20 @@ function binding(action: 'bind' | 'unbind'): UeventKey {
 
 /** The xe driver was bound to a device: a new or a recovered one. */
 export const deviceBound = define({
-  name: EVENT.deviceBound,
+  name: 'xe.device.bound',
   summary: 'the xe driver was bound to a device, or bound again',
   uevent: binding('bind'),
   endsIncidents: true,
-  counts: 'none',
   severity: () => 9,
   body: (event) => `${gpu(event)} was bound to the xe driver.`,
 });
 
 /** The xe driver let go of a device: everything that used it has lost it. */
 export const deviceUnbound = define({
-  name: EVENT.deviceUnbound,
+  name: 'xe.device.unbound',
   summary: 'the xe driver let go of a device',
   uevent: binding('unbind'),
   endsIncidents: true,
-  counts: 'none',
   severity: () => 9,
   body: (event) => `${gpu(event)} was unbound from the xe driver.`,
 });

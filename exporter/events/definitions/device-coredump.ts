@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
@@ -6,7 +6,7 @@ const DUMP = /^\/devices\/virtual\/devcoredump\/devcd\d{1,10}$/;
 
 /** The driver kept the state of a hang for an hour (drivers/base/devcoredump.c, xe_devcoredump.c, Linux 6.8 to 7.2). */
 export const deviceCoredump = define({
-  name: EVENT.deviceCoredump,
+  name: 'xe.device.coredump',
   summary: 'the driver kept the state of a hang, for an hour',
   kernelLog: {
     patterns: [/^Xe device coredump has been created$/],
@@ -19,8 +19,10 @@ export const deviceCoredump = define({
   },
   // The uevent comes when the head of the dump can be read, and that is when the capture is done.
   merging: { waitMs: 3_000, by: 'one_to_one' },
-  counts: 'device',
-  metric: METRIC.devcoredumps,
+  counter: {
+    name: 'xe_devcoredumps_total',
+    help: 'Device coredumps captured by the driver.',
+  },
   severity: () => 17,
   errorType: () => 'devcoredump',
   body(event) {

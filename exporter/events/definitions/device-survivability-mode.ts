@@ -1,4 +1,3 @@
-import { EVENT } from '../../names.js';
 import { define } from '../definition.js';
 import { gpu } from '../text/place.js';
 
@@ -7,12 +6,11 @@ import { gpu } from '../text/place.js';
  * when there is no DRM device at all, or at run time, when the device is declared wedged as well.
  */
 export const deviceSurvivabilityMode = define({
-  name: EVENT.deviceSurvivabilityMode,
+  name: 'xe.device.survivability_mode',
   summary: 'the firmware of the card is broken and has to be flashed',
   kernelLog: {
     patterns: [/^In Survivability Mode$/, /^Runtime Survivability mode enabled$/],
   },
-  counts: 'none',
   severity: () => 21,
   errorType: () => 'survivability_mode',
   body: (event) => `${gpu(event)} does no work, because its firmware is broken: flash it with the vendor's tool.`,

@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { gpu } from '../text/place.js';
 
@@ -10,7 +10,7 @@ const RECOVERY = /^[a-z-]{1,32}(?:,[a-z-]{1,32}){0,7}$/;
  * 7.2 also by a uevent, which can repeat for one wedging. `device wedged, needs recovery` beside it is the DRM core's and says no more.
  */
 export const deviceWedged = define({
-  name: EVENT.deviceWedged,
+  name: 'xe.device.wedged',
   summary: 'the driver gave the device up, which refuses all work until it is recovered',
   kernelLog: {
     patterns: [/^CRITICAL: Xe has declared device \S{1,64} as wedged\./],
@@ -24,8 +24,11 @@ export const deviceWedged = define({
     },
   },
   merging: { waitMs: 1_000, by: 'until_bound' },
-  counts: 'wedged',
-  metric: METRIC.deviceWedgedEvents,
+  counter: {
+    // Not xe_device_wedged_total: in OpenMetrics a counter's family is its name without _total, and the gauge has that one.
+    name: 'xe_device_wedged_events_total',
+    help: 'Times the driver declared the device wedged; repeated notices of one wedging count once.',
+  },
   severity: () => 21,
   errorType: () => 'wedged',
   body(event) {

@@ -1,10 +1,10 @@
-import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
 /** The firmware reset an engine to get rid of a job (xe_guc_submit.c). Linux 7.x ends with a state, the first versions of xe had only guc_id. */
 export const engineReset = define({
-  name: EVENT.engineReset,
+  name: 'xe.engine.reset',
   summary: 'an engine was reset to get rid of a job',
   kernelLog: {
     patterns: [
@@ -17,8 +17,10 @@ export const engineReset = define({
       },
     }),
   },
-  counts: 'device',
-  metric: METRIC.engineResets,
+  counter: {
+    name: 'xe_engine_resets_total',
+    help: 'Engine resets.',
+  },
   severity: () => 13,
   errorType: () => 'engine_reset',
   body: (event) => `An engine${onGpu(event)} was reset to get rid of a job: that job is lost, the others go on.`,

@@ -1,6 +1,7 @@
-import { EVENT, type SourceName } from '../../names.js';
+import { type SourceName } from '../../names.js';
 import { HEADER_BYTES, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notification.js';
-import type { DeviceEvent, EventDefinition } from '../device-event.js';
+import { define } from '../definition.js';
+import type { DeviceEvent } from '../device-event.js';
 
 /** What was too slow, by source; `count` messages at the least. */
 const LOST: Readonly<Record<SourceName, (count: number) => string>> = {
@@ -20,17 +21,12 @@ export function lostMessages(event: DeviceEvent): number {
  * The kernel's notice that messages were thrown away. That of a notification pipe belongs to the pipe, not to a watch, and carries
  * no number (fs/pipe.c, Linux 7.2).
  */
-export const eventsLost: EventDefinition = {
-  name: EVENT.eventsLost,
+export const eventsLost = define({
+  name: 'xe.exporter.events_lost',
   summary: 'the kernel threw events away before they were read',
   wire: { type: WATCH_TYPE.META, subtype: META_SUBTYPE.LOSS, minLength: HEADER_BYTES },
-  logged: true,
-  ofClient: false,
-  counts: 'loss',
   severity: () => 13,
-  isFinal: () => false,
   errorType: (event) => event.source,
   body: (event) =>
     `The kernel ${LOST[event.source](lostMessages(event))}: counts since the last event are a lower bound.`,
-  attributes: () => ({}),
-};
+});

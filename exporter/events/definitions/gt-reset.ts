@@ -1,4 +1,3 @@
-import { EVENT, METRIC } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
@@ -7,13 +6,15 @@ import { onGpu } from '../text/place.js';
  * done` say no more; `reset failed` follows a start that was counted, and is an error of its own: see kernel-log-error.ts.
  */
 export const gtReset = define({
-  name: EVENT.gtReset,
+  name: 'xe.gt.reset',
   summary: 'the driver reset a whole GT, all jobs on it are lost',
   kernelLog: {
     patterns: [/^reset started$/],
   },
-  counts: 'device',
-  metric: METRIC.gtResets,
+  counter: {
+    name: 'xe_gt_resets_total',
+    help: 'GT resets started by the driver.',
+  },
   severity: () => 17,
   errorType: () => 'gt_reset',
   body: (event) => `The driver resets a GT${onGpu(event)}: all jobs that ran there are lost.`,

@@ -1,4 +1,3 @@
-import { EVENT, METRIC } from '../../names.js';
 import { define } from '../definition.js';
 import { gpu } from '../text/place.js';
 
@@ -7,7 +6,7 @@ import { gpu } from '../text/place.js';
  * file and the set-up, the start; xe_uc_fw.c: the transfer), so that one failure makes one event. Linux 6.8 said `GuC load failed`.
  */
 export const gucLoadFailure = define({
-  name: EVENT.gucLoadFailure,
+  name: 'xe.guc.load_failure',
   summary: 'the GuC firmware did not load, the device is of no use',
   kernelLog: {
     patterns: [
@@ -16,8 +15,10 @@ export const gucLoadFailure = define({
       /^Failed to load GuC firmware /,
     ],
   },
-  counts: 'device',
-  metric: METRIC.gucLoadFailures,
+  counter: {
+    name: 'xe_guc_load_failures_total',
+    help: 'Failed attempts to load the GuC firmware.',
+  },
   severity: () => 21,
   errorType: () => 'guc_load_failure',
   body: (event) =>

@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, METRIC, type HardwareErrorSeverity } from '../../names.js';
+import { ATTRIBUTE, HARDWARE_ERROR_SEVERITIES, LABEL, type HardwareErrorSeverity } from '../../names.js';
 import { define } from '../definition.js';
 import type { DeviceEvent } from '../device-event.js';
 import { messageOf } from '../text/kernel-log-message.js';
@@ -21,7 +21,7 @@ const ADVICE: Readonly<Record<HardwareErrorSeverity, string>> = {
  * details the `TILE… reported` before it; the first line of a batch of `[RAS]` is but its number.
  */
 export const hardwareError = define({
-  name: EVENT.hardwareError,
+  name: 'xe.hardware_error',
   summary: 'the hardware reported an error of its own, corrected or not',
   kernelLog: {
     patterns: [
@@ -33,9 +33,11 @@ export const hardwareError = define({
       details: { ...messageOf(line), [ATTRIBUTE.hardwareErrorSeverity]: severityOf(line.message) },
     }),
   },
-  counts: 'device',
-  metric: METRIC.hardwareErrors,
-  metricLabels: (event) => [recorded(event)],
+  counter: {
+    name: 'xe_hardware_errors_total',
+    help: 'Hardware errors reported by the device, by severity.',
+    label: { name: LABEL.severity, values: HARDWARE_ERROR_SEVERITIES, valueOf: recorded },
+  },
   severity: (event) => (recorded(event) === 'corrected' ? 13 : 17),
   errorType: recorded,
   body: (event) => `${gpu(event)} reports a hardware error ${ADVICE[recorded(event)]}.`,

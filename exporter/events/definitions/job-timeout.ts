@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
@@ -8,7 +8,7 @@ import { onGpu } from '../text/place.js';
  * line itself is made of: the last ` [pid]` is the kernel's. Where syslog(2) broke the line at a newline in the name, neither is known.
  */
 export const jobTimeout = define({
-  name: EVENT.jobTimeout,
+  name: 'xe.job.timeout',
   summary: 'a job did not end in time and was stopped',
   kernelLog: {
     patterns: [
@@ -22,8 +22,10 @@ export const jobTimeout = define({
     }),
   },
   ofClient: true,
-  counts: 'device',
-  metric: METRIC.jobTimeouts,
+  counter: {
+    name: 'xe_job_timeouts_total',
+    help: 'GPU jobs that timed out and were stopped by the driver.',
+  },
   severity: () => 17,
   errorType: () => 'job_timeout',
   body: (event) =>

@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import type { DeviceEvent } from '../device-event.js';
 import { messageOf } from '../text/kernel-log-message.js';
@@ -48,7 +48,7 @@ export function isFollowUp(message: string): boolean {
  * kind is killed with these words. Other warnings, notices and debug messages are left to the kernel log.
  */
 export const kernelLogError = define({
-  name: EVENT.kernelLogError,
+  name: 'xe.kernel_log.error',
   summary: 'the driver logged an error that is none of the above',
   kernelLog: {
     patterns: [
@@ -58,8 +58,10 @@ export const kernelLogError = define({
     ],
     read: (_groups, line) => ({ details: messageOf(line) }),
   },
-  counts: 'device',
-  metric: METRIC.kernelLogErrors,
+  counter: {
+    name: 'xe_kernel_log_unknown_errors_total',
+    help: 'Errors logged by the xe driver that no other counter covers.',
+  },
   severity: (event) => (grave(event) === undefined ? 13 : 17),
   errorType: () => 'kernel_log',
   body: (event) =>

@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
@@ -7,7 +7,7 @@ import { onGpu } from '../text/place.js';
  * error: engine_class=`, the first versions only guc_id, and both at debug level: seen only where that is on.
  */
 export const memoryCatError = define({
-  name: EVENT.memoryCatError,
+  name: 'xe.memory_cat_error',
   summary: 'a queue used memory that is not mapped',
   kernelLog: {
     patterns: [
@@ -21,8 +21,10 @@ export const memoryCatError = define({
       },
     }),
   },
-  counts: 'device',
-  metric: METRIC.memoryCatErrors,
+  counter: {
+    name: 'xe_memory_cat_errors_total',
+    help: 'Catastrophic memory errors: accesses to unmapped GPU addresses.',
+  },
   severity: () => 17,
   errorType: () => 'memory_cat_error',
   body: (event) =>

@@ -1,4 +1,4 @@
-import { ATTRIBUTE, EVENT, METRIC } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { errnoNameOf } from '../../wire/errno.js';
 import { onGpu } from '../text/place.js';
@@ -9,14 +9,16 @@ import { onGpu } from '../text/place.js';
  * workers print at the same time, and a wrong address is worse than none.
  */
 export const pageFault = define({
-  name: EVENT.pageFault,
+  name: 'xe.page_fault',
   summary: 'a GPU page fault could not be served',
   kernelLog: {
     patterns: [/^Fault response: Unsuccessful(?: (?<error>-(?:E[A-Z\d]{1,15}|\d{1,4}))$| |$)/],
     read: ({ error }) => (error === undefined ? {} : { details: { [ATTRIBUTE.pageFaultError]: errnoNameOf(error) } }),
   },
-  counts: 'device',
-  metric: METRIC.pageFaultsUnserviced,
+  counter: {
+    name: 'xe_page_faults_unserviced_total',
+    help: 'GPU page faults that the driver could not service.',
+  },
   severity: () => 17,
   errorType: () => 'page_fault',
   body: (event) =>

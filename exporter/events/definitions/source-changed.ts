@@ -1,11 +1,10 @@
-import { ATTRIBUTE, EVENT } from '../../names.js';
+import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 
 /** A source of events went down, came up again or was replaced by a lesser one; what happened meanwhile was not seen. */
 export const sourceChanged = define({
-  name: EVENT.sourceChanged,
+  name: 'xe.exporter.source_changed',
   summary: 'a source of events went down or came up again',
-  counts: 'none',
   severity: ({ details }) => (details?.[ATTRIBUTE.sourceState] === 'up' ? 9 : 13),
   body: ({ source, details }) =>
     details?.[ATTRIBUTE.sourceState] === 'up'

@@ -1,4 +1,3 @@
-import { EVENT, METRIC } from '../../names.js';
 import { define } from '../definition.js';
 
 /**
@@ -6,16 +5,20 @@ import { define } from '../definition.js';
  * failed: one line for each. It names no device, and other drivers than xe use it, too.
  */
 export const ttmOutOfMemory = define({
-  name: EVENT.ttmOutOfMemory,
+  name: 'xe.ttm.out_of_memory',
   summary: 'GPU memory could not be evicted to host memory; the kernel does not say of which device',
   kernelLog: {
+    from: 'ttm',
     patterns: [
       /^\[TTM\] Failed to find memory space for buffer 0x\S{1,32} eviction/,
       /^\[TTM\] Buffer eviction failed$/,
     ],
   },
-  counts: 'node',
-  metric: METRIC.ttmEvictionFailures,
+  counter: {
+    name: 'xe_ttm_eviction_failures_total',
+    help: 'Failed evictions of GPU memory to host memory; the kernel does not name the device.',
+    ofNode: true,
+  },
   severity: () => 17,
   errorType: () => 'eviction_failed',
   body: () =>

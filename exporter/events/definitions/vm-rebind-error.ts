@@ -1,7 +1,8 @@
-import { ATTRIBUTE, EVENT } from '../../names.js';
+import { ATTRIBUTE, KERNEL_EVENT } from '../../names.js';
 import { HEADER_BYTES, VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../../wire/watch-notification.js';
-import type { DeviceEvent, EventDefinition } from '../device-event.js';
-import { errnoName, rebindErrorClass, type RebindErrorClass } from '../../wire/errno.js';
+import { define } from '../definition.js';
+import type { DeviceEvent } from '../device-event.js';
+import { errnoName, isRebindOom, rebindErrorClass, type RebindErrorClass } from '../../wire/errno.js';
 import { memoryClause } from '../text/memory-attributes.js';
 import { lostVm, vmIdAttribute } from '../text/victim.js';
 
@@ -18,8 +19,8 @@ const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
  * struct drm_xe_watch_notification_vm_err: u32 vm_id, s32 error_code. vm_id is unique only within one client; the kernel log does not
  * name it (0) and has no process either (xe_vm.c, Linux 7.2).
  */
-export const vmRebindError: EventDefinition = {
-  name: EVENT.vmRebindError,
+export const vmRebindError = define({
+  name: KERNEL_EVENT.vmRebindError,
   summary: 'the driver could not rebind a VM and stopped it, out of memory or for another reason',
   wire: {
     type: WATCH_TYPE.DRM_XE_NOTIFY,
@@ -32,17 +33,17 @@ export const vmRebindError: EventDefinition = {
     patterns: [/^VM worker error: (?<errorCode>-[1-9]\d{0,3})$/],
     read: ({ errorCode }) => ({ errorCode: Number(errorCode) }),
   },
+  trace: 'rebind',
   // For the victim: from the watch, or from what its clients do next.
   merging: { waitMs: 3_000, by: 'one_to_one' },
-  logged: true,
   ofClient: true,
-  counts: 'vm_rebind_error',
+  ofVm: true,
+  wantsMemory: ({ errorCode }) => isRebindOom(errorCode),
   severity: () => 17,
-  isFinal: () => false,
   errorType: (event) => errnoName(event.errorCode),
   body: (event) => `${lostVm(event)}: ${seen(event)}${ADVICE[rebindErrorClass(event.errorCode)]}.`,
   attributes: (event) => ({ ...vmIdAttribute(event), [ATTRIBUTE.vmErrno]: event.errorCode }),
-};
+});
 
 /** How full the GPU was, for the errors that are about that. */
 function seen({ errorCode, memory }: DeviceEvent): string {

@@ -1,5 +1,5 @@
-import { ATTRIBUTE, EVENT, type Outcome } from '../../names.js';
-import type { EventDefinition } from '../device-event.js';
+import { ATTRIBUTE, type Outcome } from '../../names.js';
+import { define } from '../definition.js';
 import { lostVm, vmIdAttribute } from '../text/victim.js';
 
 /** Ends a sentence that begins with who lost which VM. */
@@ -14,20 +14,17 @@ const FATE: Readonly<Record<Outcome, string>> = {
  * What became of a client after a rebind OOM. Everything but time and outcome is the original event's, its sequence too: both
  * have the same `xe.event.id`.
  */
-export const vmRebindOutcome: EventDefinition = {
-  name: EVENT.vmRebindOutcome,
+export const vmRebindOutcome = define({
+  name: 'xe.vm.rebind_error.outcome',
   summary: 'what became of the client after a VM rebind OOM',
-  wire: undefined,
-  logged: true,
   ofClient: true,
-  counts: 'vm_rebind_outcome',
+  ofVm: true,
   severity: ({ outcome }) => (outcome === 'survived' ? 9 : 13),
   isFinal: ({ outcome }) => outcome === 'exited' || outcome === 'survived',
-  errorType: () => undefined,
   body: (event) => `${lostVm(event)} ${FATE[event.outcome ?? 'unknown']}.`,
   attributes: (event) => ({
     ...vmIdAttribute(event),
     [ATTRIBUTE.vmErrno]: event.errorCode,
     [ATTRIBUTE.eventOutcome]: event.outcome ?? 'unknown',
   }),
-};
+});

@@ -1,7 +1,7 @@
 import { parseChoice, parseInteger, parsePciAddress, parseErrno, type Parser } from '../../config/parsers.js';
 import { errnoNumber } from '../../wire/errno.js';
 import type { FeedEvent } from '../../events/event-feed.js';
-import { EVENT } from '../../names.js';
+import { EVENT } from '../../events/index.js';
 
 /** What a reader asks of /events. */
 export interface EventQuery {

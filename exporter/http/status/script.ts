@@ -1,4 +1,5 @@
-import { ATTRIBUTE, EVENT, PATH } from '../../names.js';
+import { EVENT } from '../../events/index.js';
+import { ATTRIBUTE, PATH } from '../../names.js';
 
 /** Entries of the list of events, in the page as served and later. */
 export const SHOWN_EVENTS = 50;

@@ -36,8 +36,7 @@ export class KernelLogDecoder {
 
   #known(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
     for (const definition of this.#definitions) {
-      // TTM speaks for itself, without a device; every other line has to be the driver's own.
-      if (line.fromXe === (definition.counts === 'node')) continue;
+      if (line.fromXe === (definition.kernelLog?.from === 'ttm')) continue;
       for (const pattern of definition.kernelLog?.patterns ?? []) {
         const match = pattern.exec(line.message);
         if (match !== null) return this.#event(definition, batch, line, match.groups);

@@ -1,7 +1,6 @@
 import { Alarm } from '../../time/alarm.js';
 import type { XeClient } from '../../clients/client.js';
 import type { DeviceEvent } from '../../events/device-event.js';
-import { isRebindOom } from '../../wire/errno.js';
 import type { XeDevice } from '../../host/device.js';
 import type { MemorySnapshot } from '../../host/memory.js';
 
@@ -104,7 +103,7 @@ export class MemoryEnrichment {
   #read(event: DeviceEvent): Reading | undefined {
     const { snapshot, now } = this.#options;
     const device = deviceOf(event);
-    const wanted = event.definition.counts === 'vm_rebind_error' && isRebindOom(event.errorCode);
+    const wanted = event.definition.wantsMemory(event);
     if (snapshot === undefined || device === undefined || !wanted || this.#closed) return undefined;
     const reading: Reading = { deadline: now() + this.#waitMs, done: false, memory: undefined };
     const settle = (memory: MemorySnapshot | undefined): void => {

@@ -2,6 +2,7 @@ import { hrtime } from 'node:process';
 import type { ClientEntry, ClientTableListener } from '../../clients/client-table.js';
 import type { DeviceEvent } from '../../events/device-event.js';
 import { isRebindOom } from '../../wire/errno.js';
+import { vmRebindError } from '../../events/definitions/vm-rebind-error.js';
 import { vmRebindOutcome } from '../../events/definitions/vm-rebind-outcome.js';
 import type { XeDevice } from '../../host/device.js';
 import type { Outcome } from '../../names.js';
@@ -74,7 +75,7 @@ export class OutcomeTracker implements ClientTableListener {
   /** Passes every event on. A rebind error then decides the outcome of the one before, and may open one of its own. */
   readonly accept = (event: DeviceEvent): void => {
     this.#options.next(event);
-    if (event.definition.counts === 'vm_rebind_error' && event.phase !== 'opened') this.#observe(event);
+    if (event.definition === vmRebindError && event.phase !== 'opened') this.#observe(event);
   };
 
   #observe(event: DeviceEvent): void {

@@ -2,6 +2,8 @@ import { Alarm } from '../../time/alarm.js';
 import { Backoff, type BackoffOptions } from '../../time/backoff.js';
 import type { Workload } from '../../clients/client.js';
 import { before } from '../../time/deadline.js';
+import { vmRebindError } from '../../events/definitions/vm-rebind-error.js';
+import { vmRebindOutcome } from '../../events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../../events/device-event.js';
 import { isRebindOom } from '../../wire/errno.js';
 import type { ApiAccess } from '../../kubernetes/api/access.js';
@@ -109,11 +111,11 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
   }
 
   accept(event: DeviceEvent): DropReason | undefined {
-    const { counts } = event.definition;
-    if (counts !== 'vm_rebind_error' && counts !== 'vm_rebind_outcome') return undefined;
+    const { definition } = event;
+    if (definition !== vmRebindError && definition !== vmRebindOutcome) return undefined;
     const workload = (event.client ?? event.inferred?.client)?.workload;
     if (!workload?.pod || !isRebindOom(event.errorCode)) return undefined;
-    return counts === 'vm_rebind_error' ? this.#take(event, workload) : this.#conclude(event, workload);
+    return definition === vmRebindError ? this.#take(event, workload) : this.#conclude(event, workload);
   }
 
   /** Writes what is pending without minding the pace, each once; what is not written after `deadlineMs` counts as dropped. */

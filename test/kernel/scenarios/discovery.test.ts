@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ATTRIBUTE, EVENT } from '../../../exporter/names.js';
+import { EVENT } from '../../../exporter/events/index.js';
+import { ATTRIBUTE } from '../../../exporter/names.js';
 import { ExporterProcess, type ExporterProcessOptions } from '../../helpers/exporter-process.js';
 import { driverState, GPU0, postVmError, RENDER0, RENDER1, startClient, waitFor } from '../guest-lib.js';
 

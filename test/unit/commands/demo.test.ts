@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { test, type TestContext } from 'node:test';
-import { EVENT, METRIC } from '../../../exporter/names.js';
+import { EVENT } from '../../../exporter/events/index.js';
+import { METRIC } from '../../../exporter/names.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
 

@@ -10,6 +10,7 @@ import { annotations, expression, SEVERITIES } from '../../../dashboards/rules/a
 import { ownLabels } from '../../../dashboards/rules/counters.js';
 import { DEFAULT_RULES_CONFIG, shortestWindow, toSeconds, type Duration } from '../../../dashboards/rules/config.js';
 import { allAlerts, ruleGroups } from '../../../dashboards/rules/index.js';
+import { EVENT_METRIC } from '../../../exporter/events/index.js';
 import { METRIC } from '../../../exporter/names.js';
 import { exposedLabels } from '../../helpers/exposed-labels.js';
 import { promqlUse } from '../../helpers/promql.js';
@@ -92,7 +93,7 @@ describe('the expressions', () => {
 
   it('use no metric that is not a published name', () => {
     const others = new Set(expressions.flatMap(([, text]) => promqlUse(text).selectors.map(({ metric }) => metric)));
-    for (const metric of Object.values(METRIC)) others.delete(metric);
+    for (const metric of [...Object.values(METRIC), ...Object.values(EVENT_METRIC)]) others.delete(metric);
     assert.deepEqual([...others].sort(), ['process_start_time_seconds', 'up']);
   });
 

@@ -4,11 +4,11 @@ import { test } from 'node:test';
 import { errnoNameOf } from '../../../exporter/wire/errno.js';
 import { eventTable } from '../../../exporter/events/event-table.js';
 import { hardwareError } from '../../../exporter/events/definitions/hardware-error.js';
-import { eventDefinitions } from '../../../exporter/events/index.js';
 import { kernelLogError } from '../../../exporter/events/definitions/kernel-log-error.js';
 import { vmRebindOutcome } from '../../../exporter/events/definitions/vm-rebind-outcome.js';
 import { withSection } from '../../../exporter/config/markdown.js';
-import { ATTRIBUTE, EVENT, HARDWARE_ERROR_SEVERITIES, OUTCOMES, RECEIVED_EVENTS } from '../../../exporter/names.js';
+import { EVENT, EVENT_METRIC, eventDefinitions, isReceivedFrom } from '../../../exporter/events/index.js';
+import { ATTRIBUTE, HARDWARE_ERROR_SEVERITIES, OUTCOMES, SOURCES, type SourceName } from '../../../exporter/names.js';
 import { HEADER_BYTES } from '../../../exporter/wire/watch-notification.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
 
@@ -21,22 +21,31 @@ const clients = {
 };
 const codes = [-12, -28, -62, -16, -14, -22, -999, 0];
 
-test('names and wire keys are unique, and every name is in the catalogue', () => {
+test('names, counters and wire keys are unique', () => {
   const names = eventDefinitions.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
-  assert.deepEqual([...names].sort(), Object.values(EVENT).sort());
+  assert.deepEqual(names, Object.values(EVENT));
+  const counters = eventDefinitions.flatMap(({ counter }) => counter ?? []);
+  assert.deepEqual(
+    counters.map(({ name }) => name),
+    Object.values(EVENT_METRIC),
+  );
+  assert.equal(new Set(counters.map(({ name }) => name)).size, new Set(counters).size);
   const keys = eventDefinitions.flatMap(({ wire }) => (wire ? [`${wire.type}/${wire.subtype}`] : []));
   assert.equal(new Set(keys).size, keys.length);
 });
 
-test('what a source can tell of is received from it, everything else is concluded', () => {
-  const toldBy = (key: 'wire' | 'kernelLog' | 'uevent') =>
-    eventDefinitions.flatMap((definition) => (definition[key] ? [definition.name] : []));
-  assert.deepEqual(toldBy('wire').toSorted(), RECEIVED_EVENTS.watch_queue.toSorted());
-  assert.deepEqual(RECEIVED_EVENTS.simulator, RECEIVED_EVENTS.watch_queue);
-  const ofKernelLog = [...toldBy('kernelLog'), EVENT.eventsLost];
-  assert.deepEqual(ofKernelLog.toSorted(), RECEIVED_EVENTS.kmsg.toSorted());
-  assert.deepEqual([...toldBy('uevent'), EVENT.eventsLost].toSorted(), RECEIVED_EVENTS.uevent.toSorted());
+test('each source delivers what it can report and its losses; the other events are concluded', () => {
+  const received = (source: SourceName) =>
+    eventDefinitions.filter((definition) => isReceivedFrom(source, definition)).map(({ name }) => name);
+  assert.deepEqual(received('watch_queue'), [EVENT.vmRebindError, EVENT.eventsLost, EVENT.watchRemoved]);
+  assert.deepEqual(received('simulator'), received('watch_queue'));
+  const { deviceWedged, deviceCoredump, deviceBound, deviceUnbound, eventsLost } = EVENT;
+  assert.deepEqual(received('uevent'), [deviceWedged, deviceCoredump, deviceBound, deviceUnbound, eventsLost]);
+  const logged = eventDefinitions.flatMap(({ kernelLog, name }) => (kernelLog ? [name] : []));
+  assert.deepEqual(received('kmsg'), [...logged, eventsLost]);
+  const concluded = Object.values(EVENT).filter((name) => SOURCES.every((source) => !received(source).includes(name)));
+  assert.deepEqual(concluded, [EVENT.vmRebindOutcome, EVENT.sourceChanged]);
 });
 
 for (const definition of eventDefinitions) {
@@ -107,7 +116,10 @@ test('an outcome says what became of whom, and how grave that is', () => {
 test('a hardware error is as grave as the hardware says, and gravest when it does not', () => {
   const seen = HARDWARE_ERROR_SEVERITIES.map((severity) => {
     const event = anEvent({ definition: hardwareError, details: { [ATTRIBUTE.hardwareErrorSeverity]: severity } });
-    assert.deepEqual([hardwareError.errorType(event), hardwareError.metricLabels?.(event)], [severity, [severity]]);
+    assert.deepEqual(
+      [hardwareError.errorType(event), hardwareError.counter.label.valueOf(event)],
+      [severity, severity],
+    );
     return [severity, hardwareError.severity(event), hardwareError.body(event)] as const;
   });
   assert.deepEqual(
@@ -115,7 +127,7 @@ test('a hardware error is as grave as the hardware says, and gravest when it doe
     [13, 17, 17],
   );
   assert.equal(new Set(seen.map(([, , body]) => body)).size, 3);
-  assert.deepEqual(hardwareError.metricLabels?.(anEvent({ definition: hardwareError })), ['unknown']);
+  assert.deepEqual(hardwareError.counter.label.valueOf(anEvent({ definition: hardwareError })), 'unknown');
 });
 
 test('an error of the kernel log that means a dead GPU is graver, and says what to do', () => {

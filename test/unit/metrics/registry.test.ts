@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { register as globalRegistry } from 'prom-client';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { CounterFamily, GaugeFamily } from '../../../exporter/metrics/engine/metric-families.js';
+import { EVENT_METRIC } from '../../../exporter/events/index.js';
 import { DROP_REASONS, ERRNO_LABELS, FEATURE_STATES, METRIC, OUTCOMES } from '../../../exporter/names.js';
 import { ExpositionRegistry, type ExpositionFormat } from '../../../exporter/metrics/engine/registry.js';
 import { aDevice, aWorkload } from '../../helpers/events.js';
@@ -75,7 +76,7 @@ describe('ExporterMetrics', () => {
   it('exposes every published name and no other of ours', async () => {
     const text = await metricsWithoutProcess().registry.render('text');
     const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]);
-    assert.deepEqual(names.toSorted(), Object.values(METRIC).toSorted());
+    assert.deepEqual(names.toSorted(), [...Object.values(METRIC), ...Object.values(EVENT_METRIC)].toSorted());
   });
 
   for (const format of FORMATS) {

@@ -4,7 +4,7 @@ import type { XeClient } from '../../../exporter/clients/client.js';
 import { Decoder } from '../../../exporter/pipeline/decode/decoder.js';
 import type { DeviceEvent } from '../../../exporter/events/device-event.js';
 import { eventDefinitions } from '../../../exporter/events/index.js';
-import { EVENT } from '../../../exporter/names.js';
+import { EVENT } from '../../../exporter/events/index.js';
 import { encodeRemoval, encodeVmError } from '../../../exporter/wire/watch-notification.js';
 import { aBatch, rawRecord } from '../../helpers/batches.js';
 import { aClient } from '../../helpers/events.js';

@@ -8,7 +8,8 @@ import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
 import type { Sink } from '../../../exporter/pipeline/sink.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
-import { ATTRIBUTE, EVENT, METRIC, type SourceName } from '../../../exporter/names.js';
+import { EVENT, EVENT_METRIC } from '../../../exporter/events/index.js';
+import { ATTRIBUTE, METRIC, type SourceName } from '../../../exporter/names.js';
 import { encodeVmError } from '../../../exporter/wire/watch-notification.js';
 import { aBatch } from '../../helpers/batches.js';
 import { aClient, aDevice, aWorkload } from '../../helpers/events.js';
@@ -133,7 +134,7 @@ test('a job that did not end is put down to its process, and is evidence', async
   assert.equal(logged[2]!.attributes[ATTRIBUTE.victimEvidence], 'job_timeout');
   assert.equal(logged[2]!.attributes[ATTRIBUTE.k8sPod], 'train-1');
   const { of, unattributed } = await read();
-  assert.equal(of(METRIC.jobTimeouts, BDF), 2);
+  assert.equal(of(EVENT_METRIC.jobTimeout, BDF), 2);
   assert.equal(unattributed('no_pid'), 2);
 });
 
@@ -143,7 +144,7 @@ for (const rebind of ['uevent', 'device table'] as const) {
     const message = 'CRITICAL: Xe has declared device 0000:03:00.0 as wedged.';
     const state = async () => {
       const { of } = await read();
-      return [of(METRIC.deviceWedged, BDF), of(METRIC.deviceWedgedEvents, BDF)];
+      return [of(METRIC.deviceWedged, BDF), of(EVENT_METRIC.deviceWedged, BDF)];
     };
     line(message);
     assert.deepEqual(await state(), [1, 1]);

@@ -7,7 +7,8 @@ import { Pipeline, type PipelineOptions } from '../../../exporter/pipeline/pipel
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
 import type { Sink } from '../../../exporter/pipeline/sink.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
-import { ATTRIBUTE, EVENT, METRIC, OUTCOMES } from '../../../exporter/names.js';
+import { EVENT } from '../../../exporter/events/index.js';
+import { ATTRIBUTE, METRIC, OUTCOMES } from '../../../exporter/names.js';
 import { encodeRemoval, encodeVmError } from '../../../exporter/wire/watch-notification.js';
 import { aBatch, rawRecord } from '../../helpers/batches.js';
 import { aClient, aWorkload } from '../../helpers/events.js';

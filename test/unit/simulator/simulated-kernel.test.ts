@@ -8,7 +8,8 @@ import { DeviceTable } from '../../../exporter/host/device-table.js';
 import { messageSources } from '../../../exporter/sources/index.js';
 import { SimulatedDevices } from '../../../exporter/simulator/simulated-devices.js';
 import { SimulatedKernel } from '../../../exporter/simulator/simulated-kernel.js';
-import { ATTRIBUTE, EVENT } from '../../../exporter/names.js';
+import { EVENT } from '../../../exporter/events/index.js';
+import { ATTRIBUTE } from '../../../exporter/names.js';
 import { waitFor } from '../../helpers/wait-for.js';
 import { addon } from '../../helpers/watched-node.js';
 

@@ -11,6 +11,7 @@ import { vmRebindOutcome } from '../../../exporter/events/definitions/vm-rebind-
 import { watchRemoved } from '../../../exporter/events/definitions/watch-removed.js';
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
+import { EVENT_METRIC } from '../../../exporter/events/index.js';
 import { ATTRIBUTE, HARDWARE_ERROR_SEVERITIES, METRIC, OUTCOMES } from '../../../exporter/names.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
 import { parseExposition } from '../../helpers/exposition.js';
@@ -144,7 +145,7 @@ describe('PrometheusSink', () => {
     const event = anEvent({ definition: deviceWedged, client: undefined, device: aDevice() });
     const wedged = async () => {
       const series = await read();
-      return [series.get(`${METRIC.deviceWedged}{${BDF}}`), series.get(`${METRIC.deviceWedgedEvents}{${BDF}}`)];
+      return [series.get(`${METRIC.deviceWedged}{${BDF}}`), series.get(`${EVENT_METRIC.deviceWedged}{${BDF}}`)];
     };
     metrics.devices.deviceDiscovered(aDevice());
     sink.accept({ ...event, phase: 'opened' });
@@ -156,7 +157,7 @@ describe('PrometheusSink', () => {
 
   it('counts hardware errors by severity, each born at 0 with the device', async () => {
     const { sink, metrics, read } = start();
-    metrics.devices.counters.deviceBound('0000:03:00.0');
+    metrics.devices.deviceDiscovered(aDevice());
     const details = { [ATTRIBUTE.hardwareErrorSeverity]: 'corrected' };
     assert.equal(
       sink.accept(anEvent({ definition: hardwareError, client: undefined, device: aDevice(), details })),
@@ -164,7 +165,7 @@ describe('PrometheusSink', () => {
     );
     const series = await read();
     const counts = HARDWARE_ERROR_SEVERITIES.map((severity) =>
-      series.get(`${METRIC.hardwareErrors}{${BDF},severity="${severity}"}`),
+      series.get(`${EVENT_METRIC.hardwareError}{${BDF},severity="${severity}"}`),
     );
     assert.deepEqual(counts, [1, 0, 0]);
   });
