@@ -1,4 +1,3 @@
-import type { Config } from '../config/schema.js';
 import type { FeatureReport } from '../features.js';
 import type { FeatureName } from '../names.js';
 
@@ -16,10 +15,4 @@ export function modeLine(reports: readonly FeatureReport[], devices: number): st
   if (active('watch_queue')) return `VM rebind errors come from the watch queue, with the process they hit; ${rest}`;
   if (active('kmsg')) return `VM rebind errors come from the kernel log, which names no process; ${rest}`;
   return `VM rebind errors are not seen on this node; ${rest}`;
-}
-
-/** The option that switches watching off; undefined = it is wanted. */
-export function whatSwitchesWatchingOff({ mode, xeWatchIoctl }: Config): string | undefined {
-  if (mode === 'fallback') return '--mode=fallback';
-  return xeWatchIoctl === 'off' ? '--xe-watch-ioctl=off' : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Count, DeviceStatus, DropStatus, NodeStatus, SourceStatus } from '../http/status/node-status.js';
-import type { NodeWatch } from './node-watch.js';
+import type { Flow } from './flow.js';
 import type { XeDevice } from '../host/device.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { FeatureBoard } from '../features.js';
@@ -9,7 +9,7 @@ export interface NodeStatusOptions {
   readonly version: string;
   /** Name of the node. */
   readonly nodeName: string;
-  readonly node: Pick<NodeWatch, 'devices' | 'clients'>;
+  readonly node: Pick<Flow, 'devices' | 'clients'>;
   readonly metrics: ExporterMetrics;
   readonly features: FeatureBoard;
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { before, LATE } from '../time/deadline.js';
+import { TIMED_OUT, withDeadline } from '../time/deadline.js';
 import type { XeDevice } from '../host/device.js';
 import { MAX_DEVICES, type DeviceTable } from '../host/device-table.js';
 import { readDrmFdinfo, type DrmFdinfoAnswer } from '../host/fdinfo.js';
@@ -7,7 +7,7 @@ import { creationTime, executableName, readBootTime } from '../host/process-iden
 import type { DrmFd, NativeAddon } from '../native/binding.js';
 import type { XeClient } from './client.js';
 import type { ClientNaming } from './client-naming.js';
-import type { ClientTable } from './client-table.js';
+import type { ClientTable, ClientTableListener } from './client-table.js';
 import { FdIdentities } from './fd-identities.js';
 
 const { ENOENT, ESRCH } = constants.errno;
@@ -45,7 +45,7 @@ export interface IdentifyOptions {
 
 /**
  * From open drm files to clients of the table, for every kind of discovery: a file is asked who it is (fdinfo, which can wake
- * the GPU) once, and a client is added once, however many find it at the same time. JavaScript thread only.
+ * the GPU) once, and a client is added once, however many find it at the same time.
  */
 export class ClientIntake {
   readonly #options: ClientIntakeOptions;
@@ -58,13 +58,14 @@ export class ClientIntake {
   #asking: Promise<void> = Promise.resolve();
   #bootTime: number | undefined;
 
+  /** An fd number can be reused once its client is gone, or may be gone: the file has to be asked again. */
+  readonly clientListener: ClientTableListener = {
+    removed: ({ client }) => this.#identities.forget(client.drmClientId),
+    suspected: ({ client }) => this.#identities.doubt(client.drmClientId),
+  };
+
   constructor(options: ClientIntakeOptions) {
     this.#options = options;
-    // A number is free for another file once its client is gone, or may be gone: ask again.
-    options.clients.subscribe({
-      removed: ({ client }) => this.#identities.forget(client.drmClientId),
-      suspected: ({ client }) => this.#identities.doubt(client.drmClientId),
-    });
   }
 
   /** Cuts what is under way short, even when a GPU does not answer; what comes later does nothing. */
@@ -197,11 +198,11 @@ export class ClientIntake {
     let givenUp = false;
     const { done, cancel } = readDrmFdinfo(native, procRoot, files, (index, answer) => {
       answers++;
-      if (!givenUp) this.#take(files[index]!, answer, identified);
+      if (!givenUp) this.#answered(files[index]!, answer, identified);
     });
     for (let seen = -1; seen < answers && !signal.aborted;) {
       seen = answers;
-      if ((await before(identificationDeadlineMs, done, signal)) !== LATE) return true;
+      if ((await withDeadline(identificationDeadlineMs, done, signal)) !== TIMED_OUT) return true;
     }
     givenUp = true;
     this.#late.add(device);
@@ -210,7 +211,7 @@ export class ClientIntake {
     return false;
   }
 
-  #take(found: DrmFd, answer: DrmFdinfoAnswer, identified: IdentifyOptions['identified']): void {
+  #answered(found: DrmFd, answer: DrmFdinfoAnswer, identified: IdentifyOptions['identified']): void {
     if (answer && 'errno' in answer) {
       if (answer.errno === ENOENT || answer.errno === ESRCH) this.#identities.delete(found);
     } else if (answer?.driver === 'xe') {

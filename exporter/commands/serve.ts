@@ -1,4 +1,4 @@
-import { startExporter } from '../app/app.js';
+import { startExporter } from '../app/exporter.js';
 import { COMMANDS } from '../config/schema.js';
 import { EXIT } from '../errors.js';
 import type { Command } from './command.js';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { COMMANDS } from '../config/schema.js';
 import { codedError, EXIT } from '../errors.js';
+import { buildFlow, type Flow } from '../app/flow.js';
 import { modeLine } from '../app/mode.js';
+import { realNode } from '../app/real-node.js';
 import { loadNative } from '../native/load.js';
-import { wantedSources, watchThisNode, type NodeWatch } from '../app/node-watch.js';
-import { Pipeline } from '../pipeline/pipeline.js';
 import { TerminalSink } from '../sinks/terminal.js';
 import { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import { FeatureBoard } from '../features.js';
@@ -17,9 +17,10 @@ export const command: Command = {
   summary: COMMANDS.watch,
   async run(context) {
     const { logger, stdout, stderr, version, nodeVersion } = context;
-    // Nobody would see what was sampled, and a GPU has to be awake for it.
+    // Memory is not shown here, and sampling it needs the GPU awake.
     const config = { ...context.config, memoryInterval: 0 };
     const features = new FeatureBoard();
+    const node = realNode({ ...context, config }, loadNative(), features);
     const enough = new AbortController();
     let shown = 0;
     const identity = { instanceId: randomUUID(), includeProcess: true };
@@ -31,47 +32,34 @@ export const command: Command = {
       onShown: () => {
         if (++shown !== config.count) return;
         enough.abort();
-        // At once: more events may stand in the same batch.
+        // At once: the same batch may hold more events.
         void sink.close();
       },
     });
     const metrics = new ExporterMetrics({
-      sources: wantedSources(config.mode, false),
+      sources: node.sources.map(({ name }) => name),
       sinks: ['terminal'],
       version,
       revision: '',
       nodeVersion,
       processMetrics: false,
     });
-    const pipeline = new Pipeline(metrics, { events: [sink] }, identity);
-    const node = await watchThisNode({
-      config,
-      env: context.env,
-      native: loadNative(),
-      features,
-      metrics,
-      logger,
-      listeners: pipeline.clientListeners,
-      onDeviceAdded: (device) => pipeline.deviceAdded(device),
-      onDeviceRemoved: (device) => pipeline.deviceRemoved(device),
-      onSourceChanged: pipeline.sourceChanged,
-    });
+    const flow = await buildFlow({ node, metrics, features, logger, sinks: { events: [sink] }, ...identity });
     try {
-      await node.start(pipeline.handle);
-      await node.watchQueue.probed();
-      refuseIfBlind(node, features);
-      stderr.write(introduction(node, features));
+      await flow.start();
+      await Promise.all(flow.sources.map((source) => source.settled()));
+      refuseIfBlind(flow, features);
+      stderr.write(introduction(flow, features));
       await untilAborted(AbortSignal.any([context.signal, enough.signal]));
     } finally {
-      await node.stop();
-      await pipeline.close(config.shutdownTimeout);
+      await flow.stop(config.shutdownTimeout);
     }
     return EXIT.ok;
   },
 };
 
-/** Following nothing for ever would look like a quiet node. */
-function refuseIfBlind({ sources }: NodeWatch, features: FeatureBoard): void {
+/** Without a source, waiting forever would look like a quiet node. */
+function refuseIfBlind({ sources }: Flow, features: FeatureBoard): void {
   if (sources.some(({ up }) => up)) return;
   const refusals = features.all().filter(({ feature }) => sources.some(({ name }) => name === feature));
   throw codedError('XEE_NO_EVENT_SOURCE', {
@@ -81,7 +69,7 @@ function refuseIfBlind({ sources }: NodeWatch, features: FeatureBoard): void {
 }
 
 /** What is followed on this node, in one line. */
-function introduction({ devices: { devices } }: NodeWatch, features: FeatureBoard): string {
+function introduction({ devices: { devices } }: Flow, features: FeatureBoard): string {
   const line = modeLine(features.all(), devices.length);
   const addresses = devices.map(({ pciBdf }) => pciBdf).join(', ');
   return addresses === '' ? `Watching: ${line}. Ctrl-C stops.\n` : `Watching ${addresses}: ${line}. Ctrl-C stops.\n`;

@@ -2,34 +2,42 @@ import { unboundXeDevice, type XeDevice } from './device.js';
 import { listXeDevices } from './devices.js';
 import { PciIds } from './pci-ids.js';
 
-/** More devices than any node has; what lies beyond is left out and reported once. */
+/** More than any node has; devices beyond it are ignored, and that is reported once. */
 export const MAX_DEVICES = 64;
 
-export interface DeviceTableOptions {
-  /** Lists the devices of the node now; by default from sysfs. */
-  readonly list: () => readonly XeDevice[];
-  readonly onAdded: (device: XeDevice) => void;
-  /** The device was unbound or unplugged: whatever is held on it has to go. */
-  readonly onRemoved: (device: XeDevice) => void;
-  readonly onOverflow?: (found: number, kept: number) => void;
+/** What a table calls on its subscribers, synchronously. */
+export interface DeviceTableListener {
+  /** A device was found, or bound again. */
+  added?(device: XeDevice): void;
+  /** The device was unbound or unplugged: release whatever is held on it. */
+  removed?(device: XeDevice): void;
+  /** A refresh found more devices than the table holds. Called once. */
+  overflowed?(found: number, kept: number): void;
 }
 
-/** The xe devices of the node. A device that was unbound and bound again is removed and added. JavaScript thread only. */
+/** The xe devices of the node. A device that was unbound and bound again is removed and added. */
 export class DeviceTable {
-  readonly #options: DeviceTableOptions;
+  readonly #list: () => readonly XeDevice[];
+  readonly #listeners: DeviceTableListener[] = [];
   #devices: readonly XeDevice[] = [];
-  /** By PCI address, the last heard of last: also devices that were unbound, and such that could not be bound. */
+  /** By PCI address, least recently seen first; includes devices that were unbound or never bound. */
   readonly #remembered = new Map<string, XeDevice>();
   #overflowReported = false;
 
-  constructor(options: DeviceTableOptions) {
-    this.#options = options;
+  /** @param list lists the devices the node has now */
+  constructor(list: () => readonly XeDevice[]) {
+    this.#list = list;
   }
 
   /** @param sysRoot where sysfs is mounted, normally `/sys` */
-  static overSysfs(sysRoot: string, options: Omit<DeviceTableOptions, 'list'>): DeviceTable {
+  static overSysfs(sysRoot: string): DeviceTable {
     const pciIds = new PciIds();
-    return new DeviceTable({ ...options, list: () => listXeDevices(sysRoot, pciIds) });
+    return new DeviceTable(() => listXeDevices(sysRoot, pciIds));
+  }
+
+  /** Calls the listener about every change from now on, after those that subscribed before it. */
+  subscribe(listener: DeviceTableListener): void {
+    this.#listeners.push(listener);
   }
 
   get devices(): readonly XeDevice[] {
@@ -45,8 +53,8 @@ export class DeviceTable {
     return this.#remembered.get(pciBdf);
   }
 
-  /** The same for an address at which the xe driver has just said something: it may have failed to bind. */
-  heardOf(pciBdf: string): XeDevice {
+  /** The device at an address that the xe driver has just named; made up without nodes when the driver failed to bind it. */
+  named(pciBdf: string): XeDevice {
     const known = this.#remembered.get(pciBdf);
     if (known !== undefined) return known;
     const device = unboundXeDevice(pciBdf);
@@ -54,21 +62,22 @@ export class DeviceTable {
     return device;
   }
 
-  /** Looks again and reports the difference. */
+  /** Lists the devices again and reports the difference: removals first, then additions. */
   refresh(): void {
-    const { list, onAdded, onRemoved, onOverflow } = this.#options;
-    const found = list();
+    const found = this.#list();
     if (found.length > MAX_DEVICES && !this.#overflowReported) {
       this.#overflowReported = true;
-      onOverflow?.(found.length, MAX_DEVICES);
+      for (const listener of this.#listeners) listener.overflowed?.(found.length, MAX_DEVICES);
     }
     const before = this.#devices;
-    // An unchanged device keeps its object: clients, series and probe results hang on its identity.
+    // An unchanged device keeps its object: clients, series and probe results are keyed by it.
     this.#devices = found
       .slice(0, MAX_DEVICES)
       .map((device) => before.find((known) => sameBinding(known, device)) ?? device);
-    for (const device of before) if (!this.#devices.includes(device)) onRemoved(device);
-    for (const device of this.#devices) if (!before.includes(device)) onAdded(device);
+    const removed = before.filter((device) => !this.#devices.includes(device));
+    const added = this.#devices.filter((device) => !before.includes(device));
+    for (const device of removed) for (const listener of this.#listeners) listener.removed?.(device);
+    for (const device of added) for (const listener of this.#listeners) listener.added?.(device);
     for (const device of this.#devices) this.#remember(device);
   }
 
@@ -82,7 +91,7 @@ export class DeviceTable {
   }
 }
 
-/** Every bind makes the nodes anew; their numbers can be the same as before, but not the inode of their folder. */
+/** Each bind creates the device nodes again, possibly with the same minors, but always with a new directory inode. */
 function sameBinding(a: XeDevice, b: XeDevice): boolean {
   return a.pciBdf === b.pciBdf && a.binding === b.binding && a.renderMinor === b.renderMinor;
 }

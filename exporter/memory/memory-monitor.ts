@@ -1,10 +1,10 @@
-import type { ClientEntry, ClientTable } from '../clients/client-table.js';
+import type { ClientEntry, ClientTable, ClientTableListener } from '../clients/client-table.js';
 import type { XeClient } from '../clients/client.js';
 import { Repeated } from '../time/repeated.js';
-import { before, LATE } from '../time/deadline.js';
+import { TIMED_OUT, withDeadline } from '../time/deadline.js';
 import type { XeDevice } from '../host/device.js';
 import type { DeviceState } from '../host/device-state.js';
-import type { DeviceTable } from '../host/device-table.js';
+import type { DeviceTable, DeviceTableListener } from '../host/device-table.js';
 import type { ClientRegionMemory, MemorySnapshot, RegionMemory } from '../host/memory.js';
 import type { DeviceMetrics } from '../metrics/device-metrics.js';
 import type { FeatureBoard } from '../features.js';
@@ -65,12 +65,25 @@ export class MemoryMonitor {
   readonly #ticking: Repeated;
   readonly #stopping = new AbortController();
 
+  readonly clientListener: ClientTableListener = {
+    removed: (entry) => this.#memories.get(entry.client.device)?.forget(entry),
+  };
+
+  readonly deviceListener: DeviceTableListener = {
+    added: (device) => this.#options.metrics.deviceState(device, this.#options.readState(device)),
+    removed: (device) => {
+      this.#memories.get(device)?.giveUp();
+      this.#memories.delete(device);
+      this.#sampledAt.delete(device);
+      this.#windows.delete(device);
+    },
+  };
+
   constructor(options: MemoryMonitorOptions) {
-    const { intervalMs, features, clients, now = () => performance.now() } = options;
+    const { intervalMs, features, now = () => performance.now() } = options;
     this.#options = options;
     this.#now = now;
     this.#ticking = new Repeated(() => this.#tick(), intervalMs || STATE_INTERVAL_MS);
-    clients.subscribe({ removed: (entry) => this.#memories.get(entry.client.device)?.forget(entry) });
     if (intervalMs === 0) features.report('memory', 'disabled', 'switched off by --memory-interval');
   }
 
@@ -86,13 +99,6 @@ export class MemoryMonitor {
     await this.#ticking.stop();
   }
 
-  deviceRemoved(device: XeDevice): void {
-    this.#memories.get(device)?.giveUp();
-    this.#memories.delete(device);
-    this.#sampledAt.delete(device);
-    this.#windows.delete(device);
-  }
-
   /**
    * Who holds the memory of a device now: its regions, the victim, and with `topConsumers` the others. Reading begins in this turn,
    * the victim first, because it may be about to die. What is not there in time is taken from the last sample; the snapshot says
@@ -101,7 +107,7 @@ export class MemoryMonitor {
    * @param victim undefined where it is not known yet: any of the clients can turn out to be it
    * @returns undefined when nothing is known
    */
-  take(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
+  snapshot(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
     if (this.#options.intervalMs === 0 || this.#stopping.signal.aborted) return Promise.resolve(undefined);
     const now = this.#now();
     let window = this.#windows.get(device);
@@ -109,12 +115,12 @@ export class MemoryMonitor {
       window = { since: now, taken: new Map() };
       this.#windows.set(device, window);
     }
-    const taking = window.taken.get(victim?.drmClientId) ?? this.#take(device, victim);
+    const taking = window.taken.get(victim?.drmClientId) ?? this.#readSnapshot(device, victim);
     window.taken.set(victim?.drmClientId, taking);
     return taking;
   }
 
-  async #take(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
+  async #readSnapshot(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
     const {
       clients,
       intervalMs,
@@ -132,7 +138,7 @@ export class MemoryMonitor {
       memory.read(entry ? [entry, 'regions'] : ['regions'], { urgent: true }),
       memory.read(others.filter((other) => other !== entry)),
     ]);
-    if ((await before(snapshotDeadlineMs, reading, this.#stopping.signal)) === LATE) memory.giveUp();
+    if ((await withDeadline(snapshotDeadlineMs, reading, this.#stopping.signal)) === TIMED_OUT) memory.giveUp();
 
     const held = [...new Set([...(entry ? [entry] : []), ...others])].flatMap((one) => {
       const found = memory.get(one) ?? (one === entry ? known : undefined);
@@ -182,7 +188,7 @@ export class MemoryMonitor {
     const started = this.#now();
     this.#sampledAt.set(device, started);
     const reading = memory.read(['regions', ...entries]);
-    if ((await before(sampleDeadlineMs, reading, this.#stopping.signal)) === LATE) memory.giveUp();
+    if ((await withDeadline(sampleDeadlineMs, reading, this.#stopping.signal)) === TIMED_OUT) memory.giveUp();
     if (this.#stopping.signal.aborted) return;
 
     const fresh = <Value>(item: 'regions' | ClientEntry): Value | undefined => {

@@ -1,4 +1,5 @@
 import type { XeClient } from '../clients/client.js';
+import type { ClientTableListener } from '../clients/client-table.js';
 import { deviceWedged } from '../events/definitions/device-wedged.js';
 import { eventsLost, lostMessages } from '../events/definitions/events-lost.js';
 import { vmRebindError } from '../events/definitions/vm-rebind-error.js';
@@ -37,6 +38,13 @@ export class PrometheusSink implements Sink<DeviceEvent> {
   #batchNs = 0n;
   #batchSeconds = 0;
   #closed = false;
+
+  /** Comes before any event of the client. */
+  readonly clientListener: ClientTableListener = {
+    added: ({ client }) => this.clientDiscovered(client),
+    named: ({ client }) => this.clientDiscovered(client),
+    removed: ({ client }) => this.clientLeft(client),
+  };
 
   constructor(metrics: ExporterMetrics) {
     this.#metrics = metrics;

@@ -2,7 +2,7 @@ import { errnoName } from '../wire/errno.js';
 import type { MessageOrigin, NativeAddon, NativeFailure, NativeMessageReader } from '../native/binding.js';
 import type { SourceName } from '../names.js';
 import { forEachFrame } from './batch-frames.js';
-import type { BatchHandler } from './source.js';
+import type { BatchHandler, SourceAccounting } from './source.js';
 import type { SourceRun } from './supervised-source.js';
 
 /** When a message was read: CLOCK_REALTIME and CLOCK_MONOTONIC, nanoseconds. */
@@ -11,7 +11,7 @@ export interface ReadTime {
   readonly monotonicNs: bigint;
 }
 
-/** For what is noticed here and not by the reader thread. */
+/** The time of what JavaScript notices itself. */
 export function now(): ReadTime {
   return { realtimeNs: BigInt(Date.now()) * 1_000_000n, monotonicNs: process.hrtime.bigint() };
 }
@@ -27,12 +27,12 @@ export interface MessageRunOptions {
   readonly onMessage: (bytes: Uint8Array, time: ReadTime) => void;
   /** Takes the losses. */
   readonly handler: BatchHandler;
-  readonly onDropped: (count: number) => void;
+  readonly accounting: Pick<SourceAccounting, 'dropped'>;
   /** Called once when the device failed, after everything that was read before. */
   readonly onDied: (reason: string) => void;
 }
 
-/** One native message reader from its opening to its end: hands on messages, losses, drops and its death. JavaScript thread only. */
+/** One native message reader from opening to end: delivers messages and losses, counts drops, reports its death. */
 export class MessageRun implements SourceRun {
   readonly #options: MessageRunOptions;
   readonly #reader: NativeMessageReader;
@@ -104,10 +104,10 @@ export class MessageRun implements SourceRun {
   }
 
   #count(): void {
-    const { source, handler, onDropped } = this.#options;
+    const { source, handler, accounting } = this.#options;
     const { missing, dropped } = this.#reader.stats();
     if (missing > this.#missing) handler({ kind: 'loss', source, ...now(), messages: missing - this.#missing });
-    if (dropped > this.#dropped) onDropped(dropped - this.#dropped);
+    if (dropped > this.#dropped) accounting.dropped(source, dropped - this.#dropped);
     this.#missing = missing;
     this.#dropped = dropped;
   }

@@ -1,7 +1,12 @@
 import type { XeClient } from '../clients/client.js';
-import type { EventDetails } from '../events/device-event.js';
+import type { ClientTable, ClientTableListener } from '../clients/client-table.js';
+import type { Config } from '../config/schema.js';
+import type { EventDefinition, EventDetails } from '../events/device-event.js';
+import type { FeatureBoard } from '../features.js';
 import type { XeDevice } from '../host/device.js';
-import type { SourceName } from '../names.js';
+import type { DeviceTable, DeviceTableListener } from '../host/device-table.js';
+import type { AttachFailureReason, FeatureName, SourceName } from '../names.js';
+import type { NativeAddon, NativeFailure } from '../native/binding.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
 import type { VmKill } from './trace/vm-kills.js';
@@ -65,13 +70,59 @@ export type StampedBatch = WatchBatch | KernelLogBatch | UeventBatch | TraceBatc
 /** Takes a batch, synchronously; must not throw. */
 export type BatchHandler = (batch: StampedBatch) => void;
 
-/** Where records come from. Started once, stopped once (a second stop is the first). JavaScript thread only. */
+/** Where records come from. Started once, stopped once: a second stop returns the first. */
 export interface Source {
   readonly name: SourceName;
-  /** Starts delivering. What the kernel or the privileges refuse is a feature state, not an exception. */
+  /**
+   * Starts delivering; the device table has been filled by then. What the kernel or the privileges refuse becomes a feature
+   * state, not an exception. Waits for no device: {@link settled} does.
+   */
   start(handler: BatchHandler): Promise<void>;
-  /** Delivers what was read already, then stops. */
+  /** Delivers what was already read, then stops. */
   stop(): Promise<void>;
   /** True while the source can deliver events. */
   readonly up: boolean;
+  /** Resolves once it is known for every device of the node whether the source can deliver. */
+  settled(): Promise<void>;
+  /** What follows the device table, if anything does. */
+  readonly deviceListener?: DeviceTableListener;
+  /** What follows the client table, if anything does. */
+  readonly clientListener?: ClientTableListener;
+  /** Replaces the events asked of the kernel while running. Absent where the kernel cannot be asked. */
+  want?(wanted: readonly EventDefinition[]): NativeFailure | undefined;
+}
+
+/** What a source counts. */
+export interface SourceAccounting {
+  upChanged(source: SourceName, up: boolean): void;
+  restarted(source: SourceName): void;
+  /** Messages the reader thread discarded because its queue was full. */
+  dropped(source: SourceName, messages: number): void;
+  attachFailed(reason: AttachFailureReason): void;
+}
+
+/** What a source is made from. */
+export interface SourceContext {
+  readonly config: Config;
+  readonly native: NativeAddon;
+  readonly devices: DeviceTable;
+  readonly clients: ClientTable;
+  readonly features: FeatureBoard;
+  readonly accounting: SourceAccounting;
+  /** Called when a source that was up died, and when it is up again. */
+  readonly onChanged?: ((source: SourceName, state: 'up' | 'down', reason: string) => void) | undefined;
+  /** Called when a process has just begun to use a GPU. */
+  readonly onGpuProcess?: ((pid: number) => void) | undefined;
+}
+
+/** One line of THE LIST in index.ts. */
+export interface SourceEntry {
+  /** Value of the `source` label; its series exist at 0 from the start. */
+  readonly name: SourceName;
+  /** The feature whose state says whether the source works on this node. */
+  readonly feature: FeatureName;
+  /** Whether `--mode` asks for it. An option that switches it off is a feature state instead: see {@link Source.start}. */
+  readonly wanted: (config: Pick<Config, 'mode'>) => boolean;
+  /** Builds the source; touches nothing on the machine before {@link Source.start}. */
+  readonly open: (context: SourceContext) => Source;
 }

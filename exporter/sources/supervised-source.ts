@@ -1,7 +1,6 @@
 import { Backoff, type BackoffOptions } from '../time/backoff.js';
-import type { FeatureBoard } from '../features.js';
-import type { FeatureName, FeatureState, SourceName } from '../names.js';
-import type { BatchHandler, Source } from './source.js';
+import type { FeatureState } from '../names.js';
+import type { BatchHandler, Source, SourceContext, SourceEntry } from './source.js';
 
 /** A source that runs until it is stopped or dies. */
 export interface SourceRun {
@@ -28,36 +27,38 @@ export type OpenSource = (
   onDied: (reason: string) => void,
 ) => Promise<Opened>;
 
-export interface SourceAccounting {
-  upChanged(source: SourceName, up: boolean): void;
-  restarted(source: SourceName): void;
-}
-
-export interface SupervisedSourceOptions {
-  readonly name: SourceName;
-  readonly feature: FeatureName;
+export interface SupervisedSourceOptions
+  extends Pick<SourceEntry, 'name' | 'feature'>, Pick<SourceContext, 'features' | 'onChanged'> {
   /** Must not reject. */
   readonly open: OpenSource;
-  readonly features: FeatureBoard;
-  readonly accounting: SourceAccounting;
-  /** Called when it died, and when it delivers again after that. */
-  readonly onChanged?: (source: SourceName, state: 'up' | 'down', reason: string) => void;
-  /** False on a node without xe devices: then a refusal is nothing that anybody has to mend. */
-  readonly needed: () => boolean;
+  readonly devices: Pick<SourceContext['devices'], 'devices'>;
+  readonly accounting: Pick<SourceContext['accounting'], 'upChanged' | 'restarted'>;
   readonly backoff?: BackoffOptions;
-  /** A run that lasted so long was sound: the pauses start anew. */
+  /** A run that lasted this long was sound: the next pause is the shortest again. */
   readonly soundMs?: number;
 }
 
+/** An entry of THE LIST whose source is opened by `open` and kept running. */
+export function supervised(
+  entry: Omit<SourceEntry, 'open'>,
+  open: (context: SourceContext) => OpenSource,
+): SourceEntry {
+  return {
+    ...entry,
+    open: (context) => new SupervisedSource({ ...context, ...entry, open: open(context) }),
+  };
+}
+
 /**
- * Keeps one source running: a run that dies is followed by another after a growing pause. What the node refuses stays refused, because
- * privileges do not change under a running process, until {@link retry}. JavaScript thread only.
+ * Keeps one source running: a run that dies is followed by another after a growing pause. What the node refuses stays refused,
+ * because privileges do not change under a running process, until {@link retry}; the node's first device is worth one.
  */
 export class SupervisedSource implements Source {
   readonly name;
+  readonly deviceListener = { added: () => void this.retry() };
   readonly #options: SupervisedSourceOptions;
   readonly #backoff: Backoff;
-  #handler: BatchHandler = () => undefined;
+  #handler: BatchHandler | undefined;
   #run: SourceRun | undefined;
   #openedAt = 0;
   #died = false;
@@ -81,9 +82,14 @@ export class SupervisedSource implements Source {
     return this.retry();
   }
 
-  /** Tries again what was refused; without effect while it runs or waits for its next attempt. */
+  /** Tries again what was refused; without effect before the start, while it runs, and while it waits for its next attempt. */
   retry(): Promise<void> {
+    if (this.#handler === undefined) return this.#opening;
     if (this.#run === undefined && this.#timer === undefined) this.#opening = this.#opening.then(() => this.#open());
+    return this.#opening;
+  }
+
+  settled(): Promise<void> {
     return this.#opening;
   }
 
@@ -102,10 +108,11 @@ export class SupervisedSource implements Source {
   }
 
   async #open(): Promise<void> {
-    if (this.#run !== undefined || this.#stopped !== undefined) return;
+    const handler = this.#handler;
+    if (this.#run !== undefined || this.#stopped !== undefined || handler === undefined) return;
     let diedWhileOpening: string | undefined;
     let open = true;
-    const opened = await this.#options.open(this.#handler, (reason) => {
+    const opened = await this.#options.open(handler, (reason) => {
       if (open) diedWhileOpening = reason;
       else this.#onDied(reason);
     });
@@ -122,13 +129,14 @@ export class SupervisedSource implements Source {
   }
 
   #refused({ state, reason, fix }: SourceRefusal): void {
-    const { features, feature, accounting, needed } = this.#options;
-    if (needed()) features.report(feature, state, reason, fix);
+    const { features, feature, accounting, devices } = this.#options;
+    // Without a device there is nothing to fix.
+    if (state === 'disabled' || devices.devices.length > 0) features.report(feature, state, reason, fix);
     else features.report(feature, 'disabled', 'this node has no xe device');
     accounting.upChanged(this.name, false);
   }
 
-  /** The feature stays active: the node offers it, and it is this source that is down. */
+  /** The feature stays active: the node offers it, only this source is down. */
   #onDied(reason: string): void {
     if (this.#stopped !== undefined || this.#run === undefined) return;
     const { accounting, onChanged, soundMs = 60_000 } = this.#options;

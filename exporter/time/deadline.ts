@@ -1,20 +1,24 @@
-/** What {@link before} resolves with when the time was up first. */
-export const LATE = Symbol('late');
+/** What {@link withDeadline} resolves with when the work was not done in time. */
+export const TIMED_OUT = Symbol('timed out');
 
 /**
- * The result of `work`, or {@link LATE} when it was not there in time or `signal` was aborted. The work itself goes on: what is
- * given up is the waiting. No timer outlives the result.
+ * The result of `work`, or {@link TIMED_OUT} once the deadline has passed or `signal` is aborted. The work itself goes on; only
+ * the waiting ends. No timer outlives the result.
  */
-export function before<T>(deadlineMs: number, work: Promise<T>, signal?: AbortSignal): Promise<T | typeof LATE> {
-  let late: (() => void) | undefined;
+export function withDeadline<T>(
+  deadlineMs: number,
+  work: Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | typeof TIMED_OUT> {
+  let end: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<typeof LATE>((resolve) => {
-    late = () => resolve(LATE);
-    timer = setTimeout(late, Math.max(0, deadlineMs));
-    signal?.addEventListener('abort', late);
+  const timedOut = new Promise<typeof TIMED_OUT>((resolve) => {
+    end = () => resolve(TIMED_OUT);
+    timer = setTimeout(end, Math.max(0, deadlineMs));
+    signal?.addEventListener('abort', end);
   });
-  return Promise.race([work, timeUp]).finally(() => {
+  return Promise.race([work, timedOut]).finally(() => {
     clearTimeout(timer);
-    if (late) signal?.removeEventListener('abort', late);
+    if (end) signal?.removeEventListener('abort', end);
   });
 }

@@ -35,22 +35,24 @@ const SUBJECTS: Readonly<Record<string, () => Subject>> = {
 function watchQueue(name: 'watch_queue' | 'simulator'): Subject {
   const clients = new ClientTable(100);
   const ups: boolean[] = [];
+  const devices = new SimulatedDevices().list();
   const source = new WatchQueueSource({
     name,
     backend: 'fake',
     native: addon,
     queueBytes: 1 << 20,
+    devices: { devices },
     clients,
     features: new FeatureBoard(),
     wanted: eventDefinitions,
     probe: async () => ACTIVE,
     accounting: {
       attachFailed: () => assert.fail(),
-      recordsDropped: () => assert.fail(),
-      upChanged: (up) => ups.push(up),
+      dropped: () => assert.fail(),
+      upChanged: (_source, up) => ups.push(up),
     },
   });
-  const devices = new SimulatedDevices().list();
+  clients.subscribe(source.clientListener);
   const simulated = new SimulatedNode({
     memory: new SimulatedMemory(),
     clients,
@@ -64,7 +66,7 @@ function watchQueue(name: 'watch_queue' | 'simulator'): Subject {
     source,
     ups,
     async ready() {
-      for (const device of devices) await source.deviceAdded(device);
+      await source.settled();
       const device = devices[0]!;
       if (name === 'simulator') simulated.start();
       else clients.add(aClient({ device }), [{ pid: 1, fd: 3, minor: 128, startTime: 1n, comm: 'app' }]);

@@ -7,9 +7,10 @@ import type {
   NativeResult,
 } from '../../exporter/native/binding.js';
 import { loadNative } from '../../exporter/native/load.js';
-import type { MessageSource } from '../../exporter/sources/index.js';
-import type { StampedBatch } from '../../exporter/sources/source.js';
-import type { Opened } from '../../exporter/sources/supervised-source.js';
+import { ClientTable } from '../../exporter/clients/client-table.js';
+import { FeatureBoard } from '../../exporter/features.js';
+import type { SourceContext, StampedBatch } from '../../exporter/sources/source.js';
+import type { Opened, OpenSource } from '../../exporter/sources/supervised-source.js';
 import { waitFor } from './wait-for.js';
 
 const addon = loadNative();
@@ -45,7 +46,11 @@ export class MessageSourceUnderTest {
   onBatch: () => void = () => undefined;
   readonly #open: () => Promise<Opened>;
 
-  constructor(t: { after(fn: () => unknown): void }, source: MessageSource, options: MessageSourceOptions = {}) {
+  constructor(
+    t: { after(fn: () => unknown): void },
+    source: (context: SourceContext) => OpenSource,
+    options: MessageSourceOptions = {},
+  ) {
     const { config, refusal, ring } = options;
     const settings = {
       kmsg: 'auto',
@@ -56,12 +61,10 @@ export class MessageSourceUnderTest {
       procRoot: '/proc',
       tracefsRoot: '/nowhere',
     } as const;
-    this.devices = DeviceTable.overSysfs(config?.sysRoot ?? settings.sysRoot, {
-      onAdded: () => this.refreshes++,
-      onRemoved: () => this.refreshes++,
-    });
+    this.devices = DeviceTable.overSysfs(config?.sysRoot ?? settings.sysRoot);
+    this.devices.subscribe({ added: () => this.refreshes++, removed: () => this.refreshes++ });
     this.devices.refresh();
-    const open = source.open({
+    const open = source({
       config: { devRoot: '/dev', readerQueueBytes: 1 << 20, ...settings, ...config } as Config,
       native: {
         ...addon,
@@ -69,7 +72,14 @@ export class MessageSourceUnderTest {
         ...(ring && { readKernelRing: async (n) => ring(n) }),
       },
       devices: this.devices,
-      onDropped: (count) => (this.dropped += count),
+      clients: new ClientTable(1),
+      features: new FeatureBoard(),
+      accounting: {
+        dropped: (_source, count) => (this.dropped += count),
+        upChanged: () => undefined,
+        restarted: () => undefined,
+        attachFailed: () => undefined,
+      },
       onGpuProcess: (pid) => this.gpuProcesses.push(pid),
     });
     this.#open = () =>

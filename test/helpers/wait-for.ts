@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { before, LATE } from '../../exporter/time/deadline.js';
+import { TIMED_OUT, withDeadline } from '../../exporter/time/deadline.js';
 
 /** Even where the machine is busy with something else. */
 const IN_TIME_MS = 20_000;
@@ -33,7 +33,7 @@ export async function waitFor<Value>(
  * @throws Error when it has not ended by then
  */
 export async function inTime<Value>(work: Promise<Value>, what: string): Promise<Value> {
-  const result = await before(IN_TIME_MS, work);
-  if (result === LATE) throw new Error(`waited ${IN_TIME_MS} ms in vain for ${what}`);
+  const result = await withDeadline(IN_TIME_MS, work);
+  if (result === TIMED_OUT) throw new Error(`waited ${IN_TIME_MS} ms in vain for ${what}`);
   return result;
 }

@@ -65,16 +65,18 @@ export class WatchedNode {
       backend: 'fake',
       native: { Reader: this.#readerClass(options), minDrainBytes: addon.minDrainBytes },
       queueBytes: options.queueBytes ?? 4 << 20,
+      devices: { devices: [this.device] },
       clients: this.clients,
       features: this.features,
       wanted: eventDefinitions,
       probe: options.probe ?? (() => Promise.resolve(ACTIVE)),
       accounting: {
         attachFailed: (reason) => this.failures.push(reason),
-        recordsDropped: (count) => (this.dropped += count),
-        upChanged: (up) => this.ups.push(up),
+        dropped: (_source, count) => (this.dropped += count),
+        upChanged: (_source, up) => this.ups.push(up),
       },
     });
+    this.clients.subscribe(this.source.clientListener);
   }
 
   /** Starts, with the device probed. */
@@ -85,7 +87,7 @@ export class WatchedNode {
         this.seen.push({ type, subtype, watchId, owner: owners[watchId] });
       });
     });
-    await this.source.deviceAdded(this.device);
+    await this.source.settled();
     return this;
   }
 

@@ -3,7 +3,7 @@ import type { NativeAddon } from '../../native/binding.js';
 import type { FeatureBoard } from '../../features.js';
 import { ClientIntake } from '../client-intake.js';
 import type { ClientNaming } from '../client-naming.js';
-import type { ClientTable } from '../client-table.js';
+import type { ClientTable, ClientTableListener } from '../client-table.js';
 import { DebugfsDiscovery } from './debugfs-discovery.js';
 import { ProcDiscovery } from './proc-discovery.js';
 import { Repeated } from '../../time/repeated.js';
@@ -38,6 +38,8 @@ export class NodeDiscovery {
   readonly #proc: ProcDiscovery | undefined;
   readonly #ticking: Repeated;
   #lookedAt = -Infinity;
+  /** What has to follow the client table; the order does not matter. */
+  readonly clientListeners: readonly ClientTableListener[];
 
   constructor(options: NodeDiscoveryOptions) {
     const { mode, features, scanIntervalMs } = options;
@@ -48,6 +50,7 @@ export class NodeDiscovery {
     else this.#debugfs = new DebugfsDiscovery(parts);
     if (mode === 'debugfs') features.report('discovery_proc', 'disabled', 'switched off by --discovery');
     else this.#proc = new ProcDiscovery(parts);
+    this.clientListeners = [this.#intake.clientListener, ...(this.#proc ? [this.#proc.clientListener] : [])];
     this.#ticking = new Repeated(() => this.#tick(), scanIntervalMs);
   }
 

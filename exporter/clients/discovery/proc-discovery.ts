@@ -4,7 +4,7 @@ import type { DeviceTable } from '../../host/device-table.js';
 import type { DrmFdScan, NativeAddon } from '../../native/binding.js';
 import type { FeatureBoard } from '../../features.js';
 import type { ClientIntake } from '../client-intake.js';
-import type { ClientTable } from '../client-table.js';
+import type { ClientTable, ClientTableListener } from '../client-table.js';
 import { GpuFreeProcesses } from './gpu-free-processes.js';
 
 export interface ProcDiscoveryOptions {
@@ -29,9 +29,12 @@ export class ProcDiscovery {
   readonly #addedMeanwhile = new Set<number>();
   #minors: readonly number[] = [];
 
+  readonly clientListener: ClientTableListener = {
+    added: ({ client }) => this.#addedMeanwhile.add(client.drmClientId),
+  };
+
   constructor(options: ProcDiscoveryOptions) {
     this.#options = options;
-    options.clients.subscribe({ added: ({ client }) => this.#addedMeanwhile.add(client.drmClientId) });
   }
 
   /**

@@ -103,12 +103,11 @@ function clientsAnnounced({ announced, devices: found, scanIntervalMs }: Facts):
 }
 
 /** Without the watch queue the kernel log tells of rebind errors; with it, of everything else. */
-function kernelMessages({ messages, devices: found }: Facts): readonly Finding[] {
-  return messages.map(({ source, opened }) => {
-    if ('run' in opened) return ok(opened.note ? `${source}: ${opened.note}` : `${source}: can be read`);
-    const { state, reason, fix } = opened.refused;
-    const seen = `${source}: ${reason}`;
-    return found.length === 0 || state === 'disabled' ? off(seen) : warn(seen, fix);
+function kernelMessages({ messages }: Facts): readonly Finding[] {
+  return messages.map(({ source, report: { state, reason, fix } }) => {
+    const seen = `${source}: ${reason || 'can be read'}`;
+    if (state === 'active') return ok(seen);
+    return state === 'disabled' ? off(seen) : warn(seen, fix);
   });
 }
 

@@ -10,13 +10,13 @@ import { loadProtection } from '../../web-config/protection.js';
 import { findApiAccess } from '../../kubernetes/api/access.js';
 import { NO_API_ACCESS, reviewEventRights, type EventRights } from '../../kubernetes/events/event-rights.js';
 import { openPodDirectory } from '../../kubernetes/pods/open.js';
-import { whatSwitchesWatchingOff } from '../../app/mode.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
+import { ClientTable } from '../../clients/client-table.js';
 import { otlpWanted } from '../../sinks/otlp/wanted.js';
-import { messageSources } from '../../sources/index.js';
-import { switchedOff } from '../../sources/switched-off.js';
-import { probeWatchIoctl } from '../../sources/watch-queue/probe.js';
+import { sources } from '../../sources/index.js';
+import { watchIoctlChoice, watchQueue } from '../../sources/watch-queue/entry.js';
+import { probeWatchIoctl, type WatchIoctlChoice } from '../../sources/watch-queue/probe.js';
 import { FeatureBoard } from '../../features.js';
 import type { CommandContext } from '../../app/context.js';
 import type { ClientFacts, Facts } from './finding.js';
@@ -40,18 +40,17 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
   const { config, env, nodeVersion } = context;
   const machine: Machine = { loadNative, listXeDevices, ...given };
   const devices = machine.listXeDevices(config.sysRoot);
-  const watchingOff = whatSwitchesWatchingOff(config);
+  const choice = watchIoctlChoice(config);
   const native = load(machine, env['XE_EXPORTER_NATIVE_PATH']);
   const addon = native instanceof CodedError ? undefined : native;
 
   const pipe = addon?.probePipe();
-  const canProbe = addon !== undefined && pipe === undefined && watchingOff === undefined;
   const survivability = devices.filter(({ pciBdf }) => readDeviceState(config.sysRoot, pciBdf).inSurvivability);
   const clients = addon && (await findClients(addon, config.procRoot, devices));
   const alive = devices.filter((device) => !survivability.includes(device));
   return {
     nodeVersion,
-    watchingOff,
+    watchingOff: 'off' in choice ? choice.off : undefined,
     maxClients: config.maxClients,
     sysRoot: config.sysRoot,
     scanIntervalMs: config.scanInterval,
@@ -63,7 +62,10 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     survivability,
     addonError: native instanceof CodedError ? native : undefined,
     pipe,
-    watches: canProbe ? await probeEach(addon, devices, context) : [],
+    watches:
+      addon !== undefined && pipe === undefined && 'probe' in choice
+        ? await probeEach(addon, devices, choice.probe, context)
+        : [],
     messages: addon ? await openMessages(addon, devices, config) : [],
     clients,
     memory: await readMemories(addon, alive, clients?.scan.fds ?? [], config),
@@ -72,22 +74,27 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
   };
 }
 
-/** Opens each source as the exporter would, and closes it. */
+/** Starts and stops each source of kernel messages as the exporter would. The watch queue has facts of its own. */
 async function openMessages(
   native: NativeAddon,
   found: readonly XeDevice[],
   config: CommandContext['config'],
 ): Promise<Facts['messages']> {
-  if (config.mode === 'watch_queue') {
-    return messageSources.map(({ name }) => ({ source: name, opened: switchedOff('mode=watch_queue') }));
-  }
+  const devices = new DeviceTable(() => found);
+  devices.refresh();
   const ignore = (): void => undefined;
-  const devices = new DeviceTable({ list: () => found, onAdded: ignore, onRemoved: ignore });
+  const accounting = { upChanged: ignore, restarted: ignore, dropped: ignore, attachFailed: ignore };
   const messages: Facts['messages'][number][] = [];
-  for (const { name, open } of messageSources) {
-    const opened = await open({ config, native, devices, onDropped: ignore })(ignore, ignore);
-    if ('run' in opened) await opened.run.stop();
-    messages.push({ source: name, opened });
+  for (const { name, feature, wanted, open } of sources.filter((entry) => entry !== watchQueue)) {
+    const features = new FeatureBoard();
+    if (wanted(config)) {
+      const source = open({ config, native, devices, clients: new ClientTable(0), features, accounting });
+      await source.start(ignore);
+      await source.stop();
+    } else {
+      features.report(feature, 'disabled', `switched off by --mode=${config.mode}`);
+    }
+    messages.push({ source: name, report: features.all()[0]! });
   }
   return messages;
 }
@@ -131,12 +138,13 @@ function load(machine: Machine, path: string | undefined): NativeAddon | CodedEr
 async function probeEach(
   addon: NativeAddon,
   devices: readonly XeDevice[],
+  choice: WatchIoctlChoice,
   { config, signal }: CommandContext,
 ): Promise<Facts['watches']> {
   const watches: Facts['watches'][number][] = [];
   for (const device of devices) {
     signal.throwIfAborted();
-    watches.push({ device, support: await probeWatchIoctl(addon, device, config.devRoot, config.xeWatchIoctl) });
+    watches.push({ device, support: await probeWatchIoctl(addon, device, config.devRoot, choice) });
   }
   return watches;
 }

@@ -5,7 +5,6 @@ import type { XeDevice } from '../../host/device.js';
 import type { EventRights } from '../../kubernetes/events/event-rights.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
 import type { OtlpDecision } from '../../sinks/otlp/wanted.js';
-import type { Opened } from '../../sources/supervised-source.js';
 import type { FeatureReport } from '../../features.js';
 import type { SourceName } from '../../names.js';
 import type { WatchSupport } from '../../sources/watch-queue/probe.js';
@@ -59,10 +58,10 @@ export interface Facts {
   readonly webConfig: Protection | CodedError | undefined;
 }
 
-/** One source of kernel messages: open, with what is missing of it, or refused. */
+/** One source of kernel messages and what it reported when it was started. */
 export interface MessageFacts {
   readonly source: SourceName;
-  readonly opened: Opened;
+  readonly report: Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
 }
 
 /** The open drm files found, and what became of trying to borrow them. */

@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../../config/schema.js';
-import { before, LATE } from '../../time/deadline.js';
+import { TIMED_OUT, withDeadline } from '../../time/deadline.js';
 import type { XeDevice } from '../../host/device.js';
 import { DeviceMemory } from '../../memory/device-memory.js';
 import type { MemoryAnswers } from '../../memory/memory-feature.js';
@@ -32,7 +32,7 @@ export async function readMemory(
 ): Promise<MemoryFacts> {
   const reader = new NativeMemoryReader({ native, ...config });
   const memory = new DeviceMemory(device, reader, () => performance.now());
-  if ((await before(DEADLINE_MS, memory.read(['regions']))) === LATE) memory.giveUp();
+  if ((await withDeadline(DEADLINE_MS, memory.read(['regions']))) === TIMED_OUT) memory.giveUp();
   const { hung, regions, regionsRefusal } = memory;
   const results = files
     .filter(({ minor }) => minor === device.renderMinor || minor === device.cardMinor)

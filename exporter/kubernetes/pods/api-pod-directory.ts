@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { before } from '../../time/deadline.js';
+import { withDeadline } from '../../time/deadline.js';
 import type { FeatureBoard } from '../../features.js';
 import { notAccepted, type ApiAccess } from '../api/access.js';
 import { ApiError, apiGet, lines, parseJson, wholeText, type ApiRequestOptions } from '../api/request.js';
@@ -108,7 +108,7 @@ export class ApiPodDirectory implements PodDirectory {
     if (signal.aborted) return;
     const listed = new Promise<void>((resolve) => (this.#onListed = resolve));
     this.#running = this.#run(signal);
-    await before(this.#options.startDeadlineMs, listed, signal);
+    await withDeadline(this.#options.startDeadlineMs, listed, signal);
   }
 
   async #run(signal: AbortSignal): Promise<void> {

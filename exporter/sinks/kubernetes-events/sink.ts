@@ -1,7 +1,7 @@
 import { Alarm } from '../../time/alarm.js';
 import { Backoff, type BackoffOptions } from '../../time/backoff.js';
 import type { Workload } from '../../clients/client.js';
-import { before } from '../../time/deadline.js';
+import { withDeadline } from '../../time/deadline.js';
 import { vmRebindError } from '../../events/definitions/vm-rebind-error.js';
 import { vmRebindOutcome } from '../../events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../../events/device-event.js';
@@ -237,7 +237,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
 
   async #drain(deadlineMs: number): Promise<void> {
     this.#alarm.clear();
-    await before(
+    await withDeadline(
       deadlineMs,
       Promise.resolve(this.#running).then(() => this.#writeDue()),
     );

@@ -7,10 +7,10 @@ import type { BatchHandler } from '../source.js';
 export function deliverLine(
   line: KernelLogLine | undefined,
   time: ReadTime,
-  devices: Pick<DeviceTable, 'at' | 'heardOf'>,
+  devices: Pick<DeviceTable, 'at' | 'named'>,
   handler: BatchHandler,
 ): void {
   const address = line?.pciBdf;
-  const device = address === undefined ? undefined : line?.fromXe ? devices.heardOf(address) : devices.at(address);
+  const device = address === undefined ? undefined : line?.fromXe ? devices.named(address) : devices.at(address);
   handler({ kind: 'kernel_log', source: 'kmsg', ...time, line, device });
 }

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { errnoName } from '../../wire/errno.js';
 import type { NativeFailure } from '../../native/binding.js';
 import { parseKmsgRecord } from '../../wire/kernel-log.js';
-import type { MessageSource, MessageSourceContext } from '../index.js';
 import { MessageRun } from '../message-run.js';
-import type { OpenSource, SourceRefusal } from '../supervised-source.js';
+import type { SourceContext } from '../source.js';
+import { supervised, type OpenSource, type SourceRefusal } from '../supervised-source.js';
 import { switchedOff } from '../switched-off.js';
 import { deliverLine } from './deliver-line.js';
 import { SyslogRun } from './syslog-run.js';
@@ -17,10 +17,13 @@ const KEEP = [';xe ', ';[TTM] '];
 const ABSENT = new Set(['ENOENT', 'ENXIO', 'ENODEV', 'ENOSYS']);
 
 /** The kernel log, from now on or since boot; from syslog(2) where /dev/kmsg is closed to us. */
-export const kmsg: MessageSource = { name: 'kmsg', feature: 'kmsg', open: openKmsg };
+export const kmsg = supervised(
+  { name: 'kmsg', feature: 'kmsg', wanted: ({ mode }) => mode !== 'watch_queue' },
+  openKmsg,
+);
 
-function openKmsg({ config, native, devices, onDropped }: MessageSourceContext): OpenSource {
-  if (config.kmsg === 'off') return () => Promise.resolve(switchedOff('kmsg'));
+export function openKmsg({ config, native, devices, accounting }: SourceContext): OpenSource {
+  if (config.kmsg === 'off') return () => Promise.resolve(switchedOff('--kmsg=off'));
   const path = join(config.devRoot, 'kmsg');
   // What outlasts a run: the next one goes on where the last has ended.
   const tail = new SyslogTail();
@@ -43,7 +46,7 @@ function openKmsg({ config, native, devices, onDropped }: MessageSourceContext):
         deliverLine(line, time, devices, handler);
       },
       handler,
-      onDropped,
+      accounting,
       onDied,
     });
     if (opened instanceof MessageRun) return { run: opened };

@@ -15,7 +15,7 @@ const MAX_BYTES = 64 << 20;
 
 export interface SyslogRunOptions {
   readonly native: Pick<NativeAddon, 'readKernelRing'>;
-  readonly devices: Pick<DeviceTable, 'at' | 'heardOf'>;
+  readonly devices: Pick<DeviceTable, 'at' | 'named'>;
   readonly tail: SyslogTail;
   readonly handler: BatchHandler;
   readonly onDied: (reason: string) => void;

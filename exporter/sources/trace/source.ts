@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { errnoName } from '../../wire/errno.js';
 import type { XeDevice } from '../../host/device.js';
 import { parseTraceLine } from '../../wire/trace-line.js';
-import type { MessageSource, MessageSourceContext } from '../index.js';
 import { MessageRun, now, type ReadTime } from '../message-run.js';
-import type { BatchHandler } from '../source.js';
-import type { Opened, OpenSource, SourceRun } from '../supervised-source.js';
+import type { BatchHandler, SourceContext } from '../source.js';
+import { supervised, type Opened, type OpenSource, type SourceRun } from '../supervised-source.js';
 import { switchedOff } from '../switched-off.js';
 import { isFailure, takeInstance, TraceInstance, type Naming } from './instance.js';
 import { tracefsError, traceRefusal } from './refusal.js';
@@ -19,16 +18,19 @@ const CHECK_MS = 2_000;
 const SECOND_LINE_MS = 50;
 
 /** The trace of the xe driver: which process a VM belonged to that the driver gave up. */
-export const trace: MessageSource = { name: 'trace', feature: 'trace', open: openTrace };
+export const trace = supervised(
+  { name: 'trace', feature: 'trace', wanted: ({ mode }) => mode !== 'watch_queue' },
+  openTrace,
+);
 
-function openTrace(context: MessageSourceContext): OpenSource {
+export function openTrace(context: SourceContext): OpenSource {
   const { config } = context;
-  if (config.trace === 'off') return () => Promise.resolve(switchedOff('trace'));
+  if (config.trace === 'off') return () => Promise.resolve(switchedOff('--trace=off'));
   return (handler, onDied) => Promise.resolve(open(context, handler, onDied));
 }
 
-function open(context: MessageSourceContext, handler: BatchHandler, onDied: (reason: string) => void): Opened {
-  const { config, native, onDropped } = context;
+function open(context: SourceContext, handler: BatchHandler, onDied: (reason: string) => void): Opened {
+  const { config, native, accounting } = context;
   const refused = traceRefusal(config);
   if (refused !== undefined) return { refused };
   const tracefs = new Tracefs(config.tracefsRoot);
@@ -43,7 +45,7 @@ function open(context: MessageSourceContext, handler: BatchHandler, onDied: (rea
         queueBytes: config.readerQueueBytes,
         onMessage: (bytes, time) => reading.take(bytes, time),
         handler: reading.handle,
-        onDropped,
+        accounting,
         onDied: (reason) => run.died(reason),
       }),
     );
@@ -66,14 +68,14 @@ function open(context: MessageSourceContext, handler: BatchHandler, onDied: (rea
 
 /** From lines to batches. JavaScript thread only. */
 class Reading {
-  readonly #context: MessageSourceContext;
+  readonly #context: SourceContext;
   readonly #handler: BatchHandler;
   readonly #kills: VmKills;
   readonly #startedNs = process.hrtime.bigint();
   #timer: NodeJS.Timeout | undefined;
   #read = now();
 
-  constructor(context: MessageSourceContext, handler: BatchHandler) {
+  constructor(context: SourceContext, handler: BatchHandler) {
     this.#context = context;
     this.#handler = handler;
     this.#kills = new VmKills(this.#startedNs, {
@@ -117,7 +119,7 @@ class Reading {
 
   #deviceOf({ pciBdf }: VmKill): XeDevice | undefined {
     const { devices } = this.#context;
-    if (pciBdf !== undefined) return devices.heardOf(pciBdf);
+    if (pciBdf !== undefined) return devices.named(pciBdf);
     // Before Linux 6.12 the trace does not name the device.
     return devices.devices.length === 1 ? devices.devices[0] : undefined;
   }

@@ -4,23 +4,25 @@ import { errnoName } from '../../wire/errno.js';
 import { readPrivileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
 import { parseUevent, type Uevent } from '../../wire/uevent.js';
-import type { MessageSource, MessageSourceContext } from '../index.js';
 import { MessageRun, type ReadTime } from '../message-run.js';
-import type { BatchHandler } from '../source.js';
-import type { OpenSource, SourceRefusal, SourceRun } from '../supervised-source.js';
+import type { BatchHandler, SourceContext } from '../source.js';
+import { supervised, type OpenSource, type SourceRefusal, type SourceRun } from '../supervised-source.js';
 import { switchedOff } from '../switched-off.js';
 import { readDevcoredump } from './devcoredump.js';
 import { deviceOf } from './device-of.js';
 
-/** An unbind no longer says which driver it was, so all of PCI has to pass. */
+/** An unbind does not say which driver it was, so every PCI event has to pass. */
 const KEEP = ['drm', 'devcoredump', 'pci'].map((subsystem) => `\0SUBSYSTEM=${subsystem}\0`);
-/** Some thousand events while nobody reads; memory is only taken for what waits. */
+/** Room for some thousand unread events; the kernel takes memory only for what is queued. */
 const RECEIVE_BYTES = 8 << 20;
-/** The event of a coredump waits so long for the head of the dump, which the driver may still be capturing. */
+/** How long a coredump event waits for the head of the dump, which the driver may still be capturing. */
 const COREDUMP_MS = 10_000;
 
 /** The kernel's uevents: wedged devices, coredumps, and the driver bound and unbound. */
-export const uevent: MessageSource = { name: 'uevent', feature: 'uevent', open: openUevent };
+export const uevent = supervised(
+  { name: 'uevent', feature: 'uevent', wanted: ({ mode }) => mode !== 'watch_queue' },
+  openUevent,
+);
 
 const OWN_USER_NAMESPACE: SourceRefusal = {
   state: 'denied',
@@ -28,9 +30,9 @@ const OWN_USER_NAMESPACE: SourceRefusal = {
   fix: 'Run in the user namespace of the host (hostUsers: true).',
 };
 
-function openUevent(context: MessageSourceContext): OpenSource {
-  const { config, native, onDropped } = context;
-  if (config.uevent === 'off') return () => Promise.resolve(switchedOff('uevent'));
+export function openUevent(context: SourceContext): OpenSource {
+  const { config, native, accounting } = context;
+  if (config.uevent === 'off') return () => Promise.resolve(switchedOff('--uevent=off'));
   return (handler, onDied) => {
     if (readPrivileges(config.procRoot).inInitialUserNamespace === false) {
       return Promise.resolve({ refused: OWN_USER_NAMESPACE });
@@ -42,9 +44,9 @@ function openUevent(context: MessageSourceContext): OpenSource {
       origin: { protocol: 'uevent', receiveBytes: RECEIVE_BYTES },
       keep: KEEP,
       queueBytes: config.readerQueueBytes,
-      onMessage: (bytes, time) => delivery.take(parseUevent(bytes), time),
+      onMessage: (bytes, time) => delivery.accept(parseUevent(bytes), time),
       handler,
-      onDropped,
+      accounting,
       onDied,
     });
     return Promise.resolve(
@@ -61,23 +63,23 @@ function openUevent(context: MessageSourceContext): OpenSource {
   };
 }
 
-/** Hands on uevents with what they are about. JavaScript thread only. */
+/** Delivers uevents with the device each is about. */
 class Delivery {
-  readonly #context: MessageSourceContext;
+  readonly #context: SourceContext;
   readonly #handler: BatchHandler;
   readonly #reading = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  /** Addresses that another driver was bound to: the unbind that follows is no business of xe. */
+  /** Addresses bound to another driver: an unbind does not name the driver, so the one that follows is ignored. */
   readonly #ofOthers = new Set<string>();
 
-  constructor(context: MessageSourceContext, handler: BatchHandler) {
+  constructor(context: SourceContext, handler: BatchHandler) {
     this.#context = context;
     this.#handler = handler;
   }
 
-  take(uevent: Uevent | undefined, time: ReadTime): void {
+  accept(uevent: Uevent | undefined, time: ReadTime): void {
     const { config, devices } = this.#context;
-    // The table is to know of a device that comes before its event does, and to let go at once of one that leaves.
+    // The table has to know a new device before its event is delivered, and to release one that leaves at once.
     if (uevent?.subsystem === 'pci' && BINDING.has(uevent.action)) devices.refresh();
     const found = uevent && deviceOf(uevent, devices, config.sysRoot);
     const device = found && this.#isOfOther(uevent, found) ? undefined : found;
@@ -103,7 +105,7 @@ class Delivery {
     return isOfOther;
   }
 
-  /** The run, whose stop also hands on the coredumps whose head is still being read, without it. */
+  /** The run; its stop also delivers the coredumps whose head is still being read, without the head. */
   endingWith(run: SourceRun): SourceRun {
     return {
       stop: async () => {

@@ -31,7 +31,7 @@ interface Retry {
   readonly reported: ReadonlySet<AttachFailureReason>;
 }
 
-/** Puts one watch on every client of the table, a few at a time, oldest first. JavaScript thread only. */
+/** Puts one watch on every client of the table, a few at a time, oldest first. */
 export class Attacher {
   readonly #options: AttacherOptions;
   readonly #queue = new Set<ClientEntry>();
@@ -47,18 +47,23 @@ export class Attacher {
 
   constructor(options: AttacherOptions) {
     this.#options = options;
-    options.clients.subscribe({
-      added: (entry) => this.enqueue(entry),
-      removed: (entry) => this.#forget(entry),
-      suspected: (entry) => {
-        // Closed while it was being attached: the table knows it no more, and its removal notice may be lost.
-        if (options.clients.get(entry.client.drmClientId) !== entry) this.#forget(entry);
-      },
-      reconciled: () => {
-        this.#releaseRested();
-        this.#retryDue();
-      },
-    });
+  }
+
+  /** The client left the table. */
+  removed(entry: ClientEntry): void {
+    this.#forget(entry);
+  }
+
+  /** The client's removal notice may be lost. */
+  suspected(entry: ClientEntry): void {
+    // Closed while it was being attached: it has left the table already.
+    if (this.#options.clients.get(entry.client.drmClientId) !== entry) this.#forget(entry);
+  }
+
+  /** The node has been looked at once more. */
+  reconciled(): void {
+    this.#releaseRested();
+    this.#retryDue();
   }
 
   enqueue(entry: ClientEntry): void {
@@ -97,7 +102,7 @@ export class Attacher {
 
   async #attach(entry: ClientEntry, request: number): Promise<void> {
     const { pool, clients, onAttached } = this.#options;
-    const slot = pool.take(entry);
+    const slot = pool.acquire(entry);
     if ('errno' in slot) return this.#failed(entry, slot);
     const failure = await this.#borrowFromAny(entry.holders, slot, request);
     if (failure !== undefined || slot.state === 'removed') pool.release(slot);

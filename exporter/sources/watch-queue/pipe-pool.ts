@@ -24,8 +24,8 @@ interface Pipe {
 }
 
 /**
- * The notification pipes of one source and who their watch ids stand for: the only tie between a record and a client. Pipes
- * are opened when ids run out and stay open. JavaScript thread only.
+ * The notification pipes of one source and the client behind each watch id: the only link from a record to a client. Pipes
+ * are opened when ids run out and stay open.
  */
 export class PipePool {
   readonly #reader: NativeReader;
@@ -66,8 +66,8 @@ export class PipePool {
     return this.#pipes.size;
   }
 
-  /** Takes an id for a client, opening a pipe when none is free. */
-  take(entry: ClientEntry): WatchSlot | NativeFailure {
+  /** Reserves an id for a client, opening a pipe when none is free. */
+  acquire(entry: ClientEntry): WatchSlot | NativeFailure {
     let found = [...this.#pipes].find(([, { free }]) => free.length > 0);
     if (found === undefined) {
       const refused = this.open();

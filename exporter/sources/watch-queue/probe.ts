@@ -6,8 +6,8 @@ import type { NativeAddon, NativeFailure } from '../../native/binding.js';
 import type { FeatureState } from '../../names.js';
 import { WATCH_IOCTL_NUMBERS, watchRequest } from '../../wire/watch-ioctl.js';
 
-/** `--xe-watch-ioctl`: probe all known numbers, none, or just one. Also the one named by hand has to prove itself. */
-export type WatchIoctlChoice = 'auto' | 'off' | '0x0f' | '0x10' | '0x11';
+/** `--xe-watch-ioctl`: probe all known numbers or just one. A number given by hand has to be proven too. */
+export type WatchIoctlChoice = 'auto' | '0x0f' | '0x10' | '0x11';
 
 /** What is known of the watch ioctl on one device. */
 export interface WatchSupport {
@@ -65,7 +65,6 @@ export async function probeWatchIoctl(
   devRoot: string,
   choice: WatchIoctlChoice,
 ): Promise<WatchSupport> {
-  if (choice === 'off') return { ...unsupported('switched off by --xe-watch-ioctl=off', ''), state: 'disabled' };
   if (device.render === undefined) {
     return unsupported(
       `${device.pciBdf} has no render node (survivability mode?)`,

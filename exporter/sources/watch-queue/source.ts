@@ -1,4 +1,4 @@
-import type { ClientEntry, ClientTable } from '../../clients/client-table.js';
+import type { ClientEntry, ClientTableListener } from '../../clients/client-table.js';
 import type { EventDefinition } from '../../events/device-event.js';
 import { errnoName } from '../../wire/errno.js';
 import type { XeDevice } from '../../host/device.js';
@@ -9,10 +9,9 @@ import type {
   NotificationBackend,
   ReaderStats,
 } from '../../native/binding.js';
-import type { FeatureBoard } from '../../features.js';
 import type { AttachFailureReason, SourceName } from '../../names.js';
 import { forEachRecord, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notification.js';
-import type { Source, WatchBatch } from '../source.js';
+import type { Source, SourceContext, WatchBatch } from '../source.js';
 import { Attacher } from './attacher.js';
 import { forEachFrame } from '../batch-frames.js';
 import { DeviceSupport } from './device-support.js';
@@ -23,29 +22,20 @@ import { pipeSupport, type WatchSupport } from './probe.js';
 /** One turn of the event loop delivers at most this much, so that a flood leaves room for scrapes, timers and signals. */
 const DRAIN_BYTES = 1 << 18;
 
-/** What the source counts. */
-export interface WatchQueueAccounting {
-  attachFailed(reason: AttachFailureReason): void;
-  /** Records the reader thread discarded because JavaScript was busy for longer than its queue lasts. */
-  recordsDropped(count: number): void;
-  upChanged(up: boolean): void;
-}
-
-export interface WatchQueueSourceOptions {
+export interface WatchQueueSourceOptions extends Pick<SourceContext, 'clients' | 'features'> {
   readonly name: Extract<SourceName, 'watch_queue' | 'simulator'>;
   readonly backend: NotificationBackend;
   readonly native: Pick<NativeAddon, 'Reader' | 'minDrainBytes'>;
   readonly queueBytes: number;
-  readonly clients: ClientTable;
-  readonly features: FeatureBoard;
+  readonly devices: Pick<SourceContext['devices'], 'devices'>;
   readonly wanted: readonly EventDefinition[];
   /** Finds the watch ioctl of a device; must not reject. */
   readonly probe: (device: XeDevice) => Promise<WatchSupport>;
-  readonly accounting: WatchQueueAccounting;
+  readonly accounting: Pick<SourceContext['accounting'], 'upChanged' | 'dropped' | 'attachFailed'>;
 }
 
 /**
- * Watches every client of the table through notification pipes and delivers what they say. The same class runs over the
+ * Watches every client of the table through notification pipes and delivers their records. The same class runs over the
  * kernel's pipes and over the fake ones of the simulator and the tests.
  */
 export class WatchQueueSource implements Source {
@@ -77,18 +67,39 @@ export class WatchQueueSource implements Source {
     });
   }
 
-  // The first pipe tells whether the kernel has notification pipes at all; then the devices decide.
+  readonly deviceListener = {
+    added: (device: XeDevice) => void this.deviceAdded(device),
+    removed: (device: XeDevice) => this.deviceRemoved(device),
+  };
+
+  readonly clientListener: ClientTableListener = {
+    added: (entry) => this.#attacher?.enqueue(entry),
+    removed: (entry) => this.#attacher?.removed(entry),
+    suspected: (entry) => this.#attacher?.suspected(entry),
+    reconciled: () => {
+      this.#attacher?.reconciled();
+      this.#devices.probeAgain();
+    },
+  };
+
+  // The first pipe shows whether the kernel has notification pipes at all; then the devices decide.
   start(handler: (batch: WatchBatch) => void): Promise<void> {
-    const { native, backend, queueBytes, clients, wanted } = this.#options;
+    const { native, backend, queueBytes, devices, wanted } = this.#options;
     this.#handler = handler;
     const reader = new native.Reader({ backend, queueBytes, onReady: () => this.#drain() });
     this.#reader = reader;
     const pool = new PipePool(reader, kernelFilter(wanted));
     const refused = pool.open();
-    if (refused !== undefined) {
-      this.#pipeSupport = pipeSupport(refused);
-      return Promise.resolve();
-    }
+    if (refused !== undefined) this.#pipeSupport = pipeSupport(refused);
+    else this.#watchThrough(reader, pool);
+    this.#upChanged();
+    for (const device of devices.devices) void this.deviceAdded(device);
+    if (devices.devices.length === 0) this.#reportIdle();
+    return Promise.resolve();
+  }
+
+  #watchThrough(reader: NativeReader, pool: PipePool): void {
+    const { clients } = this.#options;
     this.#pool = pool;
     this.#attacher = new Attacher({
       reader,
@@ -98,36 +109,33 @@ export class WatchQueueSource implements Source {
       onAttached: () => this.#attached(),
       onFailed: (_entry, reason, failure) => this.#attachFailed(reason, failure),
     });
-    clients.subscribe({ reconciled: () => this.#devices.probeAgain() });
-    this.#upChanged();
-    return Promise.resolve();
   }
 
-  /** Probes a device that was bound; its clients are watched once the ioctl is proven. */
+  /** Probes a device that was bound; its clients are watched once the ioctl is proven. Before the start, that takes them all. */
   async deviceAdded(device: XeDevice): Promise<void> {
-    // What the kernel lacks is news only on a node with a device.
+    if (this.#reader === undefined) return;
+    // What the kernel lacks matters only on a node with a device.
     if (this.#pipeSupport !== undefined) this.#report(this.#pipeSupport);
     else await this.#devices.add(device);
   }
 
-  /** A device was unbound: nothing of it is held here but its clients' watch ids, which their removal notices free. */
+  /** A device was unbound. All that is held on it are its clients' watch ids, which their removal notices free. */
   deviceRemoved(device: XeDevice): void {
+    if (this.#reader === undefined) return;
     this.#devices.remove(device);
-    if (this.#devices.empty) this.reportIdle();
+    if (this.#devices.empty) this.#reportIdle();
   }
 
-  /** The node has no xe device: there is nothing to watch, and nothing is wrong. */
-  reportIdle(): void {
+  /** There is nothing to watch, and nothing is wrong. */
+  #reportIdle(): void {
     this.#options.features.report('watch_queue', 'disabled', 'this node has no xe device');
     this.#upChanged();
   }
 
-  /** Resolves when every device known so far has been probed. */
-  probed(): Promise<void> {
+  settled(): Promise<void> {
     return this.#devices.probed();
   }
 
-  /** Replaces the events asked of the kernel, on pipes that are already running. */
   want(wanted: readonly EventDefinition[]): NativeFailure | undefined {
     return this.#pool?.setFilter(kernelFilter(wanted));
   }
@@ -193,7 +201,7 @@ export class WatchQueueSource implements Source {
     return length > 0;
   }
 
-  /** What the records mean for the watch ids themselves, after they were delivered: freed by a removal, in doubt after a loss. */
+  /** Applies the records to the watch ids, after delivery: a removal frees one, a loss puts all of the pipe in doubt. */
   #follow(pipe: number, start: number, end: number): void {
     forEachRecord(this.#view, start, end, (type, subtype, watchId) => {
       if (type !== WATCH_TYPE.META) return;
@@ -205,7 +213,7 @@ export class WatchQueueSource implements Source {
 
   #countDropped({ recordsDropped }: ReaderStats): void {
     if (recordsDropped === this.#dropped) return;
-    this.#options.accounting.recordsDropped(recordsDropped - this.#dropped);
+    this.#options.accounting.dropped(this.name, recordsDropped - this.#dropped);
     this.#dropped = recordsDropped;
     for (let pipe = 0; pipe < (this.#pool?.size ?? 0); pipe++) this.#removalsMayBeLost(pipe);
   }
@@ -223,7 +231,7 @@ export class WatchQueueSource implements Source {
   #attachFailed(reason: AttachFailureReason, { operation, errno }: NativeFailure): void {
     this.#options.accounting.attachFailed(reason);
     if (reason !== 'denied' || this.#denied) return;
-    // While others can be watched, the coverage gauges tell of the few that cannot.
+    // While others can be watched, the coverage gauges show the few that cannot.
     for (const { watched } of this.#options.clients.entries()) if (watched) return;
     this.#denied = true;
     this.#options.features.report(
@@ -252,6 +260,6 @@ export class WatchQueueSource implements Source {
   }
 
   #upChanged(): void {
-    this.#options.accounting.upChanged(this.up);
+    this.#options.accounting.upChanged(this.name, this.up);
   }
 }

@@ -44,27 +44,29 @@ const metrics = new ExporterMetrics({
   nodeVersion: '',
 });
 const sink = new PrometheusSink(metrics);
+const devices = [aDevice(), aDevice({ pciBdf: '0000:04:00.0', render: 'renderD129', renderMinor: 129 })];
 const clients = new ClientTable(CLIENTS);
-clients.subscribe({ added: ({ client }) => sink.clientDiscovered(client) });
+clients.subscribe(sink.clientListener);
 const dropped = metrics.eventsDropped.cell('reader', '', 'queue_full');
 const source = new WatchQueueSource({
   name: 'watch_queue',
   backend: 'linux',
   native: { Reader, minDrainBytes: addon.minDrainBytes },
   queueBytes: DEFAULT_QUEUE_BYTES,
+  devices: { devices },
   clients,
   features: new FeatureBoard(),
   wanted: eventDefinitions,
   probe: () => Promise.resolve({ request: 1, state: 'active', reason: '', fix: '', retry: false }),
   accounting: {
     attachFailed: () => undefined,
-    recordsDropped: (count) => dropped.inc(count),
+    dropped: (_source, count) => dropped.inc(count),
     upChanged: () => undefined,
   },
 });
+clients.subscribe(source.clientListener);
 const pipeline = new Pipeline(metrics, { counting: [sink] }, { instanceId: 'bench', includeProcess: true });
 
-const devices = [aDevice(), aDevice({ pciBdf: '0000:04:00.0', render: 'renderD129', renderMinor: 129 })];
 const counters = devices.flatMap((device) => {
   metrics.devices.deviceDiscovered(device);
   return metrics.devices.rebindErrors(device.pciBdf);
@@ -84,7 +86,7 @@ function handleAndNote(batch: WatchBatch): void {
 }
 
 await source.start(noteTimes ? handleAndNote : pipeline.handle);
-for (const device of devices) await source.deviceAdded(device);
+await source.settled();
 for (let id = 0; id < CLIENTS; id++) {
   const workload = aWorkload({ pod: `train-${id % PODS}` });
   const client = aClient({ drmClientId: id, device: devices[id % devices.length]!, workload });

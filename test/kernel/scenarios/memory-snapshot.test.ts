@@ -6,8 +6,8 @@ import { parseArguments } from '../../../exporter/config/argv.js';
 import { loadConfig } from '../../../exporter/config/load.js';
 import type { MemorySnapshot } from '../../../exporter/host/memory.js';
 import { loadNative } from '../../../exporter/native/load.js';
-import { watchThisNode, type NodeWatch } from '../../../exporter/app/node-watch.js';
-import { Pipeline } from '../../../exporter/pipeline/pipeline.js';
+import { buildFlow } from '../../../exporter/app/flow.js';
+import { realNode } from '../../../exporter/app/real-node.js';
 import type { Sink } from '../../../exporter/pipeline/sink.js';
 import { toLogRecord } from '../../../exporter/pipeline/log/log-record.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
@@ -19,6 +19,8 @@ import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { deviceState, GPU0, hangFdinfo, postVmError, setVram, startClientIn, waitFor } from '../guest-lib.js';
 
 const GIB = 1024 ** 3;
+/** More than a driver that does not answer can cost a stop. */
+const STOP_MS = 10_000;
 const SIZE = 12 * GIB;
 
 /** The exporter's stages in this process, to ask for snapshots as it does. */
@@ -37,25 +39,28 @@ async function watch(t: TestContext, ...args: string[]) {
   });
   const snapshots: (readonly [event: DeviceEvent, snapshot: Promise<MemorySnapshot | undefined>, askedAt: number])[] =
     [];
-  const node: NodeWatch = await watchThisNode({
-    config,
-    env: {},
-    native: loadNative(),
-    features: new FeatureBoard(),
-    metrics,
-    logger: createLogger({ level: 'error', format: 'json', stream: process.stderr }),
-  });
+  const features = new FeatureBoard();
+  const logger = createLogger({ level: 'error', format: 'json', stream: process.stderr });
   const looks: Sink<DeviceEvent> = {
     name: 'terminal',
     accept(event) {
-      if (event.device) snapshots.push([event, node.memory.take(event.device, event.client), performance.now()]);
+      const { device, client } = event;
+      if (device) snapshots.push([event, node.memory.snapshot(device, client), performance.now()]);
       return undefined;
     },
     close: () => Promise.resolve(),
   };
-  const pipeline = new Pipeline(metrics, { counting: [looks] }, { instanceId: 'i', includeProcess: true });
-  await node.start(pipeline.handle);
-  t.after(() => node.stop());
+  const node = await buildFlow({
+    node: realNode({ config, env: {}, logger }, loadNative(), features),
+    metrics,
+    features,
+    logger,
+    sinks: { counting: [looks] },
+    instanceId: 'i',
+    includeProcess: true,
+  });
+  await node.start();
+  t.after(() => node.stop(STOP_MS));
   return {
     node,
     watched: (count: number) =>
@@ -117,7 +122,7 @@ test('a victim that dies right after its error has what the last sample said, an
   await watched(1);
   await waitFor('a sample of it', async () => {
     await victim.send('version 0');
-    const snapshot = await node.memory.take(node.devices.devices[0]!, [...node.clients.entries()][0]?.client);
+    const snapshot = await node.memory.snapshot(node.devices.devices[0]!, [...node.clients.entries()][0]?.client);
     return snapshot?.clients.length === 1;
   });
   setVram({ client: victim.id }, 6 * GIB);
@@ -171,5 +176,5 @@ test('a driver that does not answer costs a snapshot its deadline, once, and not
     postVmError({ client: victim.id, vm: 3 });
     return (await record()).attributes['xe.client.memory.vram0.resident'] === GIB;
   });
-  await node.stop();
+  await node.stop(STOP_MS);
 });

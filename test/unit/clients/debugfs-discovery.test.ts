@@ -40,11 +40,7 @@ class Node {
     this.proc = new FixtureTree(t);
     this.proc.file('stat', 'btime 1769860800\n');
     this.debugfs.directory('dri');
-    this.devices = new DeviceTable({
-      list: () => (this.refreshes.push(1), this.present),
-      onAdded: () => undefined,
-      onRemoved: () => undefined,
-    });
+    this.devices = new DeviceTable(() => (this.refreshes.push(1), this.present));
     this.devices.refresh();
     const scan = (fds: readonly DrmFd[]): DrmFdScan => ({
       fds,
@@ -65,6 +61,7 @@ class Node {
     const { native, devices, clients, features } = this;
     const procRoot = this.proc.root;
     this.intake = new ClientIntake({ native, procRoot, devices, clients });
+    clients.subscribe(this.intake.clientListener);
     this.discovery = new DebugfsDiscovery({
       native,
       debugfsRoot: this.debugfs.root,
@@ -388,6 +385,7 @@ function whole(t: TestContext, mode: 'auto' | 'debugfs' | 'proc'): Whole {
     features,
     scanIntervalMs: 5,
   });
+  for (const listener of discovery.clientListeners) clients.subscribe(listener);
   t.after(() => discovery.stop());
   return { node, discovery, scans: () => scans };
 }

@@ -22,7 +22,7 @@ function start(t: TestContext, { limit = 100, identificationDeadlineMs = 2_000 }
   const features = new FeatureBoard();
   const device = aDevice();
   let present = [device, aDevice({ pciBdf: '0000:04:00.0', cardMinor: 1, renderMinor: 129 })];
-  const devices = new DeviceTable({ list: () => present, onAdded: () => undefined, onRemoved: () => undefined });
+  const devices = new DeviceTable(() => present);
   devices.refresh();
   const nothing: DrmFdScan = { fds: [], gpuFree: new Float64Array(), processes: 10, skipped: 0, denied: 0 };
   let scan = nothing;
@@ -53,6 +53,8 @@ function start(t: TestContext, { limit = 100, identificationDeadlineMs = 2_000 }
     features,
     onRefused: (count) => refused.push(count),
   });
+  clients.subscribe(intake.clientListener);
+  clients.subscribe(discovery.clientListener);
   t.after(() => intake.stop());
   return {
     proc,

@@ -70,7 +70,7 @@ const GOOD: Facts = {
   pipe: undefined,
   watches: [{ device, support: { request: 0x4010644f, state: 'active', reason: 'ioctl 0x0f', fix: '', retry: false } }],
   clients,
-  messages: [{ source: 'kmsg', opened: { run: { stop: async () => undefined } } }],
+  messages: [{ source: 'kmsg', report: { state: 'active', reason: '', fix: '' } }],
   memory: [
     {
       device,
@@ -260,7 +260,7 @@ describe('checks', () => {
     ['otlp', { otlp: { wanted: true, reason: 'set', warning: 'odd' } }, 'warn', /set; odd/, /OTEL_/],
     [
       'kernel_messages',
-      { messages: [{ source: 'kmsg', opened: { run: { stop: async () => undefined }, note: 'read by syslog(2)' } }] },
+      { messages: [{ source: 'kmsg', report: { state: 'active', reason: 'read by syslog(2)', fix: '' } }] },
       'ok',
       /kmsg: read by syslog/,
       /^$/,
@@ -271,7 +271,7 @@ describe('checks', () => {
         messages: [
           {
             source: 'kmsg',
-            opened: { refused: { state: 'denied', reason: 'open failed with EPERM', fix: 'Give CAP_SYSLOG.' } },
+            report: { state: 'denied', reason: 'open failed with EPERM', fix: 'Give CAP_SYSLOG.' },
           },
         ],
       },
@@ -489,16 +489,16 @@ describe('gathering the facts', () => {
     const native = { ...loadNative(), MessageReader } as unknown as NativeAddon;
     for (const [options, reason] of [
       [['--mode=watch_queue'], /--mode=watch_queue/],
-      [['--kmsg=off', '--uevent=off'], /--(kmsg|uevent)$/],
+      [['--kmsg=off', '--uevent=off'], /--(kmsg|uevent)=off$/],
     ] as const) {
       const { messages } = await gatherFacts(await context(options), { loadNative: () => native });
       assert.deepEqual(
         messages.map(({ source }) => source),
         ['kmsg', 'uevent'],
       );
-      for (const { opened } of messages) {
-        assert.ok('refused' in opened && opened.refused.state === 'disabled');
-        assert.match(opened.refused.reason, reason);
+      for (const { report } of messages) {
+        assert.equal(report.state, 'disabled');
+        assert.match(report.reason, reason);
       }
     }
   });

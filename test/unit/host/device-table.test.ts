@@ -7,11 +7,11 @@ import { FixtureTree } from '../../helpers/fixture-tree.js';
 
 function start(list: () => readonly XeDevice[]) {
   const log: string[] = [];
-  const table = new DeviceTable({
-    list,
-    onAdded: ({ pciBdf, renderMinor }) => log.push(`+${pciBdf}/${renderMinor}`),
-    onRemoved: ({ pciBdf, renderMinor }) => log.push(`-${pciBdf}/${renderMinor}`),
-    onOverflow: (found, kept) => log.push(`${found}>${kept}`),
+  const table = new DeviceTable(list);
+  table.subscribe({
+    added: ({ pciBdf, renderMinor }) => log.push(`+${pciBdf}/${renderMinor}`),
+    removed: ({ pciBdf, renderMinor }) => log.push(`-${pciBdf}/${renderMinor}`),
+    overflowed: (found, kept) => log.push(`${found}>${kept}`),
   });
   const refresh = () => {
     log.length = 0;
@@ -75,12 +75,30 @@ test('over sysfs', (t) => {
   const tree = new FixtureTree(t);
   tree.xeDevice('0000:03:00.0', { card0: '226:0', renderD128: '226:128' });
   const log: string[] = [];
-  const table = DeviceTable.overSysfs(tree.root, {
-    onAdded: ({ pciBdf }) => log.push(`+${pciBdf}`),
-    onRemoved: ({ pciBdf }) => log.push(`-${pciBdf}`),
+  const table = DeviceTable.overSysfs(tree.root);
+  table.subscribe({
+    added: ({ pciBdf }) => log.push(`+${pciBdf}`),
+    removed: ({ pciBdf }) => log.push(`-${pciBdf}`),
   });
   table.refresh();
   tree.remove('bus/pci/drivers/xe/0000:03:00.0');
   table.refresh();
   assert.deepEqual(log, ['+0000:03:00.0', '-0000:03:00.0']);
+});
+
+test('subscribers are called in the order in which they subscribed, for removals before additions', () => {
+  let devices = [aDevice()];
+  const table = new DeviceTable(() => devices);
+  const calls: string[] = [];
+  for (const name of ['first', 'second']) {
+    table.subscribe({
+      added: ({ binding }) => calls.push(`${name}: +${binding}`),
+      removed: ({ binding }) => calls.push(`${name}: -${binding}`),
+    });
+  }
+  table.refresh();
+  devices = [aDevice({ binding: 2 })];
+  table.refresh();
+  const rebound = ['first: -1', 'second: -1', 'first: +2', 'second: +2'];
+  assert.deepEqual(calls, ['first: +1', 'second: +1', ...rebound]);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
-import { before } from '../../../exporter/time/deadline.js';
+import { withDeadline } from '../../../exporter/time/deadline.js';
 import { parseDrmFdinfo, readDrmFdinfo, type DrmFdinfoAnswer } from '../../../exporter/host/fdinfo.js';
 import type { NativeAddon } from '../../../exporter/native/binding.js';
 import { loadNative } from '../../../exporter/native/load.js';
@@ -15,7 +15,7 @@ async function read(native: Pick<NativeAddon, 'startReads'>, tree: FixtureTree, 
   const files = fds.map((fd) => ({ pid: 42, fd }));
   const { done, cancel } = readDrmFdinfo(native, tree.root, files, (index, answer) => (answers[index] = answer));
   // The reads themselves keep no event loop alive.
-  await before(10_000, done);
+  await withDeadline(10_000, done);
   return { answers, cancel };
 }
 

@@ -19,7 +19,7 @@ const resident = (pod: string) =>
 
 function start(t: TestContext, given: Partial<MemoryMonitorOptions> & { maxWorkloads?: number } = {}) {
   const device = aDevice();
-  const devices = new DeviceTable({ list: () => [device], onAdded: () => undefined, onRemoved: () => undefined });
+  const devices = new DeviceTable(() => [device]);
   devices.refresh();
   const clients = new ClientTable(1000);
   const reader = new ManualReader();
@@ -54,6 +54,7 @@ function start(t: TestContext, given: Partial<MemoryMonitorOptions> & { maxWorkl
     now: () => now,
     ...given,
   });
+  clients.subscribe(monitor.clientListener);
   t.after(() => monitor.stop());
   const arrive = (id: number, pod: string, bytes: number): ClientEntry => {
     const fd = { pid: id, fd: 3, minor: 128, startTime: 1n, comm: 'app' };
@@ -188,7 +189,7 @@ test('a snapshot begins with the victim, in the same turn', async (t) => {
   await started(node);
   node.reader.begun.length = 0;
   node.pass(1_000);
-  const taking = node.monitor.take(node.device, entries[0]!.client);
+  const taking = node.monitor.snapshot(node.device, entries[0]!.client);
   assert.equal(node.reader.idle, false);
   node.reader.finish();
   const snapshot = await taking;
@@ -208,7 +209,7 @@ test('without the opt-in only the victim is read, and nobody else is named', asy
   const node = start(t);
   const victim = node.arrive(1, 'a', GIB);
   node.arrive(2, 'b', 4 * GIB);
-  const taking = node.monitor.take(node.device, victim.client);
+  const taking = node.monitor.snapshot(node.device, victim.client);
   node.reader.finish();
   const snapshot = await taking;
   assert.deepEqual(node.reader.begun, ['1', 'regions']);
@@ -224,7 +225,7 @@ test('a victim that is not known yet can be any of the clients, of whom nobody i
   const node = start(t);
   node.arrive(1, 'a', GIB);
   node.arrive(2, 'b', 4 * GIB);
-  const taking = node.monitor.take(node.device, undefined);
+  const taking = node.monitor.snapshot(node.device, undefined);
   node.reader.finish();
   const snapshot = await taking;
   assert.deepEqual(node.reader.begun, ['regions', '1', '2']);
@@ -235,7 +236,7 @@ test('a victim that is not known yet can be any of the clients, of whom nobody i
 test('errors of one victim in one moment share a snapshot', async (t) => {
   const node = start(t);
   const victim = node.arrive(1, 'a', GIB);
-  const takings = Array.from({ length: 1000 }, () => node.monitor.take(node.device, victim.client));
+  const takings = Array.from({ length: 1000 }, () => node.monitor.snapshot(node.device, victim.client));
   assert.equal(new Set(takings).size, 1);
   node.reader.finish();
   await Promise.all(takings);
@@ -248,7 +249,7 @@ test('a victim that dies before it is read has what the last sample said, and it
   await started(node);
   node.pass(7_000);
   node.reader.holds.delete(victim);
-  const taking = node.monitor.take(node.device, victim.client);
+  const taking = node.monitor.snapshot(node.device, victim.client);
   node.clients.remove(victim);
   node.reader.finish();
   const snapshot = await taking;
@@ -261,7 +262,7 @@ test('a victim that was never read is honestly absent', async (t) => {
   const node = start(t);
   const victim = node.arrive(1, 'a', GIB);
   node.reader.holds.delete(victim);
-  const taking = node.monitor.take(node.device, victim.client);
+  const taking = node.monitor.snapshot(node.device, victim.client);
   node.reader.finish();
   assert.deepEqual((await taking)?.clients, []);
 });
@@ -271,12 +272,12 @@ test('a read that is late is not waited for: the last sample, its age, and no se
   const victim = node.arrive(1, 'a', GIB);
   await started(node);
   node.pass(3_000);
-  const taking = node.monitor.take(node.device, victim.client);
+  const taking = node.monitor.snapshot(node.device, victim.client);
   node.pass(400);
   const snapshot = await taking;
   assert.equal(snapshot?.ageMs, 3_000);
   assert.deepEqual(snapshot.regions, vram0(6 * GIB));
-  const again = await node.monitor.take(node.device, victim.client);
+  const again = await node.monitor.snapshot(node.device, victim.client);
   assert.equal(again?.ageMs, 3_400);
   assert.equal(node.reader.mostAtOnce, 1);
 });
@@ -286,7 +287,7 @@ test('what was known long ago is not told, and nothing known is no snapshot', as
   const victim = node.arrive(1, 'a', GIB);
   await started(node);
   node.pass(61_000);
-  const taking = node.monitor.take(node.device, victim.client);
+  const taking = node.monitor.snapshot(node.device, victim.client);
   node.pass(400);
   assert.equal(await taking, undefined);
 });
@@ -295,7 +296,7 @@ test('switched off: no read, no snapshot, but the state of the devices', async (
   const node = start(t, { intervalMs: 0 });
   node.state.inSurvivability = true;
   await node.monitor.start();
-  assert.equal(await node.monitor.take(node.device, undefined), undefined);
+  assert.equal(await node.monitor.snapshot(node.device, undefined), undefined);
   assert.ok(node.reader.idle);
   assert.deepEqual(node.features.all()[0]?.state, 'disabled');
   assert.equal((await node.series()).get(`${METRIC.deviceSurvivabilityMode}{pci_bdf="0000:03:00.0"}`), 1);
@@ -328,5 +329,5 @@ test('stopping waits for nothing that hangs', async (t) => {
   const starting = node.monitor.start();
   await node.monitor.stop();
   await starting;
-  assert.equal(await node.monitor.take(node.device, undefined), undefined);
+  assert.equal(await node.monitor.snapshot(node.device, undefined), undefined);
 });

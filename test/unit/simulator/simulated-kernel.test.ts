@@ -5,7 +5,10 @@ import { Decoder } from '../../../exporter/pipeline/decode/decoder.js';
 import type { DeviceEvent } from '../../../exporter/events/device-event.js';
 import { eventDefinitions } from '../../../exporter/events/index.js';
 import { DeviceTable } from '../../../exporter/host/device-table.js';
-import { messageSources } from '../../../exporter/sources/index.js';
+import { ClientTable } from '../../../exporter/clients/client-table.js';
+import { FeatureBoard } from '../../../exporter/features.js';
+import { kmsg } from '../../../exporter/sources/kernel-log/source.js';
+import { uevent } from '../../../exporter/sources/uevent/source.js';
 import { SimulatedDevices } from '../../../exporter/simulator/simulated-devices.js';
 import { SimulatedKernel } from '../../../exporter/simulator/simulated-kernel.js';
 import { EVENT } from '../../../exporter/events/index.js';
@@ -17,26 +20,31 @@ test('what the simulated kernel says comes through the real sources as events of
   const kernel = new SimulatedKernel(addon);
   const bus = new SimulatedDevices();
   const nothing = () => undefined;
-  const devices = new DeviceTable({ list: () => bus.list(), onAdded: nothing, onRemoved: nothing });
+  const devices = new DeviceTable(() => bus.list());
   devices.refresh();
   const events: DeviceEvent[] = [];
   const decoder = new Decoder(eventDefinitions, { received: nothing, dropped: () => assert.fail() });
   const config = { kmsg: 'auto', uevent: 'auto', devRoot: '/dev', procRoot: '/nowhere', sysRoot: '/nowhere' };
-  for (const { name, open } of messageSources) {
-    const opened = await open({
+  for (const { name, open } of [kmsg, uevent]) {
+    const source = open({
       config: { ...config, readerQueueBytes: 1 << 20 } as Config,
       native: kernel.native,
       devices,
-      onDropped: () => assert.fail(),
-    })(
-      (batch) => {
-        assert.notEqual(batch.kind, 'loss');
-        decoder.decode(batch, (event) => events.push(event));
+      clients: new ClientTable(1),
+      features: new FeatureBoard(),
+      accounting: {
+        upChanged: nothing,
+        restarted: () => assert.fail(),
+        dropped: () => assert.fail(),
+        attachFailed: nothing,
       },
-      () => assert.fail(),
-    );
-    assert.ok('run' in opened, name);
-    t.after(() => opened.run.stop());
+    });
+    await source.start((batch) => {
+      assert.notEqual(batch.kind, 'loss');
+      decoder.decode(batch, (event) => events.push(event));
+    });
+    assert.ok(source.up, name);
+    t.after(() => source.stop());
   }
 
   const [gpu] = bus.list();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kmsg } from '../../../exporter/sources/kernel-log/source.js';
+import { openKmsg } from '../../../exporter/sources/kernel-log/source.js';
 import type { KernelLogBatch, LossBatch, StampedBatch } from '../../../exporter/sources/source.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { MessageSourceUnderTest } from '../../helpers/message-source.js';
@@ -22,7 +22,7 @@ const messages = (under: MessageSourceUnderTest): (string | undefined)[] =>
 test('lines of the driver come with their device, those of TTM without, others not at all', async (t) => {
   const tree = new FixtureTree(t);
   tree.xeDevice(BDF, { card0: '226:0', renderD128: '226:128' });
-  const under = new MessageSourceUnderTest(t, kmsg, { config: { sysRoot: tree.root } });
+  const under = new MessageSourceUnderTest(t, openKmsg, { config: { sysRoot: tree.root } });
   const before = process.hrtime.bigint();
   assert.ok('run' in (await under.open()));
   assert.deepEqual(under.readerOptions[0], {
@@ -48,7 +48,7 @@ test('lines of the driver come with their device, those of TTM without, others n
 });
 
 test('a process that calls itself like the driver does not speak for it', async (t) => {
-  const under = new MessageSourceUnderTest(t, kmsg);
+  const under = new MessageSourceUnderTest(t, openKmsg);
   await under.open();
   under.post(record(1, `xe ${BDF}: page allocation failure: order:5`, ''));
   under.post(record(2, `xe ${BDF}: [drm] forged\\x0a DEVICE=+pci:${BDF}`, ''));
@@ -59,7 +59,7 @@ test('a process that calls itself like the driver does not speak for it', async 
 });
 
 test('a loss is a batch with the number of lines, in its place', async (t) => {
-  const under = new MessageSourceUnderTest(t, kmsg);
+  const under = new MessageSourceUnderTest(t, openKmsg);
   await under.open();
   under.post(record(10, `xe ${BDF}: one`));
   await under.delivered(1);
@@ -73,7 +73,7 @@ test('a loss is a batch with the number of lines, in its place', async (t) => {
 });
 
 test('what does not fit the queue is reported as dropped', async (t) => {
-  const under = new MessageSourceUnderTest(t, kmsg, { config: { readerQueueBytes: 1024 } });
+  const under = new MessageSourceUnderTest(t, openKmsg, { config: { readerQueueBytes: 1024 } });
   const opened = await under.open();
   for (let i = 0; i < 1_000; i++) under.post(record(i, `xe ${BDF}: ${i}`));
   await waitFor(() => under.reader.stats().read === 1_000, { what: 'the reads' });
@@ -84,7 +84,7 @@ test('what does not fit the queue is reported as dropped', async (t) => {
 });
 
 test('stop delivers what was read, and nothing follows', async (t) => {
-  const under = new MessageSourceUnderTest(t, kmsg);
+  const under = new MessageSourceUnderTest(t, openKmsg);
   const opened = await under.open();
   assert.ok('run' in opened);
   for (let i = 0; i < 100; i++) under.post(record(i, `xe ${BDF}: ${i}`));
@@ -94,7 +94,7 @@ test('stop delivers what was read, and nothing follows', async (t) => {
 });
 
 test('a flood leaves room for others', async (t) => {
-  const under = new MessageSourceUnderTest(t, kmsg);
+  const under = new MessageSourceUnderTest(t, openKmsg);
   await under.open();
   const long = 'x'.repeat(1_000);
   for (let i = 0; i < 900; i++) under.post(record(i, `xe ${BDF}: ${long}`));
@@ -108,7 +108,7 @@ test('a flood leaves room for others', async (t) => {
 });
 
 test('a run that died says why, once, and the next one goes on where it has ended', async (t) => {
-  const under = new MessageSourceUnderTest(t, kmsg);
+  const under = new MessageSourceUnderTest(t, openKmsg);
   await under.open();
   under.post(record(7, `xe ${BDF}: seen`));
   under.reader.postError(EIO);
@@ -134,7 +134,7 @@ const line = (micros: number, text: string, priority = 4): string =>
 /** syslog(2) with a text that a test changes. */
 function syslog(t: { after(fn: () => unknown): void }, config = {}) {
   const ring = { text: '', looks: 0, errno: 0 };
-  const under = new MessageSourceUnderTest(t, kmsg, {
+  const under = new MessageSourceUnderTest(t, openKmsg, {
     config,
     refusal: { operation: 'open', errno: EPERM },
     ring(maxBytes) {
@@ -222,7 +222,7 @@ test('syslog(2) that is refused later ends the run, and the next one goes on whe
 
 test('what the node refuses is a state with a reason and a fix', async (t) => {
   const refused = async (openErrno: number, syslogErrno: number) => {
-    const under = new MessageSourceUnderTest(t, kmsg, {
+    const under = new MessageSourceUnderTest(t, openKmsg, {
       refusal: { operation: 'open', errno: openErrno },
       ring: () => ({ operation: 'syslog', errno: syslogErrno }),
     });
@@ -237,7 +237,7 @@ test('what the node refuses is a state with a reason and a fix', async (t) => {
   });
   assert.equal((await refused(ENOENT, EPERM)).state, 'denied');
   assert.equal((await refused(ENOENT, ENOSYS)).state, 'unsupported');
-  const off = new MessageSourceUnderTest(t, kmsg, { config: { kmsg: 'off' } });
-  assert.deepEqual(await off.open(), { refused: { state: 'disabled', reason: 'switched off by --kmsg', fix: '' } });
+  const off = new MessageSourceUnderTest(t, openKmsg, { config: { kmsg: 'off' } });
+  assert.deepEqual(await off.open(), { refused: { state: 'disabled', reason: 'switched off by --kmsg=off', fix: '' } });
   assert.equal(off.readers.length, 0);
 });

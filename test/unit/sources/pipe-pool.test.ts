@@ -14,7 +14,7 @@ function start({ openResults = [] as NativeResult[] } = {}) {
   } as unknown as NativeReader;
   const pool = new PipePool(reader, Uint32Array.of(2, 1));
   const take = (drmClientId = 1): WatchSlot => {
-    const slot = pool.take(anEntry(drmClientId));
+    const slot = pool.acquire(anEntry(drmClientId));
     assert.ok(!('errno' in slot), 'there is an id');
     return slot;
   };
@@ -78,7 +78,7 @@ test('releasing twice, or after the id went to another, releases nothing', () =>
 
 test('a refused pipe is said and leaves nothing; the next attempt is fresh', () => {
   const { pool, take } = start({ openResults: [{ operation: 'pipe2', errno: 24 }] });
-  assert.deepEqual(pool.take(anEntry(1)), { operation: 'pipe2', errno: 24 });
+  assert.deepEqual(pool.acquire(anEntry(1)), { operation: 'pipe2', errno: 24 });
   assert.equal(pool.size, 0);
   assert.equal(take().pipe, 0);
 });

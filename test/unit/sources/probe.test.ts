@@ -101,11 +101,6 @@ test('a number given by hand is the only one tried, and has to prove itself like
   assert.deepEqual([wrong.request, wrong.state, wrong.asked], [undefined, 'unsupported', [0x11]]);
 });
 
-test('switched off, nothing is opened', async () => {
-  const { request, state, asked } = await decide({ 0x0f: PROOF }, 'off');
-  assert.deepEqual([request, state, asked], [undefined, 'disabled', []]);
-});
-
 test('a device without a render node is not probed', async () => {
   const { request, state, reason, asked } = await decide({ 0x0f: PROOF }, 'auto', aDevice({ render: undefined }));
   assert.deepEqual([request, state, asked], [undefined, 'unsupported', []]);

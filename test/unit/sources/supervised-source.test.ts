@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SupervisedSource, type Opened } from '../../../exporter/sources/supervised-source.js';
 import { FeatureBoard } from '../../../exporter/features.js';
+import { aDevice } from '../../helpers/events.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 const REFUSED: Opened = { refused: { state: 'denied', reason: 'open failed with EPERM', fix: 'Give CAP_SYSLOG.' } };
@@ -15,7 +16,7 @@ function start(answers: (() => Opened)[], { needed = true, soundMs = 60_000 } = 
     name: 'kmsg',
     feature: 'kmsg',
     features,
-    needed: () => needed,
+    devices: { devices: needed ? [aDevice()] : [] },
     soundMs,
     backoff: { firstMs: 1, maxMs: 4, random: () => 0 },
     open: async (_handler, onDied) => {
@@ -98,7 +99,7 @@ test('one that dies while it is being opened is started again, too', async () =>
     name: 'uevent',
     feature: 'uevent',
     features,
-    needed: () => true,
+    devices: { devices: [aDevice()] },
     backoff: { firstMs: 1, maxMs: 1 },
     open: async (_handler, onDied) => {
       dying = onDied;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NativeResult } from '../../../exporter/native/binding.js';
 import type { TraceBatch } from '../../../exporter/sources/source.js';
-import { trace } from '../../../exporter/sources/trace/source.js';
+import { openTrace } from '../../../exporter/sources/trace/source.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { MadeUpTracefs } from '../../helpers/made-up-tracefs.js';
 import { MessageSourceUnderTest } from '../../helpers/message-source.js';
@@ -30,7 +30,7 @@ function setUp(t: { after(fn: () => unknown): void }, given: Given = {}) {
   tracefs.instances(...instances);
   if (probe) instances.forEach((name) => tracefs.probeSwitch(name));
   else tracefs.remove('dynamic_events');
-  const under = new MessageSourceUnderTest(t, trace, {
+  const under = new MessageSourceUnderTest(t, openTrace, {
     config: { sysRoot: sysfs.root, tracefsRoot: tracefs.root },
     ...(refusal && { refusal: (options) => refusal('path' in options ? options.path : '') }),
   });
@@ -249,7 +249,7 @@ test('what the node refuses is said with its remedy, and nothing is written', as
 });
 
 test('the option switches it off', async (t) => {
-  const under = new MessageSourceUnderTest(t, trace, { config: { trace: 'off' } });
+  const under = new MessageSourceUnderTest(t, openTrace, { config: { trace: 'off' } });
   const opened = await under.open();
   assert.ok('refused' in opened);
   assert.equal(opened.refused.state, 'disabled');

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { UeventBatch } from '../../../exporter/sources/source.js';
-import { uevent } from '../../../exporter/sources/uevent/source.js';
+import { openUevent } from '../../../exporter/sources/uevent/source.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { MessageSourceUnderTest } from '../../helpers/message-source.js';
 import { waitFor } from '../../helpers/wait-for.js';
@@ -24,7 +24,7 @@ function message(action: string, devpath: string, subsystem: string, ...keys: st
 async function start(t: { after(fn: () => unknown): void }, bound = true) {
   const tree = new FixtureTree(t);
   if (bound) tree.xeDevice(BDF, { card0: '226:0', renderD128: '226:128' });
-  const under = new MessageSourceUnderTest(t, uevent, { config: { sysRoot: tree.root } });
+  const under = new MessageSourceUnderTest(t, openUevent, { config: { sysRoot: tree.root } });
   const opened = await under.open();
   assert.ok('run' in opened, JSON.stringify(opened));
   t.after(() => opened.run.stop());
@@ -132,16 +132,16 @@ test('losses are batches with the number of uevents, drops are counted, a death 
 
 test('what the node refuses is a state with a reason and a fix', async (t) => {
   const none = { operation: 'socket', errno: EPROTONOSUPPORT };
-  const opened = await new MessageSourceUnderTest(t, uevent, { refusal: none }).open();
+  const opened = await new MessageSourceUnderTest(t, openUevent, { refusal: none }).open();
   assert.ok('refused' in opened);
   assert.equal(opened.refused.state, 'unsupported');
   assert.match(opened.refused.reason, /^socket of a uevent socket failed with /);
 
-  const off = await new MessageSourceUnderTest(t, uevent, { config: { uevent: 'off' } }).open();
-  assert.deepEqual(off, { refused: { state: 'disabled', reason: 'switched off by --uevent', fix: '' } });
+  const off = await new MessageSourceUnderTest(t, openUevent, { config: { uevent: 'off' } }).open();
+  assert.deepEqual(off, { refused: { state: 'disabled', reason: 'switched off by --uevent=off', fix: '' } });
 
   const tree = new FixtureTree(t);
   tree.link('self/ns/user', 'user:[4026532211]');
-  const namespaced = await new MessageSourceUnderTest(t, uevent, { config: { procRoot: tree.root } }).open();
+  const namespaced = await new MessageSourceUnderTest(t, openUevent, { config: { procRoot: tree.root } }).open();
   assert.ok('refused' in namespaced && namespaced.refused.state === 'denied');
 });

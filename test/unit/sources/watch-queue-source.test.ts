@@ -273,7 +273,7 @@ test('an answer that can change is asked for again at every look, one that canno
   const entry = node.arrive(1);
   for (let i = 0; i < 5; i++) {
     node.look(entry);
-    await node.source.probed();
+    await node.source.settled();
   }
   assert.equal(probes, 3);
   await waitFor(() => entry.watched, { what: 'the watch' });

@@ -2,24 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Writable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
-import type { CommandContext } from './context.js';
 import type { Config } from '../config/schema.js';
-import { before, LATE } from '../time/deadline.js';
-import { codedError, type CodedError } from '../errors.js';
+import { codedError } from '../errors.js';
 import { wantedEvents } from '../events/index.js';
-import { createHealthServer, createHttpServer, listenHttp } from '../http/server.js';
-import type { EventsOptions } from '../http/routes/events.js';
-import type { Readiness } from '../http/routes/health.js';
-import type { WebGuard } from '../web-config/guard.js';
 import { findApiAccess } from '../kubernetes/api/access.js';
 import { EVENTS_OFF, NO_API_ACCESS } from '../kubernetes/events/event-rights.js';
 import { nodeNameOf } from '../kubernetes/node-name.js';
-import { modeLine } from './mode.js';
 import { loadNative } from '../native/load.js';
-import { nodeStatus } from './node-status.js';
-import { wantedSources, watchSimulatedNode, watchThisNode, type NodeWatch } from './node-watch.js';
-import { Pipeline } from '../pipeline/pipeline.js';
 import { OtelLogsSink } from '../sinks/otlp/sink.js';
 import { otlpSettings } from '../sinks/otlp/settings.js';
 import { otlpWanted } from '../sinks/otlp/wanted.js';
@@ -29,11 +18,18 @@ import type { LogRecord } from '../pipeline/log/log-record.js';
 import type { Sink } from '../pipeline/sink.js';
 import { StdoutSink } from '../sinks/stdout.js';
 import { StreamSink } from '../sinks/stream/sink.js';
-import type { EventFeed } from '../events/event-feed.js';
 import { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import { FeatureBoard } from '../features.js';
 import type { Logger } from '../logger.js';
 import type { SinkName } from '../names.js';
+import type { CommandContext } from './context.js';
+import { buildFlow, type Flow } from './flow.js';
+import { modeLine } from './mode.js';
+import { nodeStatus } from './node-status.js';
+import { readiness } from './readiness.js';
+import { realNode } from './real-node.js';
+import { eventStreams, openGuard, serveHealth, serveHttp } from './servers.js';
+import { simulatedNode } from './simulated-node.js';
 
 /** A running exporter. */
 export interface Exporter {
@@ -44,9 +40,9 @@ export interface Exporter {
 }
 
 /**
- * Builds the whole program in reading order and starts it left to right.
+ * Builds the whole program in reading order, then starts it: sources, pipeline, sinks (flow.ts), and the HTTP servers.
  *
- * @param simulated a made-up node instead of this one; nothing else differs.
+ * @param simulated watch a made-up node instead of this one; nothing else differs.
  * @throws CodedError when the addon does not load, the web configuration cannot be used, the port cannot be had, or OTLP is misconfigured.
  */
 export async function startExporter(context: CommandContext, simulated: boolean): Promise<Exporter> {
@@ -55,6 +51,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   const native = loadNative();
   const features = new FeatureBoard();
   features.subscribe((report) => logFeature(logger, report));
+  const node = simulated ? simulatedNode(context, native) : realNode(context, native, features);
 
   const otlp = otlpWanted(env, config.otlpEndpoint ?? '');
   if (otlp.warning) logger.warn({}, otlp.warning);
@@ -64,7 +61,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   if (config.eventsHttp) sinkNames.push('stream');
   if (config.kubernetesEvents) sinkNames.push('kubernetes_events');
   const metrics = new ExporterMetrics({
-    sources: wantedSources(config.mode, simulated),
+    sources: node.sources.map(({ name }) => name),
     sinks: sinkNames,
     version,
     revision: env['XE_EXPORTER_REVISION'] ?? '',
@@ -85,112 +82,58 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   // Keeps to a rate of its own, because its count has to be complete.
   const kubernetesEvents = await openKubernetesEvents(context, { features, metrics, instanceId });
   const events = kubernetesEvents ? [kubernetesEvents] : [];
-  const pipeline = new Pipeline(
-    metrics,
-    { counting: [prometheus], events, logs },
-    {
-      instanceId,
-      includeProcess: config.includeProcess,
-      logsPerMinute: config.eventRateLimitPerMinute,
-      outcomeWindowMs: config.outcomeWindow,
-      snapshot: (device, victim) => node.memory.take(device, victim),
-    },
-  );
 
-  const watchNode = simulated ? watchSimulatedNode : watchThisNode;
-  const node = await watchNode({
-    config,
-    env,
-    native,
-    features,
+  const flow = await buildFlow({
+    node,
     metrics,
+    features,
     logger,
-    listeners: [
-      {
-        added: ({ client }) => prometheus.clientDiscovered(client),
-        named: ({ client }) => prometheus.clientDiscovered(client),
-        removed: ({ client }) => prometheus.clientLeft(client),
-      },
-      ...pipeline.clientListeners,
-    ],
-    onDeviceAdded: (device) => pipeline.deviceAdded(device),
-    onDeviceRemoved: (device) => pipeline.deviceRemoved(device),
-    onSourceChanged: pipeline.sourceChanged,
+    sinks: { counting: [prometheus], events, logs },
+    sinkListeners: [prometheus.clientListener],
+    instanceId,
+    includeProcess: config.includeProcess,
+    logsPerMinute: config.eventRateLimitPerMinute,
+    outcomeWindowMs: config.outcomeWindow,
   });
-  const http = createHttpServer({
-    registry: metrics.registry,
-    readiness: () => readiness(node),
-    status: () =>
-      nodeStatus({
-        version,
-        nodeName: simulated ? 'simulated node' : nodeNameOf(config.nodeName, env),
-        node,
-        metrics,
-        features,
-      }),
-    events: stream && eventStreams(stream, config, metrics),
-    logger,
-    guard,
-  });
+
   // The port first: a second exporter on the node fails before it has touched anything.
-  const url = await listenHttp(http, config.listenAddress).catch((error: unknown) => {
-    throw listenError(error, config.listenAddress, '--listen-address');
-  });
-  const health = await openHealth(context, () => readiness(node));
-  await node.start(pipeline.handle);
-  context.onReload(({ events }) => {
-    const refused = node.watchQueue.want(wantedEvents(events));
-    if (refused) logger.error(refused, 'the kernel refused the new event filter');
-    else logger.info({ events }, 'the configuration was read again; of its options, events was applied');
-  });
-  logger.info({ url, version, devices: node.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');
-  if (!simulated) {
-    void node.watchQueue.probed().then(() => logger.info({}, modeLine(features.all(), node.devices.devices.length)));
-  }
+  const { server, url } = await serveHttp(
+    {
+      registry: metrics.registry,
+      readiness: () => readiness(flow),
+      status: () => nodeStatus({ version, nodeName: node.name, node: flow, metrics, features }),
+      events: stream && eventStreams(stream, config, metrics),
+      logger,
+      guard,
+    },
+    config.listenAddress,
+  );
+  const health = await serveHealth(config.healthAddress, () => readiness(flow), logger);
+  await flow.start();
+  context.onReload((reloaded) => applyReload(reloaded, flow, logger));
+  logger.info({ url, version, devices: flow.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');
+  if (!simulated) void logMode(flow, features, logger);
 
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    const deadline = performance.now() + config.shutdownTimeout;
-    // What was read is delivered, what was delivered is flushed; the last scrape can still see it.
-    if ((await before(config.shutdownTimeout / 2, node.stop())) === LATE) {
-      logger.warn({}, 'a GPU does not answer: stopping without waiting for it');
-    }
-    await pipeline.close(Math.max(0, deadline - performance.now()));
-    await Promise.all([http.close(), health?.close()]);
+    await flow.stop(config.shutdownTimeout);
+    // Last, so that a final scrape still sees everything.
+    await Promise.all([server.close(), health?.close()]);
     logger.info({}, 'xe-exporter has stopped');
   };
   return { url, stop: () => (stopped ??= stop()) };
 }
 
-function eventStreams(feed: EventFeed, config: Config, metrics: ExporterMetrics): EventsOptions {
-  return {
-    feed,
-    limits: { subscribers: config.eventsMaxSubscribers },
-    accounting: {
-      subscribers: (count) => metrics.streamSubscribers.cell().set(count),
-      dropped: (reason) => metrics.streamSubscribersDropped.cell(reason).inc(),
-      missed: (count) => metrics.streamEventsMissed.cell().inc(count),
-    },
-  };
+/** Of the options, only `events` can change while running. */
+function applyReload({ events }: Config, { sources }: Flow, logger: Logger): void {
+  const refused = sources.map((source) => source.want?.(wantedEvents(events))).find((failure) => failure !== undefined);
+  if (refused) logger.error(refused, 'the kernel refused the new event filter');
+  else logger.info({ events }, 'configuration reloaded; of its options, only events takes effect without a restart');
 }
 
-/** Loaded here, so that an exporter without protection does not pay for YAML and bcrypt. */
-async function openGuard(path: string, logger: Logger): Promise<WebGuard> {
-  const { WebGuard } = await import('../web-config/guard.js');
-  return new WebGuard(path, logger);
-}
-
-async function openHealth(
-  { config: { healthAddress }, logger }: CommandContext,
-  readiness: () => Readiness,
-): Promise<FastifyInstance | undefined> {
-  if (healthAddress === undefined) return undefined;
-  const health = createHealthServer({ readiness, logger });
-  const url = await listenHttp(health, healthAddress).catch((error: unknown) => {
-    throw listenError(error, healthAddress, '--health-address');
-  });
-  logger.info({ url }, 'health and readiness are served without authentication');
-  return health;
+async function logMode({ sources, devices }: Flow, features: FeatureBoard, logger: Logger): Promise<void> {
+  await Promise.all(sources.map((source) => source.settled()));
+  logger.info({}, modeLine(features.all(), devices.devices.length));
 }
 
 async function openOtlp(
@@ -255,37 +198,9 @@ async function openKubernetesEvents(
   });
 }
 
-function readiness({ devices, sources }: NodeWatch): Readiness {
-  if (devices.devices.length === 0) return { ready: true, reason: 'idle: this node has no xe device' };
-  const up = sources.filter((source) => source.up).map(({ name }) => name);
-  if (up.length > 0) return { ready: true, reason: `events come from ${up.join(', ')}` };
-  return { ready: false, reason: 'no event source is up; the status page and "xe-exporter doctor" say why' };
-}
-
 function logFeature(logger: Logger, { feature, state, reason, fix }: ReturnType<FeatureBoard['all']>[number]): void {
   const level = state === 'denied' || state === 'unsupported' ? 'warn' : 'info';
   logger[level]({ feature, state, ...(reason && { reason }), ...(fix && { fix }) }, 'feature state');
-}
-
-function listenError(
-  error: unknown,
-  { host, port }: { host: string; port: number },
-  flag: '--listen-address' | '--health-address',
-): CodedError | Error {
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const cause = error as NodeJS.ErrnoException;
-  switch (cause.code) {
-    case 'EADDRINUSE':
-      return codedError('XEE_PORT_IN_USE', { address, flag }, { cause });
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return codedError('XEE_ADDRESS_NOT_AVAILABLE', { address, errno: cause.code, flag }, { cause });
-    case 'EACCES':
-    case 'EPERM':
-      return codedError('XEE_PORT_PERMISSION', { address, errno: cause.code, flag }, { cause });
-    default:
-      return cause;
-  }
 }
 
 function machineId(): string | undefined {

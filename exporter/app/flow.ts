@@ -1,0 +1,142 @@
+import type { ClientTable, ClientTableListener } from '../clients/client-table.js';
+import type { FeatureBoard } from '../features.js';
+import type { DeviceTable } from '../host/device-table.js';
+import type { Logger } from '../logger.js';
+import { MemoryMonitor } from '../memory/memory-monitor.js';
+import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
+import type { SourceName } from '../names.js';
+import { Pipeline, type PipelineOptions } from '../pipeline/pipeline.js';
+import type { Sinks } from '../pipeline/sink.js';
+import type { Source, SourceAccounting } from '../sources/source.js';
+import { TIMED_OUT, withDeadline } from '../time/deadline.js';
+import type { Node } from './node.js';
+import { subscribeAll } from './subscriptions.js';
+
+export interface FlowOptions extends Omit<PipelineOptions, 'snapshot' | 'now'> {
+  readonly node: Node;
+  readonly metrics: ExporterMetrics;
+  readonly features: FeatureBoard;
+  readonly logger: Logger;
+  readonly sinks: Sinks;
+  /** What of the sinks follows the client table. */
+  readonly sinkListeners?: readonly ClientTableListener[];
+}
+
+/** A node under watch: sources, pipeline and sinks, with the two tables they share. */
+export interface Flow {
+  readonly devices: DeviceTable;
+  readonly clients: ClientTable;
+  /** Those that are wanted on the node. */
+  readonly sources: readonly Source[];
+  readonly memory: MemoryMonitor;
+  /** Resolves when every source runs or was refused, and the node has been searched for clients once. */
+  start(): Promise<void>;
+  /** Drains and stops, sources first and sinks last, within `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Builds what is between the kernel and the sinks, left to right. Nothing runs before {@link Flow.start}. */
+export async function buildFlow(options: FlowOptions): Promise<Flow> {
+  const { node, metrics, features, logger, sinks, sinkListeners = [] } = options;
+  const { devices, clients } = node;
+
+  const memory = new MemoryMonitor({
+    ...node.memory,
+    devices,
+    clients,
+    readState: node.readState,
+    metrics: metrics.devices,
+    features,
+    includeProcess: options.includeProcess,
+  });
+  const pipeline = new Pipeline(metrics, sinks, {
+    ...options,
+    snapshot: (device, victim) => memory.snapshot(device, victim),
+  });
+  const onChanged = (source: SourceName, state: 'up' | 'down', reason: string): void => {
+    if (state === 'up') logger.info({ source }, 'the event source is up again');
+    else logger.error({ source, reason }, 'the event source died and will be restarted');
+    pipeline.sourceChanged(source, state, reason);
+  };
+  const accounting = sourceAccounting(metrics);
+  const sources = node.sources.map(({ open }) =>
+    open({ ...node.access, devices, clients, features, accounting, onChanged }),
+  );
+  const finder = await node.findClients(sources);
+
+  devices.subscribe({
+    overflowed: (found, kept) =>
+      logger.warn({ found, kept }, 'this node has more xe devices than the exporter watches'),
+  });
+  subscribeAll(devices, clients, {
+    sinks: { clientListeners: sinkListeners },
+    pipeline: {
+      deviceListener: {
+        added: (device) => pipeline.deviceAdded(device),
+        removed: (device) => pipeline.deviceRemoved(device),
+      },
+      clientListeners: pipeline.clientListeners,
+    },
+    metrics: {
+      deviceListener: {
+        added: (device) => metrics.devices.deviceDiscovered(device),
+        removed: (device) => metrics.devices.deviceRemoved(device),
+      },
+      clientListeners: [
+        { countsChanged: (device, counts) => metrics.devices.clientCounts(device, counts.present, counts.watched) },
+      ],
+    },
+    memory: { deviceListener: memory.deviceListener, clientListeners: [memory.clientListener] },
+    finder: {
+      ...(finder.deviceAdded && { deviceListener: { added: finder.deviceAdded } }),
+      clientListeners: finder.clientListeners,
+    },
+    sources: sources.map(({ deviceListener, clientListener }) => ({
+      ...(deviceListener && { deviceListener }),
+      ...(clientListener && { clientListeners: [clientListener] }),
+    })),
+  });
+
+  return {
+    devices,
+    clients,
+    sources,
+    memory,
+    async start() {
+      // Sources say which device a message is about, so the table comes first.
+      devices.refresh();
+      await Promise.all(sources.map((source) => source.start(pipeline.handle)));
+      await finder.start();
+      // Not awaited: a device may not answer.
+      void memory.start();
+    },
+    async stop(deadlineMs) {
+      const deadline = performance.now() + deadlineMs;
+      // Half of the time for what may hang on a GPU, so that the sinks can still flush.
+      const stopping = stopInputs(memory, finder, sources);
+      if ((await withDeadline(deadlineMs / 2, stopping)) === TIMED_OUT) {
+        logger.warn({}, 'a GPU does not answer: stopping without waiting for it');
+      }
+      await pipeline.close(Math.max(0, deadline - performance.now()));
+    },
+  };
+}
+
+async function stopInputs(
+  memory: MemoryMonitor,
+  finder: { stop(): Promise<void> },
+  sources: readonly Source[],
+): Promise<void> {
+  await memory.stop();
+  await finder.stop();
+  await Promise.all(sources.map((source) => source.stop()));
+}
+
+function sourceAccounting(metrics: ExporterMetrics): SourceAccounting {
+  return {
+    upChanged: (source, up) => metrics.sourceUp.cell(source).set(up ? 1 : 0),
+    restarted: (source) => metrics.sourceRestarts.cell(source).inc(),
+    dropped: (_source, messages) => metrics.eventsDropped.cell('reader', '', 'queue_full').inc(messages),
+    attachFailed: (reason) => metrics.clientAttachFailures.cell(reason).inc(),
+  };
+}

@@ -1,0 +1,80 @@
+import { ClientTable } from '../clients/client-table.js';
+import { wantedEvents } from '../events/index.js';
+import { AWAKE } from '../host/device-state.js';
+import { DeviceTable } from '../host/device-table.js';
+import type { NativeAddon } from '../native/binding.js';
+import { SimulatedDevices } from '../simulator/simulated-devices.js';
+import { SimulatedFaults } from '../simulator/simulated-faults.js';
+import { SimulatedKernel } from '../simulator/simulated-kernel.js';
+import { SimulatedMemory } from '../simulator/simulated-memory.js';
+import { SimulatedNode } from '../simulator/simulated-node.js';
+import { kmsg } from '../sources/kernel-log/source.js';
+import type { SourceEntry } from '../sources/source.js';
+import { uevent } from '../sources/uevent/source.js';
+import { WatchQueueSource } from '../sources/watch-queue/source.js';
+import type { CommandContext } from './context.js';
+import type { Node } from './node.js';
+
+/** Reading simulated memory costs nothing. */
+const MEMORY_INTERVAL_MS = 1_000;
+
+/** Paths of this machine say nothing about the simulated one. */
+const NO_PATHS = { procRoot: '/nonexistent', sysRoot: '/nonexistent', kmsg: 'auto', uevent: 'auto' } as const;
+
+/** The watch queue over fake pipes, which the simulated jobs post into. */
+const simulator: SourceEntry = {
+  name: 'simulator',
+  feature: 'watch_queue',
+  wanted: () => true,
+  open: ({ config, ...context }) =>
+    new WatchQueueSource({
+      ...context,
+      name: 'simulator',
+      backend: 'fake',
+      queueBytes: config.readerQueueBytes,
+      wanted: wantedEvents(config.events),
+      probe: async () => ({ request: 0, state: 'active', reason: 'simulated', fix: '', retry: false }),
+    }),
+};
+
+/** A made-up node with two GPUs, seen through the real reader threads over fake pipes and a fake kernel log. */
+export function simulatedNode({ config }: Pick<CommandContext, 'config'>, native: NativeAddon): Node {
+  const gpus = new SimulatedDevices();
+  const memory = new SimulatedMemory();
+  const kernel = new SimulatedKernel(native);
+  const devices = new DeviceTable(() => gpus.list());
+  const clients = new ClientTable(config.maxClients);
+  return {
+    name: 'simulated node',
+    devices,
+    clients,
+    readState: () => AWAKE,
+    // No GPU has to be left asleep, and no real process is named.
+    memory: { reader: memory, intervalMs: MEMORY_INTERVAL_MS, clientMemory: true, topConsumers: true },
+    sources: [simulator, kmsg, uevent],
+    access: { config: { ...config, ...NO_PATHS }, native: kernel.native },
+    async findClients(sources) {
+      const watchQueue = sources.find((source) => source instanceof WatchQueueSource);
+      const jobs = new SimulatedNode({
+        clients,
+        devices: () => devices.devices,
+        memory,
+        post: (entry, record) => watchQueue?.post(entry, record) ?? false,
+        rate: config.demoRate,
+        outcomeWindowMs: config.outcomeWindow,
+      });
+      const faults = new SimulatedFaults({ kernel, devices: gpus, clients, wedgeEveryMs: config.demoWedgeEvery });
+      return {
+        clientListeners: [],
+        async start() {
+          jobs.start();
+          faults.start();
+        },
+        async stop() {
+          jobs.stop();
+          faults.stop();
+        },
+      };
+    },
+  };
+}
