@@ -24,8 +24,8 @@ import { ExpositionRegistry } from './engine/registry.js';
 export interface ExporterMetricsOptions {
   /** Sources that are wanted on this node; their series exist at 0 from the start. */
   readonly sources: readonly SourceName[];
-  /** Sinks that are switched on; some bring series of their own. */
-  readonly sinks: readonly SinkName[];
+  /** Sinks that are open from the start; see {@link ExporterMetrics.sinkOpened}. */
+  readonly sinks?: readonly SinkName[];
   readonly version: string;
   /** Commit the build was made of; empty where it is not known. */
   readonly revision: string;
@@ -188,7 +188,7 @@ export class ExporterMetrics {
     for (const reason of ATTACH_FAILURE_REASONS) this.clientAttachFailures.cell(reason);
     for (const reason of UNATTRIBUTED_REASONS) this.eventsUnattributed.cell(reason);
     for (const [stage, reason] of STAGE_DROPS) this.eventsDropped.cell(stage, '', reason);
-    for (const sink of options.sinks) this.#sinkSwitchedOn(sink);
+    for (const sink of options.sinks ?? []) this.sinkOpened(sink);
     for (const source of options.sources) this.#sourceWanted(source);
   }
 
@@ -207,7 +207,8 @@ export class ExporterMetrics {
     this.eventLatency.cell(source);
   }
 
-  #sinkSwitchedOn(sink: SinkName): void {
+  /** Creates the series of a sink at 0. */
+  sinkOpened(sink: SinkName): void {
     for (const reason of SINK_DROPS[sink]) this.eventsDropped.cell('sink', sink, reason);
     if (sink === 'otel_logs') this.#otlpSwitchedOn();
     if (sink === 'stream') this.#streamSwitchedOn();

@@ -13,6 +13,17 @@ import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { Counter, Gauge } from '../metrics/engine/metric-families.js';
 import { ERRNO_LABELS, type DropReason } from '../names.js';
 import type { Sink } from '../pipeline/sink.js';
+import type { SinkEntry } from './entry.js';
+
+/** Counts every event on /metrics. */
+export const prometheus: SinkEntry = {
+  name: 'prometheus',
+  wanted: () => ({ wanted: true, reason: '' }),
+  open({ metrics }) {
+    const sink = new PrometheusSink(metrics);
+    return { counting: [sink], clientListener: sink.clientListener };
+  },
+};
 
 /** The series that the events of one device move. */
 interface DeviceSeries {

@@ -1,8 +1,17 @@
 import type { Writable } from 'node:stream';
 import type { DropReason } from '../names.js';
+import { withDeadline } from '../time/deadline.js';
 import { jsonLine } from './json-line.js';
 import type { LogRecord } from '../pipeline/log/log-record.js';
 import type { Sink } from '../pipeline/sink.js';
+import type { SinkEntry } from './entry.js';
+
+/** Log events as JSON lines, with --events-stdout. */
+export const stdout: SinkEntry = {
+  name: 'stdout',
+  wanted: ({ config }) => ({ wanted: config.eventsStdout, reason: '' }),
+  open: ({ stdout: stream }) => ({ logs: [new StdoutSink(stream as Writable)] }),
+};
 
 const DEFAULT_BACKLOG_BYTES = 1024 * 1024;
 
@@ -32,17 +41,16 @@ export class StdoutSink implements Sink<LogRecord> {
 
   /** Waits until the stream has taken everything, at most `deadlineMs`. Leaves the stream open: it is not ours. */
   close(deadlineMs: number): Promise<void> {
-    this.#closing ??= new Promise((resolve) => {
-      if (this.#gone || !this.#stream.writable || this.#stream.writableLength === 0) return resolve();
-      const end = (): void => {
-        clearTimeout(timer);
-        this.#stream.off('close', end);
-        resolve();
-      };
-      const timer = setTimeout(end, Math.max(0, deadlineMs));
-      this.#stream.once('close', end);
-      this.#stream.write('', end);
-    });
+    this.#closing ??= withDeadline(deadlineMs, this.#drained()).then(() => undefined);
     return this.#closing;
+  }
+
+  #drained(): Promise<void> {
+    const stream = this.#stream;
+    if (this.#gone || !stream.writable || stream.writableLength === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      stream.once('close', resolve);
+      stream.write('', () => resolve());
+    });
   }
 }

@@ -5,12 +5,11 @@ export const OTLP_PROTOCOLS = ['http/protobuf', 'http/json', 'grpc'] as const;
 export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
 
 /**
- * The protocol asked for: the option, else OTEL_EXPORTER_OTLP_LOGS_PROTOCOL, else OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.
- * A name nobody knows gives http/protobuf and a warning.
+ * The protocol of OTEL_EXPORTER_OTLP_LOGS_PROTOCOL, else OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf. An unknown name gives
+ * http/protobuf and a warning.
  */
-export function otlpProtocol(env: Environment, option = ''): { protocol: OtlpProtocol; warning: string | undefined } {
-  const asked =
-    option || envValue(env, 'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL') || 'http/protobuf';
+export function otlpProtocol(env: Environment): { protocol: OtlpProtocol; warning: string | undefined } {
+  const asked = envValue(env, 'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL') || 'http/protobuf';
   const known = OTLP_PROTOCOLS.find((protocol) => protocol === asked);
   if (known) return { protocol: known, warning: undefined };
   return {

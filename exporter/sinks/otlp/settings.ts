@@ -22,7 +22,6 @@ export interface OtlpSettings {
 /** What the exporter's own configuration says; empty or undefined leaves it to the environment. */
 export interface OtlpOptions {
   readonly endpoint?: string;
-  readonly protocol?: string;
   readonly queueSize?: number | undefined;
 }
 
@@ -33,7 +32,7 @@ const MAX_MS = 86_400_000;
 /** Settings from options, OTEL_* variables and the specification's defaults, in this order. Pure; never throws. */
 export function otlpSettings(env: Environment, options: OtlpOptions = {}): OtlpSettings {
   const warnings: string[] = [];
-  const { protocol, warning } = otlpProtocol(env, options.protocol);
+  const { protocol, warning } = otlpProtocol(env);
   if (warning) warnings.push(warning);
   const number = (name: string, fallback: number, max: number): number => {
     const text = envValue(env, name);

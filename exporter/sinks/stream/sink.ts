@@ -5,6 +5,17 @@ import { EventRing } from './event-ring.js';
 import { jsonLine } from '../json-line.js';
 import type { LogRecord } from '../../pipeline/log/log-record.js';
 import type { Sink } from '../../pipeline/sink.js';
+import type { SinkEntry } from '../entry.js';
+
+/** The last log events, for /events and the status page; with --events-http. */
+export const stream: SinkEntry = {
+  name: 'stream',
+  wanted: ({ config }) => ({ wanted: config.eventsHttp, reason: '' }),
+  open({ config }) {
+    const sink = new StreamSink({ ringSize: config.eventsRingSize });
+    return { logs: [sink], feed: sink };
+  },
+};
 
 const DEFAULT_MAX_BYTES = 4 * 1024 * 1024;
 

@@ -61,11 +61,11 @@ test('SIGHUP replaces the kernel filter of pipes that are running; a mistake in 
   };
   const count = async (): Promise<number> => (await exporter.metric(ENOMEM)) ?? NaN;
   const before = await count();
-  await reload('events: [none]\n', /was read again/);
+  await reload('events: [none]\n', /configuration reloaded/);
   postVmError({ client: client.id });
   await reload('events: [all]\n', /was not reloaded: .*events/);
   postVmError({ client: client.id });
-  await reload('events: [xe.vm.rebind_error]\n', /was read again/);
+  await reload('events: [xe.vm.rebind_error]\n', /configuration reloaded/);
   postVmError({ client: client.id });
   await waitFor('the third event', async () => (await count()) > before);
   assert.equal(await count(), before + 1);

@@ -252,7 +252,7 @@ test('OTEL_EXPORTER_OTLP_ENDPOINT gets the path appended; JSON is spoken when as
 test('gRPC is spoken when asked for, refused records and dead lines included', async (t) => {
   const collector = await startGrpcCollector();
   t.after(() => collector.stop());
-  const opened = await sinkOf(t, { endpoint: collector.url, protocol: 'grpc' });
+  const opened = await sinkOf(t, { endpoint: collector.url }, { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' });
   emit(opened, 4);
   await settled(opened, 4);
   assert.equal(collector.calls[0]?.path, '/opentelemetry.proto.collector.logs.v1.LogsService/Export');
