@@ -489,12 +489,12 @@ describe('gathering the facts', () => {
     const native = { ...loadNative(), MessageReader } as unknown as NativeAddon;
     for (const [options, reason] of [
       [['--mode=watch_queue'], /--mode=watch_queue/],
-      [['--kmsg=off', '--uevent=off'], /--(kmsg|uevent)=off$/],
+      [['--trace=off', '--kmsg=off', '--uevent=off'], /--(trace|kmsg|uevent)=off$/],
     ] as const) {
       const { messages } = await gatherFacts(await context(options), { loadNative: () => native });
       assert.deepEqual(
         messages.map(({ source }) => source),
-        ['kmsg', 'uevent'],
+        ['trace', 'kmsg', 'uevent'],
       );
       for (const { report } of messages) {
         assert.equal(report.state, 'disabled');
@@ -542,7 +542,7 @@ describe('gathering the facts', () => {
     assert.equal(facts.watches[0]?.support.request, undefined);
     assert.deepEqual(
       facts.messages.map(({ source }) => source),
-      ['kmsg', 'uevent'],
+      ['trace', 'kmsg', 'uevent'],
     );
     assert.equal(makeReport(facts, '0.0.0').status, 'degraded');
   });
