@@ -7,6 +7,7 @@ import { PATH } from '../names.js';
 import type { ExpositionRegistry } from '../metrics/engine/registry.js';
 import { answerNonsense } from './client-error.js';
 import { Connections, type ConnectionLimits } from './connections.js';
+import { DocumentQueue } from './document-queue.js';
 import { ResponseDeadline } from './response-deadline.js';
 import { eventsRoute, type EventsOptions } from './routes/events.js';
 import { healthRoutes, type Readiness } from './routes/health.js';
@@ -56,10 +57,11 @@ const TEXT = 'text/plain; charset=utf-8';
 /** The HTTP side of the exporter: not listening yet, so that tests can `inject()`. JavaScript thread only. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { app, deadline, connections } = createApp(options, Object.values(PATH));
-  metricsRoute(app, options.registry);
-  healthRoutes(app, options.readiness);
-  eventsRoute(app, options.events, { deadline, connections, guard: options.guard });
-  statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed });
+  const queue = new DocumentQueue();
+  metricsRoute(app, options.registry, queue);
+  healthRoutes(app, options.readiness, queue);
+  eventsRoute(app, options.events, { deadline, connections, queue, guard: options.guard });
+  statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed, queue });
   return app;
 }
 
@@ -68,7 +70,7 @@ export function createHealthServer(
   options: Pick<HttpServerOptions, 'readiness' | 'logger' | 'limits'>,
 ): FastifyInstance {
   const { app } = createApp(options, [PATH.healthz, PATH.readyz]);
-  healthRoutes(app, options.readiness);
+  healthRoutes(app, options.readiness, new DocumentQueue());
   return app;
 }
 

@@ -114,7 +114,7 @@ export class WebGuard {
   async #authenticate(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const credentials = parseBasic(request.headers.authorization);
     const { socket } = request.raw;
-    const visitor = { network: networkOf(request.ip), isGone: () => socket.destroyed };
+    const visitor = { peer: networkOf(request.ip), isGone: () => socket.destroyed };
     const verdict = credentials === undefined ? 'refused' : await this.#signIn.check(credentials, visitor);
     switch (verdict) {
       case 'accepted':

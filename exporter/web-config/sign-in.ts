@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { BoundedMap } from '../bounded-map.js';
+import { FairTurns } from '../fair-turns.js';
 import { BcryptThread } from './bcrypt-thread.js';
 
 export interface Credentials {
@@ -10,8 +11,8 @@ export interface Credentials {
 
 /** Who asks, and whether they still wait for the answer. */
 export interface Visitor {
-  /** Visitors of one network share its turns: see networkOf(). */
-  readonly network: string;
+  /** Visitors of one peer share its turns: see networkOf(). */
+  readonly peer: string;
   readonly isGone: () => boolean;
 }
 
@@ -23,7 +24,6 @@ const MOST_WAITING = 128;
 /** Shorter than the usual time-out of a scrape, and than the server's for a connection on which nothing moves. */
 const MOST_WAIT_MS = 8000;
 const MOST_REMEMBERED = 256;
-const MOST_NETWORKS = 1024;
 /** After each check the thread rests this many times as long while others wait, one second at most: it never eats a CPU quota. */
 const REST = 3;
 const MOST_REST_MS = 1000;
@@ -31,7 +31,7 @@ const MOST_REST_MS = 1000;
 interface Waiting {
   readonly key: string;
   readonly credentials: Credentials;
-  readonly network: string;
+  readonly peer: string;
   readonly visitors: Visitor[];
   readonly decide: (verdict: Verdict) => void;
   readonly verdict: Promise<Verdict>;
@@ -41,10 +41,10 @@ interface Waiting {
  * Checks user and password against bcrypt hashes, one pair at a time. A pair is checked once and then remembered, right or wrong;
  * a wrong one takes as long for a user that exists as for one that does not.
  *
- * Turns are fair, so that a flood of guesses delays a scraper and never keeps it out: the next turn goes to the network that
- * had its last one longest ago, and within a network to credentials that came before and had to leave without an answer, which
- * a scraper does and a guesser does not. A network that comes for the first time therefore waits for the check under way and
- * a rest, and for one check of each other network that is new.
+ * Turns are fair, so that a flood of guesses delays a scraper and never keeps it out: the next turn goes to the peer whose last
+ * one was longest ago, and within a peer to credentials that came before and had to leave without an answer, which a scraper
+ * does and a guesser does not. A peer that comes for the first time therefore waits for the check under way and a rest, and
+ * for one check of each other peer that is new.
  */
 export class SignIn {
   readonly #thread = new BcryptThread();
@@ -55,9 +55,7 @@ export class SignIn {
   readonly #waiting = new Map<string, Waiting>();
   /** Keys that left without an answer, the first that did first. */
   readonly #turnedAway = new BoundedMap<string, true>(MOST_REMEMBERED);
-  /** Networks that had a turn, by the number of the last one. */
-  readonly #turns = new BoundedMap<string, number>(MOST_NETWORKS);
-  #turn = 0;
+  readonly #turns = new FairTurns();
   #users: ReadonlyMap<string, string>;
   #working = false;
 
@@ -94,7 +92,7 @@ export class SignIn {
   async #wait(key: string, credentials: Credentials, visitor: Visitor): Promise<Verdict> {
     let decide: (verdict: Verdict) => void = () => undefined;
     const verdict = new Promise<Verdict>((resolve) => (decide = resolve));
-    const waiting = { key, credentials, network: visitor.network, visitors: [visitor], decide, verdict };
+    const waiting = { key, credentials, peer: visitor.peer, visitors: [visitor], decide, verdict };
     this.#waiting.set(key, waiting);
     const late = setTimeout(() => this.#giveUp(waiting), MOST_WAIT_MS).unref();
     void this.#work();
@@ -127,7 +125,7 @@ export class SignIn {
     if (this.#working) return;
     this.#working = true;
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      this.#turns.set(next.network, ++this.#turn);
+      this.#turns.take(next.peer);
       const begin = performance.now();
       const verdict = await this.#compare(next).catch((): Verdict => 'busy');
       // Given up meanwhile, the same credentials may wait again.
@@ -140,15 +138,12 @@ export class SignIn {
   }
 
   #isNewcomerWaiting(): boolean {
-    return [...this.#waiting.values()].some(({ network }) => !this.#turns.has(network));
+    return [...this.#waiting.values()].some(({ peer }) => this.#turns.isNew(peer));
   }
 
   #next(): Waiting | undefined {
     this.#dropGone();
-    const waiting = [...this.#waiting.values()];
-    const lastTurn = ({ network }: Waiting): number => this.#turns.get(network) ?? 0;
-    const longestAgo = Math.min(...waiting.map(lastTurn));
-    const candidates = waiting.filter((each) => lastTurn(each) === longestAgo);
+    const candidates = this.#turns.next([...this.#waiting.values()]);
     for (const [key] of this.#turnedAway) {
       const back = candidates.find((each) => each.key === key);
       if (back !== undefined) return back;

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { EventFeed } from '../../events/event-feed.js';
 import { PATH } from '../../names.js';
 import type { Connections } from '../connections.js';
+import type { DocumentQueue } from '../document-queue.js';
 import { eventDocument } from '../events/document.js';
 import { LastDocument } from '../events/last-document.js';
 import { parseEventQuery } from '../events/query.js';
@@ -17,7 +18,8 @@ export interface EventsOptions {
   readonly limits: Partial<StreamLimits> & Pick<StreamLimits, 'subscribers'>;
 }
 
-interface StreamParts {
+interface EventsParts {
+  readonly queue: DocumentQueue;
   readonly deadline: ResponseDeadline;
   readonly connections: Connections;
   readonly guard?: WebGuard | undefined;
@@ -36,10 +38,10 @@ const RETRY_AFTER_SECONDS = 30;
 export function eventsRoute(
   app: FastifyInstance,
   options: EventsOptions | undefined,
-  { deadline, connections, guard }: StreamParts,
+  { deadline, connections, queue, guard }: EventsParts,
 ): void {
   if (options === undefined) {
-    documentRoute(app, PATH.events, (_request, reply) =>
+    documentRoute(app, PATH.events, queue, (_request, reply) =>
       reply.code(404).send('Events are switched off here: start the exporter with --events-http.\n'),
     );
     return;
@@ -49,12 +51,17 @@ export function eventsRoute(
   const subscribers = new Subscribers(feed, limits, accounting);
   const documents = new LastDocument();
 
-  documentRoute(app, PATH.events, (request, reply) => {
+  documentRoute(app, PATH.events, queue, (request, reply) => {
     const query = parseEventQuery(request.query as Readonly<Record<string, string | string[]>>);
     if ('problem' in query) return reply.code(400).send(`${query.problem}\n`);
     if (query.format === 'json') {
       reply.type('application/json; charset=utf-8');
-      return () => documents.share(`${feed.newest} ${request.url}`, () => Buffer.from(eventDocument(feed, query)));
+      return {
+        key: request.url,
+        make: () => ({
+          body: documents.share(`${feed.newest} ${request.url}`, () => Buffer.from(eventDocument(feed, query))),
+        }),
+      };
     }
     reply.type('text/event-stream; charset=utf-8').header('X-Accel-Buffering', 'no');
     if (request.method === 'HEAD') return reply.send();

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { PATH } from '../../names.js';
+import type { DocumentQueue } from '../document-queue.js';
 import { documentRoute } from './document.js';
 
 export interface Readiness {
@@ -9,12 +10,12 @@ export interface Readiness {
 }
 
 /** GET /healthz: the process answers. GET /readyz: 200 when it can do its work, else 503; the body is the reason. */
-export function healthRoutes(app: FastifyInstance, readiness: () => Readiness): void {
-  documentRoute(app, PATH.healthz, () => () => Buffer.from('ok\n'));
+export function healthRoutes(app: FastifyInstance, readiness: () => Readiness, queue: DocumentQueue): void {
+  documentRoute(app, PATH.healthz, queue, () => Buffer.from('ok\n'));
 
-  documentRoute(app, PATH.readyz, (_request, reply) => {
+  documentRoute(app, PATH.readyz, queue, (_request, reply) => {
     const { ready, reason } = readiness();
     reply.code(ready ? 200 : 503);
-    return () => Buffer.from(`${reason}\n`);
+    return Buffer.from(`${reason}\n`);
   });
 }

@@ -6,6 +6,7 @@ import type { NodeStatus } from '../status/node-status.js';
 import { statusPage } from '../status/page.js';
 import { SCRIPT } from '../status/script.js';
 import { STYLE } from '../status/style.js';
+import type { DocumentQueue } from '../document-queue.js';
 import { documentRoute } from './document.js';
 import type { Readiness } from './health.js';
 
@@ -13,6 +14,7 @@ export interface StatusOptions {
   readonly status: () => Promise<NodeStatus>;
   readonly readiness: () => Readiness;
   readonly feed: EventFeed | undefined;
+  readonly queue: DocumentQueue;
 }
 
 /** Nothing but this one style and this one script may act, so that a string from a node that slips through cannot. */
@@ -27,14 +29,19 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 /** GET /: how the node is, what happened, and what to do. For people. */
-export function statusRoute(app: FastifyInstance, { status, readiness, feed }: StatusOptions): void {
-  documentRoute(app, PATH.landing, (_request, reply) => {
+export function statusRoute(app: FastifyInstance, { status, readiness, feed, queue }: StatusOptions): void {
+  documentRoute(app, PATH.landing, queue, (_request, reply) => {
     reply
       .type('text/html; charset=utf-8')
       .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
       .header('Referrer-Policy', 'no-referrer');
-    return async () =>
-      Buffer.from(statusPage({ status: await status(), readiness: readiness(), feed, now: new Date() }));
+    return {
+      key: PATH.landing,
+      async make() {
+        const page = statusPage({ status: await status(), readiness: readiness(), feed, now: new Date() });
+        return { body: Buffer.from(page) };
+      },
+    };
   });
 }
 

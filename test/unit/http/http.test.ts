@@ -358,8 +358,11 @@ describe('on a socket', () => {
   it('answers one request of a pipeline, and ends the connection with that answer', async () => {
     let rendered = 0;
     const registry = { render: async () => (rendered++, 'x'.repeat(5000)) };
-    const { url } = await listen(0, { registry });
+    const { app, url } = await listen(0, { registry });
+    let parsed = 0;
+    app.server.on('request', () => parsed++);
     const text = await answersOn(await dial(url, GET('/metrics').repeat(1300)));
+    assert.equal(parsed, 2, 'the rest is not even parsed');
     assert.deepEqual(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 200']);
     assert.match(text, /^Connection: close\r$/im);
     assert.match(text, /x{5000}$/);

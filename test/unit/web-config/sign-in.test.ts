@@ -10,8 +10,8 @@ import { aNodeStatus } from '../../helpers/node-status.js';
 import { waitFor } from '../../helpers/wait-for.js';
 import { aHash, WebConfigFolder } from '../../helpers/web-config.js';
 
-const here = { network: '127.0.0.1', isGone: () => false };
-const from = (network: string) => ({ ...here, network });
+const here = { peer: '127.0.0.1', isGone: () => false };
+const from = (peer: string) => ({ ...here, peer });
 
 function signIn(t: TestContext, users: Readonly<Record<string, string>>): SignIn {
   const made = new SignIn(new Map(Object.entries(users)));
@@ -155,7 +155,7 @@ describe('a sign-in', () => {
 
   it('of a visitor who left makes room', async (t) => {
     const users = signIn(t, { a: aHash('right') });
-    const gone = { network: '10.0.0.1', isGone: () => true };
+    const gone = { peer: '10.0.0.1', isGone: () => true };
     const left = Array.from({ length: 100 }, (_, turn) => users.check({ user: 'a', password: `wrong ${turn}` }, gone));
     assert.equal(await users.check({ user: 'a', password: 'right' }, here), 'accepted');
     await Promise.all(left);
