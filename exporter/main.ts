@@ -23,6 +23,9 @@ const LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
 /** Commands that have nothing left to do when nobody reads their output. */
 const ENDS_WITH_STDOUT: readonly CommandName[] = ['watch'];
 
+/** Commands that read their configuration again on SIGHUP. */
+const RELOADS: readonly CommandName[] = ['serve', 'demo'];
+
 /** How long past its own deadline a command may take to stop before the process is ended under it. */
 const SHUTDOWN_GRACE_MS = 1000;
 
@@ -35,6 +38,15 @@ let running:
   | undefined;
 let signalled: 'SIGINT' | 'SIGTERM' | undefined;
 
+/** What SIGHUP does; until a command says, it is only noted: a reload right after a restart must not end the exporter. */
+let reload: (() => void) | undefined;
+let isReloadDue = false;
+const onHangup = (): void => {
+  if (reload) reload();
+  else isReloadDue = true;
+};
+
+process.on('SIGHUP', onHangup);
 process.on('SIGINT', onSignal);
 process.on('SIGTERM', onSignal);
 process.on('uncaughtException', (error) => process.exit(report(error)));
@@ -65,8 +77,15 @@ async function run(name: CommandName, config: Config, load: () => Promise<Config
   const logger = createLogger({ level: config.logLevel, format: inText ? 'text' : 'json', stream: process.stderr });
   running = { name, config, logger, inText };
 
+  process.removeAllListeners('warning').on('warning', ({ name: kind, message }) => logger.warn({ kind }, message));
+
   const command = await LOADERS[name]();
   if (stop.signal.aborted) return EXIT.ok;
+  // Commands that have nothing to reload end with their terminal.
+  if (!RELOADS.includes(name)) {
+    process.off('SIGHUP', onHangup);
+    if (isReloadDue) return 128 + constants.signals.SIGHUP;
+  }
   try {
     return await command.run({
       config,
@@ -74,7 +93,10 @@ async function run(name: CommandName, config: Config, load: () => Promise<Config
       stdout: process.stdout,
       stderr: process.stderr,
       signal: stop.signal,
-      onReload: (apply) => process.on('SIGHUP', () => void load().then(apply, (error) => reloadFailed(logger, error))),
+      onReload(apply) {
+        reload = () => void load().then(apply, (error) => reloadFailed(logger, error));
+        if (isReloadDue) reload();
+      },
       logger,
       version,
       nodeVersion: process.versions.node,

@@ -72,6 +72,8 @@ function listenError(
     case 'EADDRINUSE':
       return codedError('XEE_PORT_IN_USE', { address, flag }, { cause });
     case 'EADDRNOTAVAIL':
+    // An IPv6 zone that does not exist.
+    case 'EINVAL':
     case 'ENOTFOUND':
       return codedError('XEE_ADDRESS_NOT_AVAILABLE', { address, errno: cause.code, flag }, { cause });
     case 'EACCES':

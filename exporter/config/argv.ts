@@ -100,6 +100,8 @@ function unknownFlag(name: string, command: string | undefined): string {
   const candidates = [...FLAGS].flatMap(([flag, { option }]) =>
     command === undefined || !isCommand(command) || option.commands.includes(command) ? [flag] : [],
   );
+  const negated = /^--no-(.*)$/.exec(name)?.[1];
+  if (negated !== undefined && candidates.includes(name)) return `${quote(name)} takes no value: write --${negated}`;
   const near = name.startsWith('--') ? nearest(name, candidates) : undefined;
   // A short flag may have its value glued on.
   const shown = name.startsWith('--') ? name : name.slice(0, 2);

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { Arguments } from './argv.js';
 import type { FileValues } from './file.js';
 import { problemsError, quote, type Problem } from './problem.js';
 import { environmentName, OPTION_LIST, type CommandName, type Config, type Option, type OptionKey } from './schema.js';
+import { readSmallFile } from './text-file.js';
 
 /** The variables of a process; only `XE_EXPORTER_*` are looked at. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,7 +26,7 @@ export async function loadConfig(
   command: CommandName,
   args: Arguments,
   env: Environment,
-  readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+  readFile: (path: string) => string = (path) => readSmallFile(path).toString('utf8'),
 ): Promise<Config> {
   const problems: Problem[] = [...args.problems];
   const outside = (key: OptionKey, option: Option): Given | undefined =>
@@ -85,10 +85,10 @@ async function open(path: string, readFile: (path: string) => string, problems: 
   try {
     text = readFile(path);
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code ?? 'it is no text';
+    const { code, message: why } = error as NodeJS.ErrnoException;
     problems.push({
       code: 'XEE_CONFIG_FILE_UNREADABLE',
-      text: `cannot read the configuration file ${quote(path)}: ${why}`,
+      text: `cannot read the configuration file ${quote(path)}: ${code ?? why}`,
     });
     return new Map();
   }

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** What {@link withDeadline} resolves with when the work was not done in time. */
 export const TIMED_OUT = Symbol('timed out');
 
@@ -15,6 +17,8 @@ export function withDeadline<T>(
   const timedOut = new Promise<typeof TIMED_OUT>((resolve) => {
     end = () => resolve(TIMED_OUT);
     timer = setTimeout(end, Math.max(0, deadlineMs));
+    // Many may wait for one signal; each takes its listener away again.
+    if (signal) setMaxListeners(0, signal);
     signal?.addEventListener('abort', end);
   });
   return Promise.race([work, timedOut]).finally(() => {

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-
-const MOST_BYTES = 1024 * 1024;
+import { readSmallFile } from '../config/text-file.js';
 
 /**
  * The files of one load of the configuration, and whether any of them is different now. Contents are compared, not times and
@@ -27,24 +25,11 @@ export class FileSnapshot {
 
 function look(path: string): { readonly digest: string; readonly text?: string; readonly why?: string } {
   try {
-    const bytes = readBounded(path);
+    const bytes = readSmallFile(path);
     return { digest: createHash('sha256').update(bytes).digest('base64'), text: bytes.toString('utf8') };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code ?? message;
     return { digest: `not readable: ${why}`, why };
-  }
-}
-
-/** Does not wait for a writer where the path turns out to be a named pipe. */
-function readBounded(path: string): Buffer {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new Error('it is no regular file');
-    if (stat.size > MOST_BYTES) throw new Error('it is larger than 1 MiB');
-    return readFileSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,3 +1,4 @@
+import type { SecureContextOptions, SecureVersion } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import { CodedError } from '../errors.js';
 import type { Logger } from '../logger.js';
@@ -34,6 +35,7 @@ export class LiveProtection {
     this.#files = files;
     this.#current = outcome;
     this.#logger.info(describe(outcome), 'the web configuration is in force');
+    this.#warnOfExpiry();
   }
 
   /** As the files have it now, or did at most a second ago. */
@@ -53,6 +55,14 @@ export class LiveProtection {
     if (loss !== undefined) return this.#keep(loss, 'Restart the exporter if that is what you want.');
     this.#current = outcome;
     this.#logger.info(describe(outcome), 'the web configuration was read again');
+    this.#warnOfExpiry();
+  }
+
+  #warnOfExpiry(): void {
+    const { tls } = this.#current;
+    if (tls === undefined || Date.parse(tls.certificate.validTo) > Date.now()) return;
+    const fix = 'Renew the certificate in cert_file: clients that verify it do not connect.';
+    this.#logger.warn({ expired: tls.certificate.validTo, fix }, 'the certificate of this server has expired');
   }
 
   #keep(problem: string, fix: string): void {
@@ -69,11 +79,30 @@ function whatIsLost(before: Protection, after: Protection): string | undefined {
     return `tls_server_config ${after.tls ? 'is new: TLS starts' : 'is gone: TLS ends'} with a restart only`;
   }
   if (before.users.size > 0 && after.users.size === 0) return 'basic_auth_users is gone';
+  if (before.rateLimit && !after.rateLimit) return 'rate_limit is gone';
   if (before.tls === undefined || after.tls === undefined) return undefined;
   if (CLIENT_AUTH.indexOf(after.tls.clientAuth) < CLIENT_AUTH.indexOf(before.tls.clientAuth)) {
     return `client_auth_type ${after.tls.clientAuth} demands less than ${before.tls.clientAuth} before`;
   }
-  return before.tls.allowedSans && !after.tls.allowedSans ? 'client_allowed_sans is gone' : undefined;
+  if (before.tls.allowedSans && !after.tls.allowedSans) return 'client_allowed_sans is gone';
+  return whatIsLostOfTls(before.tls.options, after.tls.options);
+}
+
+function whatIsLostOfTls(before: SecureContextOptions, after: SecureContextOptions): string | undefined {
+  if (isOlder(after.minVersion, before.minVersion)) return `min_version ${after.minVersion} is older than before`;
+  if (isOlder(after.maxVersion, before.maxVersion)) return `max_version ${after.maxVersion} is older than before`;
+  if (isWider(after.ciphers, before.ciphers)) return 'cipher_suites allows more than before';
+  return after.ecdhCurve === 'auto' && before.ecdhCurve !== 'auto' ? 'curve_preferences is gone' : undefined;
+}
+
+/** Whether one list of cipher suites has all of the other and more. */
+function isWider(one = '', other = ''): boolean {
+  const [suites, others] = [new Set(one.split(':')), new Set(other.split(':'))];
+  return suites.size > others.size && [...others].every((suite) => suites.has(suite));
+}
+
+function isOlder(one: SecureVersion | undefined, other: SecureVersion | undefined): boolean {
+  return one !== undefined && other !== undefined && one < other;
 }
 
 /** Whether connections made under one would be made the same way under the other. */

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, resolve } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { parse } from 'yaml';
+import { readSmallFile } from '../../config/text-file.js';
 import type { ApiAccess, ApiTarget } from './access.js';
 
 /** One named entry, and the directory that paths in it are relative to. */
@@ -49,7 +49,7 @@ export class KubeconfigAccess implements ApiAccess {
     const entries = { cluster: new Map(), context: new Map(), user: new Map() } as Record<Kind, Map<string, Entry>>;
     let currentContext = '';
     for (const file of this.#files) {
-      const document = object(parseYaml(await readFile(file, 'utf8')));
+      const document = object(parseYaml(readSmallFile(file).toString('utf8')));
       currentContext ||= text(document['current-context']);
       for (const kind of KINDS) {
         const list = document[`${kind}s`];
@@ -68,7 +68,7 @@ async function headersOf({ fields, directory }: Entry): Promise<Record<string, s
   const token =
     text(fields['tokenFile']) === ''
       ? text(fields['token'])
-      : await readFile(resolve(directory, text(fields['tokenFile'])), 'utf8');
+      : readSmallFile(resolve(directory, text(fields['tokenFile']))).toString('utf8');
   if (token !== '') return { authorization: `Bearer ${token.trim()}` };
   if (text(fields['username']) === '') return {};
   const pair = `${text(fields['username'])}:${text(fields['password'])}`;
@@ -95,7 +95,7 @@ async function dataOrFile({ fields, directory }: Entry, name: string): Promise<B
   const data = text(fields[`${name}-data`]);
   if (data !== '') return Buffer.from(data, 'base64');
   const path = text(fields[name]);
-  return path === '' ? undefined : readFile(resolve(directory, path));
+  return path === '' ? undefined : readSmallFile(resolve(directory, path));
 }
 
 function find(entries: ReadonlyMap<string, Entry>, name: string, kind: Kind): Entry {

@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { Socket } from 'node:net';
 import type { ApiTarget } from './access.js';
 
 /** Why the API server refuses something, from the Status object of its answer. Nothing of it is believed. */
@@ -97,13 +98,31 @@ export async function apiSend(
   }
 }
 
+/** No Kubernetes object comes near it. Parsing takes hundreds of bytes for each level. */
+const MOST_LEVELS = 100;
+
 /** @throws SyntaxError without the text in it */
 export function parseJson(text: string): unknown {
+  if (levelsOf(text) > MOST_LEVELS) throw new SyntaxError('the API server sends JSON nested too deeply');
   try {
     return JSON.parse(text) as unknown;
   } catch {
     throw new SyntaxError('the API server sends no JSON');
   }
+}
+
+/** How deep arrays and objects are nested. */
+function levelsOf(text: string): number {
+  let [open, most, inString] = [0, 0, false];
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (inString && code === 0x5c) index++;
+    else if (code === 0x22) inString = !inString;
+    else if (inString) continue;
+    else if (code === 0x5b || code === 0x7b) most = Math.max(most, ++open);
+    else if (code === 0x5d || code === 0x7d) open--;
+  }
+  return most;
 }
 
 interface Sent {
@@ -137,7 +156,13 @@ function answerTo(
     sent.setTimeout(idleMs, () => sent.destroy(new Error(`no answer for ${Math.round(idleMs / 1000)} s`)));
     sent.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     sent.on('response', resolve);
+    // Nobody asked for another protocol. Without this listener Node ends such a request without a word.
+    sent.on('upgrade', (response: http.IncomingMessage, socket: Socket) => {
+      socket.destroy();
+      reject(new ApiError(response.statusCode ?? 0));
+    });
     sent.on('error', reject);
+    sent.on('close', () => reject(new Error('the connection was closed without an answer')));
     sent.end(body);
   });
 }

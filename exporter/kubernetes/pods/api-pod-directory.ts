@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { withDeadline } from '../../time/deadline.js';
 import type { FeatureBoard } from '../../features.js';
 import { notAccepted, type ApiAccess } from '../api/access.js';
-import { ApiError, apiGet, lines, parseJson, wholeText, type ApiRequestOptions } from '../api/request.js';
+import { ListItems } from '../api/list-items.js';
+import { ApiError, apiGet, lines, parseJson, type ApiRequestOptions } from '../api/request.js';
 import { Backoff, type BackoffOptions } from '../../time/backoff.js';
 import { ChangeNotice } from './change-notice.js';
 import type { PodDirectory, PodName, PodQuery } from './pod-directory.js';
@@ -29,10 +30,15 @@ const DEFAULTS = {
   backoff: { firstMs: 1_000, maxMs: 60_000 },
 } satisfies Partial<ApiPodDirectoryOptions>;
 
-/** Bounds on what a server may send. A pod is at most 3 MiB (etcd's limit and some for the encoding), a list some thousand. */
-const LIMIT = { line: 8 * 1024 ** 2, list: 128 * 1024 ** 2, pages: 100, retryAfterMs: 5 * 60_000 } as const;
+/**
+ * Bounds on what a server may send, in characters. A pod is at most 3 MiB (etcd's limit and some for the encoding); a page is the
+ * pods of one node, some MiB. A page is never held as a whole, only the pod that is being read.
+ */
+const LIMIT = { pod: 3 * 1024 ** 2, list: 64 * 1024 ** 2, pages: 20, retryAfterMs: 5 * 60_000 } as const;
 
 const PAGE_SIZE = 500;
+/** A node runs some hundred pods. */
+const MOST_LISTED = 10_000;
 const PODS = '/api/v1/pods';
 const GONE = 410;
 
@@ -134,16 +140,16 @@ export class ApiPodDirectory implements PodDirectory {
     let version: unknown;
     for (let page = 0; page === 0 || more !== ''; page++) {
       if (page === LIMIT.pages) throw new Error('the list of pods does not end');
-      const text = await wholeText(
-        await this.#get({ limit: String(PAGE_SIZE), ...this.#where(more) }, this.#options.idleMs, signal),
-        LIMIT.list,
-      );
-      const { metadata = {}, items } = (parseJson(text) ?? {}) as ListJson;
-      if (!Array.isArray(items)) throw new Error('the list of pods is none');
-      for (const item of items) {
-        const record = parsePod(item, this.#options.nodeName);
-        if (record !== undefined) records.push(record);
+      const query = { limit: String(PAGE_SIZE), ...this.#where(more) };
+      const list = new ListItems({ item: LIMIT.pod, list: LIMIT.list });
+      for await (const piece of await this.#get(query, this.#options.idleMs, signal)) {
+        for (const item of list.push(piece)) {
+          const record = parsePod(parseJson(item), this.#options.nodeName);
+          if (record !== undefined && records.length < MOST_LISTED) records.push(record);
+        }
       }
+      const { metadata = {}, items } = (parseJson(list.frame) ?? {}) as ListJson;
+      if (!Array.isArray(items)) throw new Error('the list of pods is none');
       more = typeof metadata.continue === 'string' ? metadata.continue : '';
       version = metadata.resourceVersion;
     }
@@ -168,7 +174,7 @@ export class ApiPodDirectory implements PodDirectory {
       resourceVersion: version,
       timeoutSeconds: String(Math.max(1, Math.ceil(watchTimeoutMs / 1000))),
     };
-    for await (const line of lines(await this.#get(query, watchTimeoutMs + idleMs, signal), LIMIT.line)) {
+    for await (const line of lines(await this.#get(query, watchTimeoutMs + idleMs, signal), LIMIT.pod + 1024)) {
       if (line.trim() === '') continue;
       this.#event(parseJson(line) as WatchEvent | null);
       this.#working();

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { codedError } from '../../errors.js';
 import type { SinkContext, SinkEntry } from '../entry.js';
+import { checkCertificates } from './certificates.js';
 import { otlpSettings } from './settings.js';
 import { OtelLogsSink } from './sink.js';
 import { otlpWanted } from './wanted.js';
@@ -22,6 +23,7 @@ export const otelLogs: SinkEntry = {
 
 async function openSink({ config, env, logger, metrics, version, instanceId }: SinkContext): Promise<OtelLogsSink> {
   try {
+    checkCertificates(env);
     return await OtelLogsSink.open({
       settings: otlpSettings(env, { endpoint: config.otlpEndpoint ?? '', queueSize: config.otlpQueueSize }),
       service: { name: 'xe-exporter', version, instanceId, hostName: hostname(), hostId: machineId() },

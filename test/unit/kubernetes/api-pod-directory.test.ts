@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { ApiPodDirectory, type ApiPodDirectoryOptions } from '../../../exporter/kubernetes/pods/api-pod-directory.js';
+import { ListItems } from '../../../exporter/kubernetes/api/list-items.js';
 import { lines } from '../../../exporter/kubernetes/api/request.js';
 import type { PodName } from '../../../exporter/kubernetes/pods/pod-directory.js';
 import { FeatureBoard, type FeatureReport } from '../../../exporter/features.js';
@@ -561,6 +562,54 @@ describe('bounds', () => {
     api.put({ uid: uid(6_000), name: 'next', containers: [{ name: 'main', id: cid(6_000) }] });
     await waitFor(() => name(6_000, 6_000), { what: 'a pod in the place of one that left' });
     assert.equal(name(1, 1), undefined);
+  });
+
+  for (const [what, body] of [
+    ['deep', '['.repeat(5_000_000)],
+    ['an item without an end', `{"metadata":{"resourceVersion":"1"},"items":[{"a":"${'x'.repeat(4_000_000)}`],
+    ['a frame without an end', `{"a":"${'x'.repeat(200_000)}`],
+    ['a deep item', `{"metadata":{"resourceVersion":"1"},"items":[${'{"a":'.repeat(200)}1${'}'.repeat(200)}]}`],
+  ] as const) {
+    it(`a list that is ${what} is refused, and asked for again`, async (t) => {
+      const { name } = await setting(t, {
+        prepare(api) {
+          api.put(TRAIN);
+          api.faults.list.push({ body });
+        },
+      });
+      await waitFor(() => name(1)?.pod === 'train-0', { what: 'the name', deadlineMs: 20_000 });
+    });
+  }
+
+  it('an answer that changes the protocol is a failure like any other', async (t) => {
+    const { api, reports, name } = await setting(t, {
+      prepare(stub) {
+        stub.put(TRAIN);
+        const upgrade = { connection: 'upgrade', upgrade: 'x' };
+        for (let count = 0; count < 3; count++) stub.faults.list.push({ status: 101, headers: upgrade });
+      },
+    });
+    await waitFor(() => name(1)?.pod === 'train-0', { what: 'the name' });
+    assert.ok(reports.some(({ reason }) => /answers 101/.test(reason ?? '')));
+    assert.ok(api.requests.length >= 4);
+  });
+
+  it('a list is the same however the text is cut, and holds no more than its items need', () => {
+    const pods = [{ a: '}]{[",\\"' }, { b: [{ c: [1, {}] }] }, {}];
+    const text = JSON.stringify({ kind: 'PodList', metadata: { resourceVersion: '7', continue: 'x' }, items: pods });
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), (sizes) => {
+        const list = new ListItems({ item: 100, list: 1000 });
+        const items: unknown[] = [];
+        for (let at = 0, turn = 0; at < text.length; turn++) {
+          const size = sizes[turn % sizes.length] ?? 1;
+          items.push(...list.push(text.slice(at, at + size)).map((item) => JSON.parse(item) as unknown));
+          at += size;
+        }
+        assert.deepEqual(items, pods);
+        assert.deepEqual(JSON.parse(list.frame), { ...JSON.parse(text), items: [null, null, null] });
+      }),
+    );
   });
 
   it('a line without an end is an error', async () => {

@@ -72,13 +72,13 @@ describe('a web configuration file', () => {
     writeFileSync(join(tree.root, 'large'), 'x'.repeat(1024 * 1024 + 1));
     for (const [path, why] of [
       ['no.yml', /ENOENT/],
-      ['.', /no regular file/],
-      ['pipe', /no regular file/],
+      ['.', /not a regular file/],
+      ['pipe', /not a regular file/],
       ['large', /larger than 1 MiB/],
     ] as const) {
       assert.throws(() => load(join(tree.root, path)), { code: 'XEE_WEB_CONFIG_UNREADABLE', message: why });
     }
-    assert.throws(() => load('/dev/zero'), { code: 'XEE_WEB_CONFIG_UNREADABLE', message: /no regular file/ });
+    assert.throws(() => load('/dev/zero'), { code: 'XEE_WEB_CONFIG_UNREADABLE', message: /not a regular file/ });
   });
 
   it('that is no YAML is refused with the place and without the text', (t) => {
@@ -235,22 +235,37 @@ describe('a web configuration that changes while it is in force', () => {
     );
   });
 
+  it('does not go back to an older TLS version', (t) => {
+    const { folder, log, protection, later } = live(t, `${TLS}, min_version: TLS13}\n${alice}`);
+    const before = protection.current;
+    folder.write(`${TLS}}\n${alice}`);
+    log.length = 0;
+    assert.equal(later(), before);
+    assert.match(JSON.stringify(log), /min_version TLSv1\.2 is older than before/);
+  });
+
   it('never takes protection away, as half a file would', (t) => {
-    const whole = `${CLIENTS}, client_allowed_sans: [prometheus.example]}\n${alice}`;
+    const strict = 'cipher_suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], curve_preferences: [X25519]';
+    const demands = `${CLIENTS}, client_allowed_sans: [prometheus.example]`;
+    const rate = 'rate_limit: {interval: 1s, burst: 5}\n';
+    const whole = `${demands}, ${strict}}\n${alice}${rate}`;
     const { folder, log, protection, later } = live(t, whole);
     const before = protection.current;
     for (const [less, problem] of [
       [alice, /tls_server_config is gone: TLS ends with a restart only/],
-      [`${CLIENTS}, client_allowed_sans: [prometheus.example]}\n`, /basic_auth_users is gone/],
-      [`${TLS}}\n${alice}`, /NoClientCert demands less than RequireAndVerifyClientCert/],
-      [`${CLIENTS}}\n${alice}`, /client_allowed_sans is gone/],
+      [`${demands}, ${strict}}\n${rate}`, /basic_auth_users is gone/],
+      [`${demands}, ${strict}}\n${alice}`, /rate_limit is gone/],
+      [`${demands}, curve_preferences: [X25519]}\n${alice}${rate}`, /cipher_suites allows more than before/],
+      [`${demands}, ${strict.replace(/, curve.*/, '')}}\n${alice}${rate}`, /curve_preferences is gone/],
+      [`${TLS}}\n${alice}${rate}`, /NoClientCert demands less than RequireAndVerifyClientCert/],
+      [`${CLIENTS}}\n${alice}${rate}`, /client_allowed_sans is gone/],
     ] as const) {
       folder.write(less);
       log.length = 0;
       assert.equal(later(), before);
       assert.match((log[0]?.fields as { problem: string }).problem, problem);
     }
-    folder.write(`${CLIENTS}, client_allowed_sans: [other.example]}\n${alice}`);
+    folder.write(`${demands.replace('prometheus', 'other')}, ${strict}}\n${alice}${rate}`);
     assert.deepEqual(later().tls?.allowedSans, ['other.example']);
   });
 
