@@ -293,6 +293,14 @@ test('alerts can be left out and relabelled by name', () => {
   assert.match(refusal({ prometheusRule: { rules: { XeVMRebindOom: { enabled: false } } } }), /XeVMRebindOom/);
 });
 
+test('alerts link to the Grafana of the values', () => {
+  const link = (prometheusRule: object): string =>
+    only(render({ prometheusRule: { enabled: true, ...prometheusRule } }), 'PrometheusRule').spec.groups[0].rules[0]
+      .annotations.dashboard_url;
+  assert.match(link({}), /^\/d\/xe-node\?/);
+  assert.match(link({ grafanaUrl: 'https://grafana.example.com/' }), /^https:\/\/grafana\.example\.com\/d\/xe-node\?/);
+});
+
 test('a typo in any block is refused with its path', () => {
   for (const [values, path] of [
     [{ discovery: { scanIntervall: '1s' } }, /discovery.*scanIntervall/s],
