@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { alertmanagerConfig } from '../../dashboards/formats/alertmanager.js';
 import { prometheusRules } from '../../dashboards/formats/prometheus.js';
 import { DEFAULT_RULES_CONFIG, type RulesConfig } from '../../dashboards/rules/config.js';
+import { grafanaDashboards, interpolated } from '../helpers/grafana.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { startAlertmanager, type AlertmanagerServer, type ManagedAlert } from './alertmanager-server.js';
 import { startDemo, type RunningExporter } from './demo-exporter.js';
@@ -88,22 +89,59 @@ scrape_configs:
         annotations['summary'],
         'Pod team-llm/llama-finetune-0 ran out of memory on GPU 0000:03:00.0 on node demo-node',
       );
-      assert.match(annotations['description'] ?? '', /about 1x in 8s;.* First: restart the job/);
+      assert.match(annotations['description'] ?? '', /once in the last 8 seconds\..* First: restart the job/);
       const runbook = annotations['runbook_url'] ?? '';
       assert.ok(runbook.startsWith(CONFIG.runbookBase));
       assert.ok(existsSync(`dashboards/runbooks${runbook.slice(CONFIG.runbookBase.length)}`), runbook);
 
       await pages('resolved', victim);
-      assert.equal(paged('firing', victim).length, 1);
+      assert.equal(new Set(paged('firing', victim).map(({ startsAt }) => startsAt)).size, 1);
       // The alert of the device says less and stays silent.
       assert.deepEqual(paged('firing', { alertname: 'XeVMRebindOOM', node: DEMO }), []);
+    });
+
+    it('leads from the page to the pod, the time, the holder and the remedy, by its links alone', async () => {
+      const { annotations, startsAt } = await pages('firing', {
+        alertname: 'XeVMRebindOOMPod',
+        node: DEMO,
+        ...FIRST_POD,
+      });
+      // First click: the dashboard, with what the link fills in.
+      const link = new URL(annotations['dashboard_url']!, 'http://grafana.example.com');
+      const dashboard = grafanaDashboards().get(link.pathname.replace('/d/', ''));
+      assert.ok(dashboard, link.pathname);
+      const [from, to] = ['from', 'to'].map((name) => Number(link.searchParams.get(name)) / 1000) as [number, number];
+      assert.ok(from < Date.parse(startsAt) / 1000 && to > Date.parse(startsAt) / 1000 - 5, link.search);
+      const chosen = Object.fromEntries(
+        dashboard.templating.list.map(({ name }) => [name, link.searchParams.get(`var-${name}`) ?? '.*']),
+      );
+      assert.deepEqual([chosen['node'], chosen['pci_bdf']], [DEMO, FIRST_POD.pci_bdf]);
+      const range = { __range: '1h', __range_s: '3600' };
+      const rows = async (title: string) => {
+        const panel = dashboard.panels.find((one) => one.title === title);
+        assert.ok(panel, title);
+        return prometheus.query(interpolated(panel.targets[0]!.expr, { ...range, ...chosen }));
+      };
+      // The first panel: who, and when.
+      const job = `${FIRST_POD.k8s_namespace_name}/${FIRST_POD.k8s_pod_name}`;
+      const hit = (await rows('Who ran out of GPU memory, and when')).find(({ metric }) => metric['workload'] === job);
+      assert.ok(hit && Math.abs(Number(hit.value[1]) - Date.parse(startsAt)) < 15_000, JSON.stringify(hit));
+      // Beside it: who held the memory.
+      const holders = await rows('Who held the memory');
+      assert.ok(holders.some(({ metric, value }) => metric['workload'] && Number(value[1]) > 2 ** 30));
+      // Second click: the runbook, with what to do.
+      const runbook = readFileSync(
+        `dashboards/runbooks/${annotations['runbook_url']!.slice(CONFIG.runbookBase.length + 1)}`,
+        'utf8',
+      );
+      assert.match(runbook, /## Mitigation\n\n1\. .*restart the job/);
     });
 
     const wedged = { alertname: 'XeDeviceWedged', node: HURT, pci_bdf: WEDGED_GPU };
     const jobOnIt = { alertname: 'XeVMRebindOOMPod', node: HURT, pci_bdf: WEDGED_GPU };
     const jobBeside = { alertname: 'XeVMRebindOOMPod', node: HURT, pci_bdf: WELL_GPU };
 
-    it('tells of a wedged GPU and not of the jobs it fails; those of another GPU page as ever', async () => {
+    it('pages for a wedged GPU and not for the jobs it fails; those of another GPU page as always', async () => {
       // The first wedging may have begun before Prometheus was there to see it.
       await pages('resolved', wedged);
       const before = paged('firing', wedged).length;
@@ -127,9 +165,9 @@ scrape_configs:
       assert.equal(paged('firing', jobOnIt).length, pagedOfJobs);
     });
 
-    it('tells when the GPU is bound anew, and of its jobs again', async () => {
+    it('resolves when the GPU is rebound, and its jobs page again', async () => {
       const resolved = paged('resolved', wedged).length;
-      await waitFor(() => paged('resolved', wedged).length > resolved, { ...DEADLINE, what: 'the GPU to be well' });
+      await waitFor(() => paged('resolved', wedged).length > resolved, { ...DEADLINE, what: 'the GPU to recover' });
       const isActive = (alert: ManagedAlert) => holds(alert, jobOnIt) && alert.status.state === 'active';
       await waitFor(async () => (await alertmanager.alerts()).some(isActive), {
         ...DEADLINE,

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { alertmanagerConfig } from '../../dashboards/formats/alertmanager.js';
+import { prometheusRules } from '../../dashboards/formats/prometheus.js';
+import { DEFAULT_RULES_CONFIG, type RulesConfig } from '../../dashboards/rules/config.js';
+import { waitFor } from '../helpers/wait-for.js';
+import { startAlertmanager, type AlertmanagerServer } from './alertmanager-server.js';
+import { startDemo, type RunningExporter } from './demo-exporter.js';
+import { startPrometheusWith, type PrometheusServer } from './prometheus-server.js';
+import { tool } from './tool.js';
+import { startWebhook, type Webhook } from './webhook.js';
+
+const NODES = 200;
+/** What one incident may cost, in pages. */
+const MOST_PAGES = 3;
+const DEADLINE = { deadlineMs: 120_000 };
+
+/** The rules as they are, in a hurry. */
+const CONFIG: RulesConfig = {
+  ...DEFAULT_RULES_CONFIG,
+  scrapeInterval: '2s',
+  eventWindow: '20s',
+  eventKeepFiringFor: '1s',
+  wedgedKeepFiringFor: '1s',
+  exporterDownFor: '4s',
+};
+
+for (const version of ['2', '3'] as const) {
+  describe(`${NODES} nodes that fail at once, with Prometheus ${version} and the Alertmanager beside it`, () => {
+    let webhook: Webhook;
+    let alertmanager: AlertmanagerServer;
+    let demo: RunningExporter;
+    let fleet: Server;
+    let prometheus: PrometheusServer;
+
+    before(async () => {
+      webhook = await startWebhook();
+      const receiver = { webhook_configs: [{ url: webhook.url, send_resolved: false }] };
+      alertmanager = await startAlertmanager(
+        tool('ALERTMANAGER', version),
+        alertmanagerConfig(CONFIG, { receiver, groupWait: '5s', groupInterval: '15s' }),
+      );
+      // One exporter stands for all: every node wedges a GPU at the same moment.
+      demo = await startDemo({ flags: ['--demo-rate=0.01', '--demo-wedge-every=60s'] });
+      fleet = await replicate(demo.metricsUrl);
+      const { port } = fleet.address() as AddressInfo;
+      const targets = Array.from({ length: NODES }, (_, node) => ({
+        targets: [`127.0.0.1:${port}`],
+        labels: { cluster: 'a', node: `gpu-${node}`, instance: `gpu-${node}:9464` },
+      }));
+      prometheus = await startPrometheusWith(tool('PROMETHEUS', version), {
+        'rules.yaml': prometheusRules(CONFIG),
+        'prometheus.yml': `
+global: {scrape_interval: ${CONFIG.scrapeInterval}, scrape_timeout: 2s, evaluation_interval: 1s}
+rule_files: [rules.yaml]
+alerting: {alertmanagers: [{static_configs: [{targets: ['${new URL(alertmanager.url).host}']}]}]}
+scrape_configs: [{job_name: xe-exporter, static_configs: ${JSON.stringify(targets)}}]
+`,
+      });
+    });
+    after(async () => {
+      fleet?.closeAllConnections();
+      fleet?.close();
+      for (const part of [prometheus, demo, alertmanager, webhook]) await part?.stop();
+    });
+
+    /** Pages so far, and waits until one of them holds an alert of every node. */
+    const pagesWith = (alertname: string, alerts: number) =>
+      waitFor(
+        () => {
+          const found = webhook.notifications.find(
+            (one) => one.groupLabels['alertname'] === alertname && one.alerts.length >= alerts,
+          );
+          return found && webhook.notifications;
+        },
+        { ...DEADLINE, what: `a page of ${alertname} with ${alerts} alerts` },
+      );
+    const summary = () =>
+      webhook.notifications
+        .map(({ groupLabels, alerts }) => `${groupLabels['alertname']} x${alerts.length}`)
+        .join(', ');
+
+    it('page once for all wedged GPUs', async () => {
+      await pagesWith('XeDeviceWedged', NODES);
+      assert.ok(webhook.notifications.length <= MOST_PAGES, summary());
+    });
+
+    it('page once for all exporters, critical, and not once for each', async () => {
+      const before = webhook.notifications.length;
+      fleet.closeAllConnections();
+      fleet.close();
+      await pagesWith('XeExportersDown', 1);
+      const down = await waitFor(
+        async () => {
+          const found = (await alertmanager.alerts()).filter(({ labels }) => labels['alertname'] === 'XeExporterDown');
+          return found.length === NODES && found.every(({ status }) => status.state === 'suppressed');
+        },
+        { ...DEADLINE, what: 'the alerts of the nodes to be inhibited' },
+      );
+      assert.ok(down);
+      assert.ok(webhook.notifications.length - before <= MOST_PAGES, summary());
+      const critical = webhook.alerts.find(({ labels }) => labels['alertname'] === 'XeExportersDown');
+      assert.deepEqual([critical?.labels['severity'], critical?.labels['cluster']], ['critical', 'a']);
+      assert.match(critical?.annotations['summary'] ?? '', /^100% of all xe-exporters of cluster a /);
+    });
+  });
+}
+
+/** Serves the metrics of one exporter to any number of scrapes, at most twice a second anew. */
+async function replicate(metricsUrl: string): Promise<Server> {
+  let at = 0;
+  let text: Promise<string> | undefined;
+  const server = createServer((_request, response) => {
+    if (text === undefined || performance.now() - at > 500) {
+      at = performance.now();
+      text = fetch(metricsUrl).then((answer) => answer.text());
+    }
+    text.then(
+      (body) => response.setHeader('content-type', 'text/plain; version=0.0.4').end(body),
+      () => response.destroy(),
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { stringify } from 'yaml';
+import { ownLabels } from '../../dashboards/rules/counters.js';
+import { LABEL, METRIC } from '../../exporter/names.js';
+import { grafanaDashboards, interpolated } from '../helpers/grafana.js';
+import { promqlUse } from '../helpers/promql.js';
+import { tool } from './tool.js';
+
+/** Twenty minutes of a dashboard that ends 25 minutes after the first scrape; scrapes and steps are every 30 s. */
+const RANGE = '20m';
+const END = '25m';
+const VARIABLES = {
+  ...{ __range: RANGE, __range_s: '1200', __interval: '30s', __interval_ms: '30000', __rate_interval: '2m' },
+  ...{ cluster: '.*', node: '.*', pci_bdf: '.*', namespace: '.*' },
+};
+
+const TARGET = { job: 'xe-exporter', instance: '10.0.0.1:9464', node: 'gpu-1' };
+const BDF = '0000:03:00.0';
+/** Values of a counter's own labels, such that every panel's filters let them through. */
+const VALUES: Readonly<Record<string, string>> = {
+  [LABEL.pciBdf]: BDF,
+  [LABEL.errno]: 'ENOMEM',
+  [LABEL.outcome]: 'exited',
+  [LABEL.severity]: 'uncorrected',
+  [LABEL.source]: 'watch_queue',
+  [LABEL.event]: 'xe.vm.rebind_error',
+  [LABEL.stage]: 'reader',
+  [LABEL.reason]: 'queue_full',
+  [LABEL.metric]: METRIC.clientVmRebindErrors,
+  [LABEL.signal]: 'logs',
+  [LABEL.result]: 'failed',
+  [LABEL.k8sNamespace]: 'ml',
+  [LABEL.k8sPod]: 'train-0',
+  [LABEL.k8sContainer]: 'main',
+};
+
+/** One event each, in promtool's notation: the values of the counter, of the other series of its exporter, and its start. */
+const SCENES: readonly { name: string; counter: string; exporter?: string; start?: string }[] = [
+  { name: 'a plain increment', counter: '0x20 1x30' },
+  { name: 'a scrape fails right before the increment', counter: '0x20 stale 1x30', exporter: '1x20 stale 1x30' },
+  { name: 'a scrape fails right after the increment', counter: '0x20 1 stale 1x30', exporter: '1x21 stale 1x30' },
+  { name: 'scrapes fail for four minutes', counter: '0x20 stale _x7 1x30', exporter: '1x20 stale _x7 1x30' },
+  { name: 'the event creates the series', counter: '_x21 1x30' },
+  { name: 'the event creates the series while a scrape fails', counter: '_x22 1x30', exporter: '1x20 stale 1x30' },
+  {
+    name: 'the exporter restarts and counts one event',
+    counter: '3x20 stale 1x30',
+    exporter: '1x20 stale 1x30',
+    start: '-86400x20 stale 620x30',
+  },
+  { name: 'the series is gone before the end', counter: '0x20 1x10 stale', exporter: '1x60' },
+  {
+    name: 'an exporter starts with an event before its first scrape',
+    counter: '_x20 1x30',
+    exporter: '_x20 1x30',
+    start: '_x20 590x30',
+  },
+];
+
+/** Every query of the dashboards that counts, once for each counter it reads. */
+const counting = [...grafanaDashboards()].flatMap(([file, { panels, annotations }]) =>
+  [
+    ...panels.flatMap(({ title, targets }) =>
+      targets.map(({ expr, instant = false }) => ({ name: `${file}: ${title}`, expr, instant })),
+    ),
+    ...(annotations.list ?? []).map(({ name, expr }) => ({ name: `${file}: marks "${name}"`, expr, instant: false })),
+  ].flatMap(({ name, expr, instant }) => {
+    const expression = interpolated(expr, VARIABLES);
+    const counters = new Set(promqlUse(expression).selectors.map(({ metric }) => metric));
+    return [...counters]
+      .filter((metric) => metric.startsWith('xe_') && metric.endsWith('_total'))
+      .map((metric) => ({ name: `${name} (${metric})`, metric, instant, expression }));
+  }),
+);
+
+const series = (metric: string, labels: Readonly<Record<string, string>>, values: string) => ({
+  series: `${metric}{${Object.entries({ ...labels, ...TARGET })
+    .map(([label, value]) => `${label}="${value}"`)
+    .join(',')}}`,
+  values,
+});
+
+function testFile(scene: (typeof SCENES)[number]): string {
+  const { counter, exporter = '1x60', start = '-86400x60' } = scene;
+  const tests = counting.map(({ metric, instant, expression }) => {
+    const labels = Object.fromEntries(
+      ownLabels(metric).flatMap((label) => (VALUES[label] ? [[label, VALUES[label]]] : [])),
+    );
+    return {
+      interval: '30s',
+      input_series: [
+        series(metric, labels, counter),
+        series(METRIC.buildInfo, { version: '1', revision: 'a', node_version: '20' }, exporter),
+        series('process_start_time_seconds', {}, start),
+        series(METRIC.deviceInfo, { pci_bdf: BDF, model: 'Arc B580', card: 'card0' }, '1x60'),
+      ],
+      promql_expr_test: [
+        {
+          expr: instant ? `sum(${expression})` : `sum(sum_over_time((${expression})[${RANGE}:30s]))`,
+          eval_time: END,
+          exp_samples: [{ labels: '{}', value: 1 }],
+        },
+      ],
+    };
+  });
+  return stringify({ evaluation_interval: '30s', tests }, { lineWidth: 0 });
+}
+
+describe('every query of the dashboards that counts', () => {
+  it('is found', () => assert.ok(counting.length > 20, `${counting.length} queries`));
+
+  for (const version of ['2', '3'] as const) {
+    for (const scene of SCENES) {
+      it(`sees one event: ${scene.name} (promtool of Prometheus ${version})`, () => {
+        const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-numbers-'));
+        try {
+          writeFileSync(join(folder, 'test.yaml'), testFile(scene));
+          const { status, stdout, stderr } = spawnSync(tool('PROMTOOL', version), ['test', 'rules', 'test.yaml'], {
+            cwd: folder,
+            encoding: 'utf8',
+          });
+          assert.equal(status, 0, stdout + stderr);
+        } finally {
+          rmSync(folder, { recursive: true });
+        }
+      });
+    }
+  }
+});
