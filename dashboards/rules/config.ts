@@ -51,8 +51,8 @@ export interface RulesConfig {
   };
   readonly attribution: {
     readonly window: Duration;
-    /** Share of errors without a container, 0 to 1. Raise it where processes outside of containers use the GPU. */
-    readonly ratio: number;
+    /** Errors without a container within the window. Raise it where processes outside of containers use the GPU. */
+    readonly errors: number;
   };
   readonly otlp: {
     readonly window: Duration;
@@ -87,7 +87,7 @@ export const DEFAULT_RULES_CONFIG: RulesConfig = {
   sourceDownFor: '5m',
   lossWindow: '15m',
   coverage: { ratio: 0.95, for: '15m' },
-  attribution: { window: '1h', ratio: 0.1 },
+  attribution: { window: '1h', errors: 3 },
   otlp: { window: '5m', for: '15m' },
   cardinalityWindow: '1h',
   vramNearlyFull: { enabled: false, ratio: 0.95, for: '15m' },

@@ -1,8 +1,8 @@
 import { LABEL, METRIC } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
-import { anyOf, enclosed, eventsWithin, maxBy, place, selector, sumBy } from './promql.js';
-import { COUNT, inTheLast, onNode, SHARE, spoken, TIMES } from './wording.js';
+import { anyOf, enclosed, eventsWithin, maxBy, place, selector } from './promql.js';
+import { COUNT, inTheLast, onNode, spoken, TIMES } from './wording.js';
 
 const panel = (title: string) => ({ dashboard: 'xe-exporter-health', title }) as const;
 
@@ -23,6 +23,7 @@ function lost(config: RulesConfig): Alert {
       counters: [{ metric: METRIC.eventsLost }, { metric: METRIC.eventsDropped, matchers: reader }],
       by: [],
       window,
+      increaseOnly: true,
     }),
     when: { above: 0 },
     panel: panel('Events lost and dropped'),
@@ -33,7 +34,7 @@ function lost(config: RulesConfig): Alert {
 
 /** The kernel log never names a victim (reason no_pid): the health dashboard shows on how many nodes that is so. */
 function attribution(config: RulesConfig): Alert {
-  const { window, ratio } = config.attribution;
+  const { window, errors } = config.attribution;
   const onPlace = `on (${place(config).join(', ')})`;
   const feature = (state: string) => {
     const info = selector(METRIC.featureInfo, `${LABEL.feature}="kubernetes"`, `${LABEL.state}="${state}"`);
@@ -43,21 +44,16 @@ function attribution(config: RulesConfig): Alert {
     counters: [{ metric: METRIC.eventsUnattributed, matchers: [anyOf(LABEL.reason, ['client_gone', 'no_container'])] }],
     by: [],
     window,
+    increaseOnly: true,
   });
-  // A share needs no first values: those of a device are there at 0.
-  const all = sumBy(
-    config,
-    [],
-    maxBy(config, [LABEL.pciBdf, LABEL.errno], `increase(${METRIC.vmRebindErrors}[${window}]) > 0`),
-  );
   return {
     name: 'XeAttributionFailing',
     severity: 'info',
-    query: enclosed(`${feature('denied')}\nor\n${unnamed}\n/\n${all}\nand ${onPlace} ${feature('active')}`),
-    when: { above: ratio },
+    query: enclosed(`${feature('denied')}\nor\n${unnamed} >= ${errors}\nand ${onPlace} ${feature('active')}`),
+    when: { above: 0 },
     panel: panel('Events without a victim'),
     summary: `xe-exporter${onNode(config)} cannot name the pods behind GPU errors`,
-    description: `${SHARE} of the errors ${inTheLast(window)} have no pod, or the exporter is not allowed to look up names. First: run "xe-exporter doctor" in its container and read the check of pod names.`,
+    description: `At least ${errors} errors ${inTheLast(window)} have no pod, or the exporter is not allowed to look up pod names. First: run "xe-exporter doctor" in its container and read the check of pod names.`,
   };
 }
 
@@ -70,6 +66,7 @@ function otlp(config: RulesConfig): Alert {
       counters: [{ metric: METRIC.otlpRecords, matchers: [anyOf(LABEL.result, ['failed', 'dropped'])] }],
       by: [],
       window,
+      increaseOnly: true,
     }),
     when: { above: 0 },
     for: duration,
@@ -84,7 +81,12 @@ function capped(config: RulesConfig): Alert {
   return {
     name: 'XeExporterCardinalityCapped',
     severity: 'info',
-    query: eventsWithin(config, { counters: [{ metric: METRIC.seriesOverflow }], by: [LABEL.metric], window }),
+    query: eventsWithin(config, {
+      counters: [{ metric: METRIC.seriesOverflow }],
+      by: [LABEL.metric],
+      window,
+      increaseOnly: true,
+    }),
     when: { above: 0 },
     panel: panel('Containers over the series limit'),
     summary: `xe-exporter${onNode(config)} reached its per-container series limit`,

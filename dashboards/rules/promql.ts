@@ -42,6 +42,11 @@ export interface EventCount {
   /** Labels of the result, beside the place. */
   readonly by: readonly string[];
   readonly window: Duration;
+  /**
+   * For counters that are there at 0 from the start of the exporter, where what happened before its first scrape does not matter: the
+   * increase alone, at a third of the cost.
+   */
+  readonly increaseOnly?: boolean;
 }
 
 /**
@@ -52,14 +57,16 @@ export interface EventCount {
  * one: see {@link firstValues}. After a restart the count since then is the result, because a counter that reaches its old value
  * before the next scrape shows no increase.
  */
-export function eventsWithin(config: RulesConfig, { counters, by, window }: EventCount): string {
+export function eventsWithin(config: RulesConfig, { counters, by, window, increaseOnly }: EventCount): string {
   const young = `time() - ${selector('process_start_time_seconds', config.exporterSelector)} < ${toSeconds(window)}`;
   const counts = counters.map(({ metric, matchers = [] }) => {
     const counter = selector(metric, ...matchers);
+    const grown = `increase(${counter}[${window}]) > 0`;
+    if (increaseOnly) return maxBy(config, ownLabels(metric), grown);
     const before = `(${counter} offset ${window} unless ${ofTarget(metric)} (${young}))`;
     const existed = `(${METRIC.buildInfo} offset ${window} or ${young})`;
     const first = firstValues({ metric, now: `${counter} > 0`, before, existed });
-    return maxBy(config, ownLabels(metric), `${first}\nor\nincrease(${counter}[${window}]) > 0`);
+    return maxBy(config, ownLabels(metric), `${first}\nor\n${grown}`);
   });
   return `round${enclosed(sumBy(config, by, counts.join('\nor\n')))}`;
 }

@@ -2,7 +2,7 @@ import { LABEL, METRIC } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
 import { VICTIM_LABELS } from './counters.js';
-import { anyOf, enclosed, eventsWithin } from './promql.js';
+import { anyOf, enclosed, eventsWithin, type EventCount } from './promql.js';
 import { COUNT, gpu, inTheLast, jobsHit, NAMED, TIMES, VICTIM } from './wording.js';
 
 /** The kernel says ENOMEM when VRAM is exhausted; ENOSPC is of the same class. */
@@ -15,9 +15,9 @@ export function rebindGroup(config: RulesConfig): RuleGroup {
   return { name: 'xe-exporter.rebind', alerts: [oom(config), oomPod(config), oomRepeated(config), timeout(config)] };
 }
 
-function deviceErrors(config: RulesConfig, matcher: string, window = config.eventWindow): string {
+function deviceErrors(config: RulesConfig, matcher: string, count: Partial<EventCount> = {}): string {
   const counters = [{ metric: METRIC.vmRebindErrors, matchers: [matcher] }];
-  return eventsWithin(config, { counters, by: [LABEL.pciBdf], window });
+  return eventsWithin(config, { counters, by: [LABEL.pciBdf], window: config.eventWindow, ...count });
 }
 
 function oom(config: RulesConfig): Alert {
@@ -61,11 +61,13 @@ function oomRepeated(config: RulesConfig): Alert {
     counters: [{ metric: METRIC.vmRebindOomOutcomes, matchers: [anyOf(LABEL.outcome, ['exited', 'repeated'])] }],
     by: [LABEL.pciBdf],
     window,
+    increaseOnly: true,
   });
+  const failed = deviceErrors(config, OOM, { window, increaseOnly: true });
   return {
     name: 'XeVMRebindOOMRepeated',
     severity: 'critical',
-    query: enclosed(`${deviceErrors(config, OOM, window)} >= ${errors}\nor\n${lost} >= ${lostClients}`),
+    query: enclosed(`${failed} >= ${errors}\nor\n${lost} >= ${lostClients}`),
     when: { above: 0 },
     panel: { dashboard: 'xe-node', title: 'Who held the memory' },
     summary: `Jobs keep running out of memory on ${gpu(config)}`,
