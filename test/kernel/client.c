@@ -15,6 +15,7 @@
  *   queue K VM              makes an exec queue in it: {"queue":1}
  *   unqueue K QUEUE         destroys it
  *   vms K N                 makes and destroys N VMs in a row
+ *   write PATH TEXT         writes TEXT to a file, as this process
  *   fork                    a child that holds the same files and sleeps: {"pid":...}
  *   kill PID                ends such a child and waits for it
  *   reborn PID PATH         a child that has just this number, which must be free, and opens PATH: {"pid":...}
@@ -205,6 +206,16 @@ static void do_object(const char *verb, char *args)
 		answer_id(verb, ioctl(files[k], XE_EXEC_QUEUE_CREATE, &queue) ? 0 : queue.word[2] >> 32);
 	else
 		answer_result(verb, ioctl(files[k], XE_EXEC_QUEUE_DESTROY, &destroy));
+}
+
+static void do_write(char *args)
+{
+	char *path = strsep(&args, " ");
+	int fd = open(path ? path : "", O_WRONLY | O_CLOEXEC);
+
+	answer_result("write", fd < 0 || !args || write(fd, args, strlen(args)) != (ssize_t)strlen(args));
+	if (fd >= 0)
+		close(fd);
 }
 
 static void do_fork(void)
@@ -434,6 +445,8 @@ static void obey(char *line)
 		do_vms(args);
 	else if (!strcmp(verb, "unvm") || !strcmp(verb, "bind") || !strcmp(verb, "queue") || !strcmp(verb, "unqueue"))
 		do_object(verb, args);
+	else if (!strcmp(verb, "write"))
+		do_write(args);
 	else if (!strcmp(verb, "fork"))
 		do_fork();
 	else if (!strcmp(verb, "kill"))

@@ -39,14 +39,18 @@ export async function bootGuest(options: GuestOptions): Promise<GuestResult> {
   const dir = mkdtempSync(join(tmpdir(), 'xe-guest-'));
   try {
     writeFileSync(join(dir, 'command'), commandScript(options));
-    return await run(options, kernelCommandLine(options, dir));
+    return await runGuest(options.image, kernelCommandLine(options, dir), options);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
 // A script and not the kernel command line, which is short and splits at blanks.
-function commandScript({ command, cwd = process.cwd(), env = {} }: GuestOptions): string {
+export function commandScript({
+  command,
+  cwd = process.cwd(),
+  env = {},
+}: Pick<GuestOptions, 'command' | 'cwd' | 'env'>): string {
   const variables = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: '/tmp', NO_COLOR: '1', ...env };
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
   return [...exports, `cd ${quote(cwd)}`, `exec ${command.map(quote).join(' ')}`, ''].join('\n');
@@ -83,10 +87,15 @@ function kernelCommandLine(options: GuestOptions, dir: string): string[] {
   ];
 }
 
-function run({ image, timeoutMs = 60_000, onOutput }: GuestOptions, args: string[]): Promise<GuestResult> {
+/** Runs a program that is a guest, whose standard output is the guest's console, until it ends. */
+export function runGuest(
+  program: string,
+  args: readonly string[],
+  { timeoutMs = 60_000, onOutput }: Pick<GuestOptions, 'timeoutMs' | 'onOutput'>,
+): Promise<GuestResult> {
   return new Promise((resolve, reject) => {
-    // A group of its own, because the kernel keeps a host process for every address space of the guest.
-    const child = spawn(image, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+    // A group of its own, because user-mode Linux keeps a host process for every address space of the guest.
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
     let output = '';
     let timedOut = false;
     // Nothing gentler works: SIGTERM makes the kernel panic or spin.
