@@ -1,12 +1,12 @@
 /** `npm run dashboards`: writes dashboards/out; with --check it changes nothing, shows the difference and fails if there is one. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { generatedFiles } from './generated.js';
 
 const check = process.argv.includes('--check');
-for (const [path, text] of generatedFiles(readFileSync('README.md', 'utf8'))) {
+for (const [path, text] of generatedFiles()) {
   if (check) {
     const { status } = spawnSync('diff', ['-uN', '--label', path, '--label', 'generated', path, '-'], {
       input: text,

@@ -1,6 +1,5 @@
 import { alertmanagerConfig } from './formats/alertmanager.js';
 import { dashboardJson, nodeDashboardWithLogEvents } from './formats/dashboard-json.js';
-import { withAlertTable } from './formats/alert-table.js';
 import { grafanaAlerting } from './formats/grafana.js';
 import { prometheusRule, prometheusRules } from './formats/prometheus.js';
 import { DEFAULT_RULES_CONFIG } from './rules/config.js';
@@ -17,12 +16,7 @@ const FILES: Readonly<Record<string, string>> = {
   'dashboards/out/alertmanager/alertmanager.yaml': alertmanagerConfig(DEFAULT_RULES_CONFIG),
 };
 
-/**
- * What every generated file should hold, by path.
- * @param readme the README as it is: only its table of alerts is generated
- */
-export function generatedFiles(readme: string): ReadonlyMap<string, string> {
-  const updated = withAlertTable(readme);
-  if (updated === undefined) throw new Error('README.md has no <!-- alerts --> and <!-- /alerts --> markers');
-  return new Map([...Object.entries(FILES), ['README.md', updated]]);
+/** What every generated file should hold, by path. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  return new Map(Object.entries(FILES));
 }

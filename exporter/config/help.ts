@@ -1,5 +1,4 @@
 import { EXIT } from '../errors.js';
-import { markdownTable } from './markdown.js';
 import {
   COMMANDS,
   DEFAULT_COMMAND,
@@ -64,18 +63,4 @@ function wrap(text: string, indent: number): string {
     else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
   }
   return lines.join(`\n${' '.repeat(indent)}`);
-}
-
-/** The option table of the README, in Markdown. */
-export function optionTable(): string {
-  const rows = OPTION_LIST.map(([key, option]) => [
-    option.kind === 'switch' ? `\`--${option.flag}\`` : `\`--${option.flag}=<${option.unit}>\``,
-    `\`${environmentName(option.flag)}\``,
-    option.notInFile ? '' : `\`${key}\``,
-    option.default === undefined ? '' : `\`${option.default}\``,
-    option.commands.join(', '),
-    option.help,
-  ]);
-  const head = ['Flag', 'Variable', 'File key', 'Default', 'Commands', 'What it does'];
-  return markdownTable([head, ...rows]);
 }

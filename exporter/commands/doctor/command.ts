@@ -1,4 +1,4 @@
-import { explainPrivileges } from '../../privileges/docs.js';
+import { explainPrivileges } from '../../privileges/explain.js';
 import { PRIVILEGES } from '../../privileges/table.js';
 import { COMMANDS } from '../../config/schema.js';
 import { EXIT } from '../../errors.js';

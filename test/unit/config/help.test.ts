@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { commandHelp, optionTable, programHelp } from '../../../exporter/config/help.js';
-import { COMMANDS, environmentName, OPTION_LIST, type CommandName } from '../../../exporter/config/schema.js';
+import { commandHelp, programHelp } from '../../../exporter/config/help.js';
+import { COMMANDS, OPTION_LIST, type CommandName } from '../../../exporter/config/schema.js';
 
 const commands = Object.keys(COMMANDS) as CommandName[];
 
@@ -30,16 +30,5 @@ describe('help', () => {
         .split('\n')
         .every((line) => line.length <= 120),
     );
-  });
-});
-
-describe('the option table', () => {
-  it('has a row for every option', () => {
-    const rows = optionTable().split('\n').slice(2);
-    assert.equal(rows.length, OPTION_LIST.length);
-    for (const [index, [, { flag }]] of OPTION_LIST.entries()) {
-      assert.ok(rows[index]?.includes(`--${flag}`) && rows[index]?.includes(environmentName(flag)), flag);
-      assert.equal(rows[index]?.replaceAll('\\|', '').split('|').length, 8, 'six cells');
-    }
   });
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { explainPrivileges, privilegeTable } from '../../../exporter/privileges/docs.js';
+import { privilegeTable } from '../../../docs/generator/privileges.js';
+import { explainPrivileges } from '../../../exporter/privileges/explain.js';
 import {
   capabilitiesOf,
   containerUid,

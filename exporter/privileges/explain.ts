@@ -1,19 +1,6 @@
-import { markdownTable } from '../config/markdown.js';
 import { PRIVILEGES, type FeaturePrivileges } from './table.js';
 
-/** The table of INSTALL.md, in Markdown. */
-export function privilegeTable(rows: readonly FeaturePrivileges[] = PRIVILEGES): string {
-  const cells = rows.map((row) => [
-    `\`${row.feature}\``,
-    row.does,
-    needs(row).join('; ') || 'nothing',
-    row.why,
-    row.without,
-  ]);
-  return markdownTable([['Feature', 'So that it can', 'Needs', 'Why', 'Without'], ...cells]);
-}
-
-/** The same for a terminal: what `doctor --explain-privileges` prints. */
+/** What `doctor --explain-privileges` prints. */
 export function explainPrivileges(rows: readonly FeaturePrivileges[] = PRIVILEGES): string {
   return rows
     .map((row) =>
@@ -29,7 +16,8 @@ export function explainPrivileges(rows: readonly FeaturePrivileges[] = PRIVILEGE
     .replaceAll('`', '');
 }
 
-function needs({ capabilities, hostPid, devices, mounts, rbac }: FeaturePrivileges): string[] {
+/** What has to be granted for a feature, one phrase each; empty when nothing is needed. */
+export function needs({ capabilities, hostPid, devices, mounts, rbac }: FeaturePrivileges): string[] {
   const folders = mounts.filter(({ optional }) => optional !== true);
   const optionalFolders = mounts.filter(({ optional }) => optional === true).map(({ path }) => path);
   const account = rbac === null ? '' : `a service account that may ${rbac.verbs.join(' and ')} ${rbac.resource}`;

@@ -1,0 +1,120 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deviceCoredump } from '../../exporter/events/definitions/device-coredump.js';
+import { sourceChanged } from '../../exporter/events/definitions/source-changed.js';
+import { vmRebindOutcome } from '../../exporter/events/definitions/vm-rebind-outcome.js';
+import type { DeviceEvent } from '../../exporter/events/device-event.js';
+import { eventDefinitions } from '../../exporter/events/index.js';
+import type { MemorySnapshot } from '../../exporter/host/memory.js';
+import { ATTRIBUTE } from '../../exporter/names.js';
+import { Decoder } from '../../exporter/pipeline/decode/decoder.js';
+import { jsonLine } from '../../exporter/sinks/json-line.js';
+import { toLogRecord } from '../../exporter/pipeline/log/log-record.js';
+import type { StampedBatch } from '../../exporter/sources/source.js';
+import { readDevcoredump } from '../../exporter/sources/uevent/devcoredump.js';
+import { parseUevent } from '../../exporter/wire/uevent.js';
+import { VM_ERR_BYTES, WATCH_TYPE, XE_SUBTYPE } from '../../exporter/wire/watch-notification.js';
+import { aBatch, rawRecord } from '../../test/helpers/batches.js';
+import { aClient, aDevice, anEvent, aWorkload } from '../../test/helpers/events.js';
+import { eventsOf, fixturesEnding, recordsOf } from '../../test/helpers/kernel-log.js';
+import { UEVENT } from '../../test/helpers/uevents.js';
+
+/** A log event as `--events-stdout` writes it. */
+export interface ExampleRecord {
+  readonly event_name: string;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+}
+
+const DEVICE = aDevice({ model: 'Battlemage G21 [Arc B580]', driverVersion: '1.1' });
+const CLIENT = aClient({ device: DEVICE, workload: aWorkload(), holders: 2 });
+const STAMP = { realtimeNs: 1_769_860_800_123_456_789n, monotonicNs: 86_401_000_000_000n } as const;
+const GIB = 1024 ** 3;
+
+/**
+ * Log records of every event, through the real decoders: bytes as the watch queue and the uevent socket deliver them, and every kernel
+ * log line among the fixtures. The first record of a name is its example; the others show what else it can carry.
+ */
+export async function exampleRecords(): Promise<readonly ExampleRecord[]> {
+  const kernelLog = fixturesEnding('.good.txt').flatMap((path) => eventsOf(recordsOf(`${path}.good.txt`)).events);
+  const events = [...fromWatchQueue(), ...(await fromUevents()), ...kernelLog, ...concluded()];
+  return events
+    .filter(({ definition }) => definition.logged)
+    .map((event, index) => {
+      const options = { instanceId: '5f0c7e12-9d3b-4a86-b1c4-0e6f2a7d8c35', includeProcess: true };
+      return JSON.parse(jsonLine(toLogRecord(event, options, index === 0 ? 3 : 0))) as ExampleRecord;
+    });
+}
+
+/** An out-of-memory error of a container, with a snapshot of the memory, and a loss. */
+function fromWatchQueue(): DeviceEvent[] {
+  const record = rawRecord(WATCH_TYPE.DRM_XE_NOTIFY, XE_SUBTYPE.VM_ERR, 9, VM_ERR_BYTES);
+  const view = new DataView(record.buffer);
+  view.setUint32(8, 5, true);
+  view.setInt32(12, -12, true);
+  const owners = Array.from({ length: 10 }, () => CLIENT);
+  const [error] = decode({ ...aBatch(record, owners), ...STAMP });
+  const losses = decode({ kind: 'loss', source: 'kmsg', messages: 12, ...STAMP });
+  return [{ ...error!, memory: snapshot() }, ...losses];
+}
+
+async function fromUevents(): Promise<DeviceEvent[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-docs-'));
+  try {
+    mkdirSync(join(folder, 'devcd3'));
+    writeFileSync(join(folder, 'devcd3', 'data'), readFileSync('test/fixtures/devcoredump/7.1-mtl.txt'));
+    const details = await readDevcoredump(join(folder, 'devcd3'));
+    return Object.values(UEVENT).flatMap((bytes) => {
+      const uevent = parseUevent(bytes);
+      const events = decode({ kind: 'uevent', source: 'uevent', uevent, device: DEVICE, ...STAMP });
+      return events.map((event) =>
+        event.definition === deviceCoredump ? { ...event, details: { ...event.details, ...details } } : event,
+      );
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What no batch brings: the exporter concludes it. */
+function concluded(): DeviceEvent[] {
+  const unit = aWorkload({ containerId: '', podUid: '', namespace: '', pod: '', container: '' });
+  const outsideKubernetes = { ...unit, systemdUnit: 'ollama.service', slurmJobId: '4711' };
+  const inferred = {
+    client: aClient({ device: DEVICE, workload: outsideKubernetes }),
+    evidence: 'job_timeout',
+  } as const;
+  const state = { [ATTRIBUTE.sourceState]: 'down', [ATTRIBUTE.sourceReason]: 'the reader stopped: EIO' };
+  return [
+    anEvent({ definition: vmRebindOutcome, client: CLIENT, outcome: 'exited' }),
+    anEvent({ definition: sourceChanged, source: 'kmsg', client: undefined, vmId: 0, errorCode: 0, details: state }),
+    anEvent({ source: 'kmsg', bare: true, client: undefined, device: DEVICE, vmId: 0, inferred }),
+  ];
+}
+
+function decode(batch: StampedBatch): DeviceEvent[] {
+  const events: DeviceEvent[] = [];
+  const accounting = { received: () => undefined, dropped: () => undefined };
+  new Decoder(eventDefinitions, accounting).decode(batch, (event) => events.push(event));
+  return events;
+}
+
+/** A full GPU, read 2 s before the error, in which others hold memory too. */
+function snapshot(): MemorySnapshot {
+  const held = (drmClientId: number, owner: string, gibibytes: number) => {
+    const bytes = gibibytes * GIB;
+    const memory = { residentBytes: bytes, totalBytes: bytes, sharedBytes: 0, purgeableBytes: 0 };
+    return { drmClientId, owner, regions: [{ region: 'vram0', ...memory }] };
+  };
+  return {
+    device: DEVICE,
+    realtimeNs: STAMP.realtimeNs,
+    ageMs: 2_000,
+    regions: [
+      { region: 'vram0', usedBytes: 11.875 * GIB, sizeBytes: 12 * GIB },
+      { region: 'gtt', usedBytes: 3 * GIB, sizeBytes: 31 * GIB },
+    ],
+    clients: [held(7, 'ml/train-0/main', 8), held(8, 'ml/serve-1/main', 3.5)],
+    everyClient: true,
+  };
+}

@@ -1,0 +1,64 @@
+import { EVENT } from '../../exporter/events/index.js';
+import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
+import { FEATURES, FEATURE_STATES, SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
+import { aDevice } from '../../test/helpers/events.js';
+
+/** One metric as the exporter's own registry exposes it, with every label and every value seen of it. */
+export interface ExposedMetric {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/**
+ * The text exposition of a real registry in which everything is registered: every source, sink and feature, one device and one client.
+ * One text for each combination that excludes another, such as the kind of workload labels.
+ */
+export async function expositionsOfEverything(): Promise<readonly string[]> {
+  const turns = Math.max(WORKLOAD_LABELS.length, FEATURE_STATES.length);
+  return Promise.all(Array.from({ length: turns }, (_, turn) => expositionOfTurn(turn)));
+}
+
+async function expositionOfTurn(turn: number): Promise<string> {
+  const metrics = new ExporterMetrics({
+    sources: SOURCES,
+    sinks: SINKS,
+    version: '1.2.3',
+    revision: 'abc',
+    nodeVersion: '20',
+    workloadLabels: WORKLOAD_LABELS[turn % WORKLOAD_LABELS.length]!,
+    processMetrics: turn === 0,
+  });
+  const device = aDevice();
+  metrics.devices.deviceDiscovered(device);
+  // Series that are born by their first event.
+  for (const errors of metrics.devices.clientRebindErrors.acquire(device.pciBdf, undefined).counters) errors.count(1);
+  for (const source of SOURCES) metrics.eventsReceived.cell(source, EVENT.vmRebindError);
+  const state = FEATURE_STATES[turn % FEATURE_STATES.length]!;
+  for (const feature of FEATURES) metrics.featureChanged({ feature, state, reason: '', fix: '' });
+  metrics.devices.deviceState(device, { inSurvivability: false, suspended: false });
+  metrics.devices.deviceMemory(
+    device,
+    [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }],
+    [{ workload: undefined, regions: [{ region: 'vram0', residentBytes: 1 }] }],
+  );
+  return metrics.registry.render('text');
+}
+
+/** Every metric there is, in the order of the exposition. */
+export async function everyMetric(): Promise<readonly ExposedMetric[]> {
+  const metrics = new Map<string, Omit<ExposedMetric, 'labels'> & { readonly labels: Map<string, Set<string>> }>();
+  for (const text of await expositionsOfEverything()) {
+    for (const [, name = '', help = '', type = '', samples = ''] of text.matchAll(FAMILY)) {
+      const metric = metrics.get(name) ?? { name, type, help, labels: new Map<string, Set<string>>() };
+      metrics.set(name, metric);
+      for (const [, label = '', value = ''] of samples.matchAll(/[{,]([a-z0-9_]+)="([^"]*)"/g)) {
+        metric.labels.set(label, (metric.labels.get(label) ?? new Set()).add(value));
+      }
+    }
+  }
+  return [...metrics.values()];
+}
+
+const FAMILY = /^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)\n((?:[^#\n].*\n)*)/gm;
