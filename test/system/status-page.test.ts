@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { waitFor } from '../helpers/wait-for.js';
@@ -168,6 +169,17 @@ describe('the status page in Chromium', { timeout: 300_000 }, () => {
       });
     }
   }
+
+  it('is pictured in the README', async () => {
+    await onPage({ viewport: { width: 1120, height: 720 }, colorScheme: 'light' }, async (page) => {
+      await page.getByText('Live', { exact: true }).waitFor();
+      await page.locator('#event-list li').nth(3).waitFor();
+      const picture = await page.screenshot({ animations: 'disabled' });
+      assert.ok(picture.length > 10_000 && picture.length < 300_000, `${picture.length} bytes`);
+      const target = process.env['XE_EXPORTER_TEST_PICTURE'];
+      if (target) writeFileSync(target, picture);
+    });
+  });
 
   it('does not move for those who do not want that', async () => {
     await onPage({ ...WIDE, reducedMotion: 'reduce' }, async (page) => {
