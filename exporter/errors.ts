@@ -94,7 +94,7 @@ export const ERRORS = {
   },
   XEE_KUBERNETES_EVENTS_UNDELIVERED: {
     message: 'Kubernetes Events cannot be written: {seen}',
-    fix: 'Check that pods of this node may reach the API server and, for 401, their service account. Events wait; what is too old by then is dropped and counted.',
+    fix: 'Check that pods on this node can reach the API server and, for 401, their service account. Events wait; those that get too old are dropped and counted.',
     exitCode: EXIT.failure,
   },
   XEE_SHUTDOWN_DEADLINE: {

@@ -4,8 +4,8 @@ import type { ClientTable } from './client-table.js';
 import type { WorkloadIdentity, WorkloadResolver } from './workload.js';
 
 /**
- * Says whose a client is. The ids are read while the process lives, before the watch is placed; the names of a pod can come
- * later, and are then put to the clients that wait for them. JavaScript thread only.
+ * Finds out who a client belongs to. Ids are read while the process lives, before the watch is placed. Pod names can
+ * arrive later, and are then given to the clients that wait for them.
  */
 export class ClientNaming {
   readonly #workloads: WorkloadResolver;
@@ -18,7 +18,7 @@ export class ClientNaming {
     pods?.onChange(() => this.#nameAgain());
   }
 
-  /** Gives a client that is not in the table yet its workload. Never rejects. */
+  /** Sets the workload of a client that is not in the table yet. Never rejects. */
   async name(client: XeClient): Promise<void> {
     const identity = await this.#workloads.identify(client.process.pid);
     this.#identities.set(client, identity);

@@ -2,16 +2,16 @@ import type { XeDevice } from '../host/device.js';
 import type { DrmFd } from '../native/binding.js';
 import type { Workload, XeClient } from './client.js';
 
-/** One client and what we know of it now. Changed only through {@link ClientTable}. */
+/** One client and what is known about it now. Changed only through {@link ClientTable}. */
 export interface ClientEntry {
   readonly client: XeClient;
   /** The open fds seen at the last look, the oldest process first. Empty while only a mapping keeps the file alive. */
   holders: readonly DrmFd[];
-  /** True while a watch of ours is on the file. */
+  /** True while we watch the file. */
   watched: boolean;
-  /** True when its removal notice may have been lost, so that absence from /proc has to serve instead. */
+  /** True when its removal notice may have been lost, so that absence from /proc has to decide instead. */
   removalMayBeLost: boolean;
-  /** How many looks in a row found no holder. */
+  /** How many scans in a row found no holder. */
   absences: number;
 }
 
@@ -24,23 +24,23 @@ export interface ClientCounts {
 export interface ClientTableListener {
   added?(entry: ClientEntry): void;
   removed?(entry: ClientEntry): void;
-  /** The client's workload has names now that it had not when it was added. */
+  /** The client's workload now has names that it did not have when it was added. */
   named?(entry: ClientEntry): void;
-  /** The entry's removal notice may have been lost: what is remembered about its fds has to be checked again. */
+  /** The entry's removal notice may have been lost: what is known about its fds must be checked again. */
   suspected?(entry: ClientEntry): void;
-  /** One look at the node has been taken in. */
+  /** One scan of the node has been processed. */
   reconciled?(): void;
   countsChanged?(device: XeDevice, counts: ClientCounts): void;
 }
 
-/** A watched client whose removal notice may be lost is given up at the second look without it: one look can race. */
+/** A watched client whose removal notice may be lost is given up after two scans without it: a single scan can race. */
 const ABSENCES_TO_GIVE_UP = 2;
 
 const NONE: ClientCounts = { present: 0, watched: 0 };
 
 /**
- * The xe clients of the node, keyed by drm-client-id. Bounded: what lies beyond `limit` is refused and shows as missing watch
- * coverage. JavaScript thread only.
+ * The xe clients of the node, keyed by drm-client-id. Bounded: clients beyond `limit` are refused and show as missing
+ * watch coverage.
  */
 export class ClientTable {
   readonly #entries = new Map<number, ClientEntry>();
@@ -84,7 +84,7 @@ export class ClientTable {
     return entry;
   }
 
-  /** Removes a client for good: its file is gone. Without effect when it is not in the table any more. */
+  /** Removes a client for good: its file is gone. No effect when it is no longer in the table. */
   remove(entry: ClientEntry): void {
     if (!this.#holds(entry)) return;
     this.setWatched(entry, false);
@@ -107,17 +107,17 @@ export class ClientTable {
 
   /** Marks a client whose removal notice may be among lost records. */
   suspect(entry: ClientEntry): void {
-    // Looks before the doubt prove nothing: a mapping alone keeps a file alive without a holder.
+    // Earlier scans prove nothing: a mapping alone keeps a file alive without a holder.
     if (!entry.removalMayBeLost) entry.absences = 0;
     entry.removalMayBeLost = true;
     for (const listener of this.#listeners) listener.suspected?.(entry);
   }
 
   /**
-   * Takes the holders of every client as one look at /proc found them. A client without holders is gone, unless it is watched:
-   * a mapping or a file in flight on a socket keeps it alive unseen, and its removal notice will come.
+   * Takes the holders of every client as one scan of /proc found them. A client without holders is gone, unless it is
+   * watched: a mapping or a file in flight on a socket keeps it alive unseen, and its removal notice will come.
    *
-   * @param doubtful clients whose fd was seen, but not asked yet whether it is still theirs: neither present nor absent
+   * @param doubtful clients whose fd was seen but not yet checked to still be theirs: neither present nor absent
    */
   reconcile(holders: ReadonlyMap<number, readonly DrmFd[]>, doubtful: ReadonlySet<number> = new Set()): void {
     for (const entry of [...this.#entries.values()]) {
@@ -132,7 +132,7 @@ export class ClientTable {
     for (const listener of this.#listeners) listener.reconciled?.();
   }
 
-  /** Takes the kernel's own list of all clients as one look, which tells nothing of holders. */
+  /** Takes the kernel's own list of all clients as one scan, which says nothing about holders. */
   confirm(alive: ReadonlySet<number>): void {
     for (const entry of [...this.#entries.values()]) {
       if (alive.has(entry.client.drmClientId)) Object.assign(entry, { absences: 0, removalMayBeLost: false });
@@ -142,8 +142,8 @@ export class ClientTable {
   }
 
   /**
-   * Takes the kernel's word that a client is being closed. A watched one stays until its removal notice: what is torn down
-   * before that can take its time, and the watch id must not stand for another client so long.
+   * The kernel reports that a client is being closed. A watched one stays until its removal notice: teardown before
+   * that can take a while, and the watch id must not be given to another client in the meantime.
    */
   closing(entry: ClientEntry): void {
     entry.holders = [];

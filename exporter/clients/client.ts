@@ -4,7 +4,7 @@ import type { XeDevice } from '../host/device.js';
 export interface Workload {
   readonly containerId: string;
   readonly podUid: string;
-  /** Of a static pod only: the uid the kubelet knows it by, while {@link podUid} is the one of its mirror in the API. */
+  /** Only for a static pod: the uid the kubelet uses, while {@link podUid} is that of its mirror in the API. */
   readonly staticPodUid?: string;
   readonly namespace: string;
   readonly pod: string;
@@ -14,7 +14,10 @@ export interface Workload {
   readonly slurmJobId?: string;
 }
 
-/** The process that holds a client, as it was when the client was first seen: the victim is usually dead when asked about. */
+/**
+ * The process that holds a client, as it was when the client was first seen: a victim is usually dead when it is looked
+ * up.
+ */
 export interface ProcessIdentity {
   /** In the exporter's pid namespace. */
   readonly pid: number;
@@ -26,14 +29,18 @@ export interface ProcessIdentity {
   readonly createdAt: string | undefined;
 }
 
-/** One open drm file (struct drm_file): what a watch covers. dup, fork and SCM_RIGHTS give more fds of the same client. */
+/**
+ * One open drm file (struct drm_file): what a watch covers. dup, fork and SCM_RIGHTS give more fds of the same client.
+ */
 export interface XeClient {
-  /** `drm-client-id`: a counter over all DRM devices since boot, never reused (Documentation/gpu/drm-usage-stats.rst). */
+  /**
+   * `drm-client-id`: a counter over all DRM devices since boot, never reused (Documentation/gpu/drm-usage-stats.rst).
+   */
   readonly drmClientId: number;
   readonly device: XeDevice;
   readonly process: ProcessIdentity;
-  /** undefined outside of containers, units and jobs. Replaced, never changed, when its names become known. */
+  /** undefined outside containers, units and jobs. Replaced, never modified, when its names become known. */
   workload: Workload | undefined;
-  /** Processes that had it open when last looked at: fork, SCM_RIGHTS and pidfd_getfd share a client. */
+  /** Processes that had it open at the last scan: fork, SCM_RIGHTS and pidfd_getfd share a client. */
   holders: number;
 }

@@ -6,15 +6,15 @@ interface Identity {
 }
 
 /**
- * Which client each open fd was found to be. Asking can wake the GPU, so an answer is kept until the number may stand for
- * another file. Bounded by what {@link retain} is given. JavaScript thread only.
+ * Which client each open fd belongs to. Finding out can wake the GPU, so an answer is kept until the number may refer
+ * to another file. Bounded by what {@link retain} is given.
  */
 export class FdIdentities {
   readonly #ofFd = new Map<string, Identity>();
-  /** The same the other way round: one client leaves without a search through all. */
+  /** The reverse index, so that a client can leave without a search through all. */
   readonly #fdsOf = new Map<number, Set<string>>();
 
-  /** @returns the client, and whether it has to be asked again; undefined for an fd never asked */
+  /** @returns the client, and whether it has to be identified again; undefined for an fd never identified */
   get(fd: DrmFd): Readonly<Identity> | undefined {
     return this.#ofFd.get(fdKey(fd));
   }
@@ -28,18 +28,18 @@ export class FdIdentities {
     else this.#fdsOf.set(drmClientId, new Set([key]));
   }
 
-  /** The number has become something else. */
+  /** The number now refers to another file. */
   delete(fd: DrmFd): void {
     this.#delete(fdKey(fd));
   }
 
-  /** The client is gone, and with it what its numbers stood for. */
+  /** The client is gone, and so are its fds. */
   forget(drmClientId: number): void {
     for (const key of this.#fdsOf.get(drmClientId) ?? []) this.#ofFd.delete(key);
     this.#fdsOf.delete(drmClientId);
   }
 
-  /** The client may be gone: its fds have to be asked again, and say nothing until then. */
+  /** The client may be gone: its fds must be identified again and say nothing until then. */
   doubt(drmClientId: number): void {
     for (const key of this.#fdsOf.get(drmClientId) ?? []) this.#ofFd.get(key)!.doubted = true;
   }
@@ -60,7 +60,7 @@ export class FdIdentities {
   }
 }
 
-/** Names an fd of one process for as long as that process lives; the file behind it can change. */
+/** Identifies an fd of one process for as long as that process lives; the file behind it can change. */
 function fdKey({ pid, startTime, fd }: DrmFd): string {
   return `${pid}:${startTime}:${fd}`;
 }

@@ -2,7 +2,7 @@ import { NO_CGROUP_IDENTITY, readCgroup, type CgroupIdentity } from '../host/cgr
 import type { PodDirectory } from '../kubernetes/pods/pod-directory.js';
 import type { Workload } from './client.js';
 
-/** Who a process belongs to, in ids: read while it lives, and good for ever. Names are put to it later. */
+/** Who a process belongs to, as ids: read while it lives and valid for ever. Names are added later. */
 export type WorkloadIdentity = CgroupIdentity;
 
 export interface WorkloadResolverOptions {
@@ -22,15 +22,15 @@ export class WorkloadResolver {
   }
 
   /**
-   * Reads the ids, from one small file. To be asked before the watch is placed: afterwards the process may be gone. Never
-   * rejects; a process that is gone, or may not be looked at, belongs to nobody.
+   * Reads the ids from one small file. Call it before the watch is placed: afterwards the process may be gone. Never
+   * rejects; a process that is gone or cannot be inspected has no workload.
    */
   async identify(pid: number): Promise<WorkloadIdentity> {
     return readCgroup(this.#procRoot, pid).catch(() => NO_CGROUP_IDENTITY);
   }
 
   /**
-   * Puts names to ids, from memory. To be asked again when the directory has changed: names can come later than processes.
+   * Resolves ids to names, from memory. Call it again when the directory has changed: names can arrive after processes.
    * @returns undefined for a process that is in no container, unit or job
    */
   name(identity: WorkloadIdentity): Workload | undefined {

@@ -1,17 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What of a device changes while the driver is bound to it. Reading it wakes no GPU and waits for nothing. */
+/** What can change about a device while the driver is bound to it. Reading it neither wakes the GPU nor blocks. */
 export interface DeviceState {
-  /** The firmware is damaged and the driver keeps the device alive only to have it flashed anew. */
+  /** The firmware is damaged, and the driver keeps the device alive only so that it can be reflashed. */
   readonly inSurvivability: boolean;
   /** Runtime power management has put it to sleep, or is about to. */
   readonly suspended: boolean;
-  /** Milliseconds without use after which it is put to sleep; 0 where it never is. */
+  /** Idle milliseconds after which it is put to sleep; 0 for never. */
   readonly autosuspendDelayMs: number;
 }
 
-/** A device in good health and without runtime power management. */
+/** A healthy device without runtime power management. */
 export const AWAKE: DeviceState = { inSurvivability: false, suspended: false, autosuspendDelayMs: 0 };
 
 /** The sysfs folder of a device. */
@@ -25,8 +25,8 @@ export function runtimeStatusPath(sysRoot: string, pciBdf: string): string {
 }
 
 /**
- * The attribute survivability_mode exists while the device is in that mode (xe_survivability_mode.c, Linux 7.2), and only root
- * may read what it says. Without runtime power management a device is always on.
+ * The attribute survivability_mode exists while the device is in that mode (xe_survivability_mode.c, Linux 7.2), and
+ * only root may read its value. Without runtime power management a device is always on.
  */
 export function readDeviceState(sysRoot: string, pciBdf: string): DeviceState {
   const path = devicePath(sysRoot, pciBdf);

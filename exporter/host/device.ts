@@ -11,13 +11,16 @@ export interface XeDevice {
   /** Hexadecimal with 0x, e.g. `0x8086` and `0xe20b`. */
   readonly vendorId: string;
   readonly deviceId: string;
-  /** Name of the model, e.g. `Battlemage G21 [Arc B580]`; empty where the system has no pci.ids, or an old one. */
+  /** Name of the model, e.g. `Battlemage G21 [Arc B580]`; empty where pci.ids is missing or too old. */
   readonly model: string;
-  /** Version of the xe module, or the empty string where the kernel does not tell. */
+  /** Version of the xe module, or the empty string where the kernel does not report it. */
   readonly driverVersion: string;
-  /** -1 when the machine has one node or does not tell. */
+  /** -1 when the machine has one node or does not report it. */
   readonly numaNode: number;
-  /** Tells one bind of the driver from the next: the inode of the sysfs folder of its nodes; undefined where there is none. */
+  /**
+   * Tells one bind of the driver from the next: the inode of the sysfs folder of its nodes; undefined where there is
+   * none.
+   */
   readonly binding: number | undefined;
 }
 

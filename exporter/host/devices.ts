@@ -6,12 +6,12 @@ import { PciIds } from './pci-ids.js';
 const PCI_ADDRESS = /^[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
 
 /**
- * The devices bound to the xe driver, in the order of their addresses: `/sys/bus/pci/drivers/xe/<address>` and the drm nodes
- * below it. A device in boot survivability mode is bound and has no nodes. Reads PCI core attributes only, which wakes no
- * GPU. An unreadable attribute counts as absent; without the driver directory the list is empty.
+ * The devices bound to the xe driver, in the order of their addresses: `/sys/bus/pci/drivers/xe/<address>` and the drm
+ * nodes below it. A device in boot survivability mode is bound and has no nodes. Reads PCI core attributes only, which
+ * does not wake a GPU. An unreadable attribute counts as absent; without the driver directory the list is empty.
  *
  * @param sysRoot where sysfs is mounted, normally `/sys`
- * @param pciIds where the models have their names from; to be kept for the next call
+ * @param pciIds source of model names; keep it for the next call
  */
 export function listXeDevices(sysRoot: string, pciIds = new PciIds()): XeDevice[] {
   const driver = join(sysRoot, 'bus/pci/drivers/xe');
@@ -51,7 +51,9 @@ function inodeOf(path: string): number | undefined {
   }
 }
 
-/** The minor number from a node's `dev` attribute (`226:128`): past 64 nodes of a kind it does not follow from the name. */
+/**
+ * The minor number from a node's `dev` attribute (`226:128`): past 64 nodes of a kind it does not follow from the name.
+ */
 function minorOf(node: string): number | undefined {
   const minor = /^226:(\d+)$/.exec(readAttribute(join(node, 'dev')) ?? '')?.[1];
   return minor === undefined ? undefined : Number(minor);

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** The process the kernel has on record for a client: the one that opened it, or the last that sent an ioctl. */
+/** The process the kernel has on record for a client: the one that opened it, or the last one that sent an ioctl. */
 export interface DrmClientOwner {
   /** In the kernel's own pid namespace; 0 when that process is gone. */
   readonly pid: number;
@@ -9,9 +9,10 @@ export interface DrmClientOwner {
 }
 
 /**
- * The directories `client-<drm-client-id>` below `<debugfs>/dri`, one for each open file of every DRM driver, with a link
- * `device` and a file `proc_info` (drivers/gpu/drm/drm_debugfs.c, Linux 7.2; not in 6.12). Reading them wakes no GPU and waits
- * for nothing, so all of this is synchronous. Kernel 7.2 makes the directory first, then the file, then the link.
+ * The directories `client-<drm-client-id>` below `<debugfs>/dri`, one for each open file of every DRM driver, with a
+ * link `device` and a file `proc_info` (drivers/gpu/drm/drm_debugfs.c, Linux 7.2; not in 6.12). Reading them wakes no
+ * GPU and waits for nothing, so all of this is synchronous. Kernel 7.2 makes the directory first, then the file, then
+ * the link.
  */
 export class DrmClientDirectory {
   readonly path: string;
@@ -21,7 +22,7 @@ export class DrmClientDirectory {
     this.path = join(debugfsRoot, 'dri');
   }
 
-  /** Whether there is such a directory. Not by access(2), which ignores the capabilities of users other than root. */
+  /** Whether the directory exists. Does not use access(2), which ignores the capabilities of users other than root. */
   exists(): boolean {
     try {
       return statSync(this.path).isDirectory();
@@ -30,12 +31,15 @@ export class DrmClientDirectory {
     }
   }
 
-  /** Ids of all clients there are. @throws the file system's error */
+  /** Ids of all clients. @throws the file system's error */
   list(): Set<number> {
     return new Set(readdirSync(this.path).flatMap((name) => drmClientIdOf(name) ?? []));
   }
 
-  /** PCI address, or what else the driver goes by; undefined when the client is gone or not all of it is there yet. */
+  /**
+   * PCI address, or another name the driver uses; undefined when the client is gone or its directory is not complete
+   * yet.
+   */
   deviceOf(drmClientId: number): string | undefined {
     try {
       return basename(readlinkSync(join(this.path, `client-${drmClientId}`, 'device')));

@@ -11,21 +11,22 @@ export interface DrmFdinfo {
   readonly pciBdf: string | undefined;
 }
 
-/** Why a file could not be read (EACCES, ENOENT, ESRCH; `cancelled`), or undefined for one that is no drm file any more. */
+/** Why a file could not be read (EACCES, ENOENT, ESRCH; `cancelled`), or undefined if it is no longer a drm file. */
 export type DrmFdinfoAnswer = DrmFdinfo | NativeFailure | undefined;
 
-/** Reads that are under way. */
+/** Reads in flight. */
 export interface DrmFdinfoReads {
-  /** Resolves after the last answer; it keeps no event loop alive. */
+  /** Resolves after the last answer; does not keep the event loop alive. */
   readonly done: Promise<void>;
-  /** Has the files that were not begun answered at once. */
+  /** Answers at once for the files whose read has not begun. */
   readonly cancel: () => void;
 }
 
 /**
- * Reads who drm files are, one after the other. On xe this resumes the GPU and can wait for queues being torn down, for ever while the
- * GPU hangs: once per new client, never on the event path and never on a schedule; and on a thread of its own that nobody waits for,
- * because a few of these would take all of libuv's pool.
+ * Reads which clients drm files belong to, one after the other. On xe this resumes the GPU and can wait for queues
+ * being torn down, for ever while the GPU hangs. So it happens once per new client, never on the event path and never
+ * on a schedule, and on a thread of its own that nobody waits for: a few of these reads would occupy all of libuv's
+ * pool.
  */
 export function readDrmFdinfo(
   { startReads }: Pick<NativeAddon, 'startReads'>,
@@ -53,7 +54,7 @@ export function readDrmFdinfo(
   return { done, cancel };
 }
 
-/** Parses `key:\tvalue` lines; undefined unless driver and client id are there. */
+/** Parses `key:\tvalue` lines; undefined unless driver and client id are present. */
 export function parseDrmFdinfo(text: string): DrmFdinfo | undefined {
   const value = (key: string): string | undefined => new RegExp(`^${key}:[ \\t]*(\\S+)[ \\t]*$`, 'm').exec(text)?.[1];
   const driver = value('drm-driver');

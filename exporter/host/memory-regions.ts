@@ -1,8 +1,8 @@
 import type { RegionMemory } from './memory.js';
 
 /**
- * A memory manager of the driver as debugfs prints it (`gtt_mm`, `tile0/vram_mm`; ttm_resource_manager_debug, Linux 7.2): `size`
- * in `unit` bytes, of pages for gtt and of one byte for VRAM, and `usage` in bytes.
+ * A memory manager of the driver as debugfs prints it (`gtt_mm`, `tile0/vram_mm`; ttm_resource_manager_debug, Linux
+ * 7.2): `size` in `unit` bytes, of pages for gtt and of one byte for VRAM, and `usage` in bytes.
  *
  * @returns undefined when the text is not of that form
  */
@@ -25,11 +25,12 @@ const VRAM = 1;
 const MOST_REGIONS = 16;
 
 /**
- * The answer of DRM_IOCTL_XE_DEVICE_QUERY to DRM_XE_DEVICE_QUERY_MEM_REGIONS: {u32 count, u32 pad}, then a region each {u16 class,
- * u16 instance, u32 min_page_size, u64 total_size, u64 used, ...} of 88 bytes (struct drm_xe_mem_region, Linux 7.2). System memory
- * is what the driver calls gtt; instance 1 is vram0. Total: bytes of any form give the whole regions they hold.
+ * The answer of DRM_IOCTL_XE_DEVICE_QUERY to DRM_XE_DEVICE_QUERY_MEM_REGIONS: {u32 count, u32 pad}, then a region each
+ * {u16 class, u16 instance, u32 min_page_size, u64 total_size, u64 used, ...} of 88 bytes (struct drm_xe_mem_region,
+ * Linux 7.2). System memory is what the driver calls gtt; instance 1 is vram0. Total: bytes of any form give the whole
+ * regions they hold.
  *
- * The driver itself uses some memory, so where nothing at all is used the kernel does not tell.
+ * The driver itself uses some memory, so a use of zero means that the kernel does not report it.
  */
 export function parseMemoryRegions(bytes: Uint8Array): RegionMemory[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

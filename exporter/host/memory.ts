@@ -3,7 +3,7 @@ import type { XeDevice } from './device.js';
 /** One memory region of a device, e.g. `vram0`. */
 export interface RegionMemory {
   readonly region: string;
-  /** undefined where the kernel does not tell: the query of older kernels needs CAP_PERFMON for it. */
+  /** undefined where the kernel does not report it: older kernels require CAP_PERFMON for the query. */
   readonly usedBytes: number | undefined;
   readonly sizeBytes: number;
 }
@@ -19,7 +19,10 @@ export interface ClientRegionMemory {
 
 export interface ClientMemory {
   readonly drmClientId: number;
-  /** Who that is, for people: `namespace/pod/container`, a unit, a job or a process; as little as the log may say. */
+  /**
+   * The owner as shown to people: `namespace/pod/container`, a unit, a job or a process; no more than the log may
+   * disclose.
+   */
   readonly owner: string;
   readonly regions: readonly ClientRegionMemory[];
 }
@@ -29,11 +32,13 @@ export interface MemorySnapshot {
   readonly device: XeDevice;
   /** CLOCK_REALTIME of the reading, nanoseconds. */
   readonly realtimeNs: bigint;
-  /** How old it was when it was put to an event, in milliseconds; 0 for one that was taken for it. */
+  /** Its age in milliseconds when it was attached to an event; 0 for one taken for that event. */
   readonly ageMs: number;
   readonly regions: readonly RegionMemory[];
-  /** The victim or, where it was not known, all it can be, or all because they were asked for; as far as they could be read. */
+  /**
+   * The victim; every candidate where it is not known; or all clients when asked for. Only those that could be read.
+   */
   readonly clients: readonly ClientMemory[];
-  /** Whether clients are all that have the device open, and the log may name them. */
+  /** Whether `clients` is everybody that has the device open, and the log may name them. */
   readonly everyClient: boolean;
 }

@@ -5,15 +5,15 @@ const PLACES = ['/usr/share/misc/pci.ids', '/usr/share/hwdata/pci.ids'];
 
 const INTEL = '8086';
 const CHUNK_BYTES = 64 * 1024;
-/** Ten times what the file has; whatever else is at its place is not read to its end. */
+/** Ten times the size of the file; anything larger in its place is not read to the end. */
 const MOST_BYTES = 16 * 1024 * 1024;
-/** The longest name has about 120 bytes; a longer one is no name. */
+/** The longest name has about 120 bytes; anything longer is not a name. */
 const LONGEST_NAME = 256;
 
 /**
- * Model names of Intel devices, from the pci.ids file of the system (https://pci-ids.ucw.cz): a line `8086  Intel Corporation`,
- * then one line `<tab>e20b  Battlemage G21 [Arc B580]` a device. The file is read when an id is asked for the first time, and
- * each answer kept: there are as many as models of GPUs. Where there is no file, models have no name.
+ * Model names of Intel devices, from the pci.ids file of the system (https://pci-ids.ucw.cz): a line `8086  Intel
+ * Corporation`, then one line `<tab>e20b  Battlemage G21 [Arc B580]` a device. The file is read when an id is first
+ * looked up, and answers are kept: there are only as many as GPU models. Without the file, models have no name.
  */
 export class PciIds {
   readonly #places: readonly string[];
@@ -23,7 +23,9 @@ export class PciIds {
     this.#places = places;
   }
 
-  /** @param deviceId hexadecimal with 0x, as sysfs has it. @returns the empty string for an unknown one. Never throws. */
+  /**
+   * @param deviceId hexadecimal with 0x, as sysfs has it. @returns the empty string for an unknown one. Never throws.
+   */
   intelModel(deviceId: string): string {
     const id = /^0x([0-9a-f]{4})$/.exec(deviceId)?.[1];
     if (id === undefined) return '';
@@ -60,7 +62,7 @@ function findIntelDevice(lines: Iterable<string>, id: string): string {
   return '';
 }
 
-/** Without line ends; what is too long for a line is cut. */
+/** Without line ends; lines that are too long are cut. */
 function* linesOf(path: string): Generator<string> {
   const fd = openSync(path, 'r');
   try {

@@ -1,13 +1,13 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Bits of the capability sets (include/uapi/linux/capability.h) that attaching to other processes is about. */
+/** Capability bits (include/uapi/linux/capability.h) that matter for attaching to other processes. */
 export const CAPABILITY = { dacOverride: 1, dacReadSearch: 2, sysPtrace: 19 } as const;
 
 /** Inodes of the initial namespaces (include/uapi/linux/nsfs.h); they never change. */
 const INITIAL_NAMESPACE = { pid: 'pid:[4026531836]', user: 'user:[4026531837]' } as const;
 
-/** What this process may do, as /proc tells. `undefined` means that /proc does not say. */
+/** What this process may do, according to /proc. `undefined` means that /proc does not say. */
 export interface Privileges {
   readonly effectiveUid: number | undefined;
   /** Effective capabilities as a bit set. */

@@ -7,10 +7,10 @@ import { isRefusal, type MemoryItem, type MemoryReader, type MemoryResult } from
 
 const { EACCES, EPERM } = constants.errno;
 
-/** What was read more recently than this is not read again: errors of one moment share one look. */
+/** What was read more recently than this is not read again: simultaneous errors share one read. */
 export const SHARED_FOR_MS = 250;
 
-/** Items that wait at a time, of each kind; what lies beyond is not read. */
+/** Items that can wait, of each kind; any beyond that are not read. */
 const MOST_WAITING = 4_096;
 
 /** The last good reading of one item. */
@@ -28,15 +28,15 @@ interface Waiter {
 }
 
 /**
- * What is known of one device's memory, and the one read of it that is under way. What is urgent breaks off what is not, which is
- * taken up again behind it. JavaScript thread only.
+ * What is known about one device's memory, and the one read of it in flight. An urgent read interrupts one that is not,
+ * which continues afterwards.
  */
 export class DeviceMemory implements MemoryAnswers {
   readonly #device: XeDevice;
   readonly #reader: MemoryReader;
   readonly #now: () => number;
   readonly #readings = new Map<MemoryItem, Reading>();
-  /** When each item was answered last, refusals included. */
+  /** When each item was last answered, including refusals. */
   readonly #answeredAt = new Map<MemoryItem, number>();
   readonly #waiters = new Set<Waiter>();
   readonly #urgent = new Set<MemoryItem>();
@@ -67,8 +67,8 @@ export class DeviceMemory implements MemoryAnswers {
   }
 
   /**
-   * Reads these items, in their order and beginning in this turn, unless they have just been read. Resolves when each was
-   * answered, or everything was given up; never rejects.
+   * Reads these items, in order and beginning in this turn, unless they have just been read. Resolves when each has
+   * been answered or everything was given up; never rejects.
    */
   read(items: readonly MemoryItem[], { urgent = false } = {}): Promise<void> {
     if (this.#givenUp) return Promise.resolve();
@@ -90,7 +90,7 @@ export class DeviceMemory implements MemoryAnswers {
     return answered;
   }
 
-  /** Nobody waits any longer for what is under way, and nothing is begun until it has come back. */
+  /** Stops waiting for the read in flight; nothing new begins until it returns. */
   giveUp(): void {
     this.#givenUp = this.#underWay !== undefined;
     this.#urgent.clear();
@@ -100,7 +100,7 @@ export class DeviceMemory implements MemoryAnswers {
     this.#waiters.clear();
   }
 
-  /** What was read once is not true any more. */
+  /** Earlier readings are no longer valid. */
   forget(item: MemoryItem): void {
     this.#readings.delete(item);
     this.#answeredAt.delete(item);
@@ -116,7 +116,7 @@ export class DeviceMemory implements MemoryAnswers {
     this.#answeredAt.clear();
   }
 
-  /** What is urgent alone, so that more of it need not wait for the rest. */
+  /** Urgent items alone, so that more of them need not wait for the rest. */
   #begin(): void {
     const urgent = this.#urgent.size > 0;
     const queue = urgent ? this.#urgent : this.#waiting;
@@ -153,7 +153,7 @@ export class DeviceMemory implements MemoryAnswers {
     }
   }
 
-  /** A client that has gone meanwhile tells nothing of what we may do. */
+  /** A client that has left meanwhile says nothing about our privileges. */
   #judgeClient(result: MemoryResult): void {
     if (!isRefusal(result)) this.clientRefusal = undefined;
     else if (result.errno === EACCES || result.errno === EPERM) this.clientRefusal = result;

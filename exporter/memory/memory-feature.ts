@@ -14,24 +14,24 @@ const MOUNT = "Mount the node's debugfs read-only at --path-debugfs, or give the
 /** What to do when clients cannot be read. */
 export const READ_CLIENTS = 'Run with hostPID and CAP_SYS_PTRACE.';
 
-/** What one device answered when its memory was asked for. */
+/** What one device answered when its memory was read. */
 export interface MemoryAnswers {
-  /** A read was given up and has not come back. */
+  /** A read was given up and has not returned. */
   readonly hung: boolean;
   /** Empty when they were never read. */
   readonly regions: readonly RegionMemory[];
-  /** Why the regions could not be read the last time; undefined when they could. */
+  /** Why the last read of the regions failed; undefined when it succeeded. */
   readonly regionsRefusal: NativeFailure | undefined;
   /** Why the last client that is still there could not be read. */
   readonly clientRefusal: NativeFailure | undefined;
 }
 
-/** What the devices of a node say of reading memory. Pure. */
+/** The state of the memory feature, from what all devices answered. Pure. */
 export function memoryFeature(memories: readonly MemoryAnswers[], clientsWanted: boolean): Report {
   return memoryTroubles(memories, clientsWanted)[0] ?? ACTIVE;
 }
 
-/** Everything that is wrong, what weighs most first. Pure. */
+/** Everything that is wrong, most important first. Pure. */
 export function memoryTroubles(memories: readonly MemoryAnswers[], clientsWanted: boolean): readonly Report[] {
   const clients = clientsWanted ? clientsTrouble(memories) : undefined;
   return [hangTrouble(memories), regionsTrouble(memories), clients, sizesOnly(memories)].filter(
@@ -46,7 +46,7 @@ function hangTrouble(memories: readonly MemoryAnswers[]): Report | undefined {
 }
 
 function regionsTrouble(memories: readonly MemoryAnswers[]): Report | undefined {
-  // A sleeping device refuses nothing: it was not asked.
+  // A sleeping device refuses nothing: it was not read.
   const refusals = memories.map(({ regionsRefusal }) =>
     regionsRefusal?.operation === 'asleep' ? undefined : regionsRefusal,
   );
@@ -68,7 +68,7 @@ function clientsTrouble(memories: readonly MemoryAnswers[]): Report | undefined 
 function sizesOnly(memories: readonly MemoryAnswers[]): Report | undefined {
   const regions = memories.flatMap((memory) => memory.regions);
   return regions.length > 0 && regions.every(({ usedBytes }) => usedBytes === undefined)
-    ? { ...ACTIVE, reason: 'this kernel tells sizes only', fix: `${MOUNT} CAP_PERFMON helps, too.` }
+    ? { ...ACTIVE, reason: 'this kernel reports sizes only', fix: `${MOUNT} CAP_PERFMON also helps.` }
     : undefined;
 }
 
@@ -77,7 +77,7 @@ function refused(refusal: NativeFailure): Report {
   return {
     state: denied ? 'denied' : 'unsupported',
     reason: `memory regions cannot be read: ${explain(refusal)}`,
-    fix: denied ? MOUNT : `This kernel's driver does not tell. ${MOUNT}`,
+    fix: denied ? MOUNT : `This kernel's driver does not report it. ${MOUNT}`,
   };
 }
 

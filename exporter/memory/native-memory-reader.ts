@@ -18,7 +18,7 @@ export interface NativeMemoryReaderOptions {
   readonly devRoot: string;
 }
 
-/** One read of the native list, and what its answer is part of. */
+/** One entry of the native list of reads, and the item its answer belongs to. */
 interface Step {
   readonly item: MemoryItem;
   readonly read: DeviceRead;
@@ -28,8 +28,8 @@ interface Step {
 const { ENOENT, ESRCH, ECANCELED, EBADMSG } = constants.errno;
 
 /**
- * Memory of a real device: regions from debugfs, which wakes nothing, else by query on an own open of the render node; clients
- * from the fdinfo of the oldest process that has them open. JavaScript thread only; what it reads hangs on a thread of its own.
+ * Memory of a real device: regions from debugfs, which wakes nothing, else by a query on its own open render node;
+ * clients from the fdinfo of the oldest process that has them open. Reads that can hang run on a thread of their own.
  */
 export class NativeMemoryReader implements MemoryReader {
   readonly #options: NativeMemoryReaderOptions;
@@ -40,7 +40,7 @@ export class NativeMemoryReader implements MemoryReader {
     this.#options = options;
   }
 
-  /** Where the regions of a device come from, as far as is known by now. */
+  /** Where the regions of a device come from, as far as known. */
   regionsFrom(device: XeDevice): 'debugfs' | 'render node' {
     return this.#byQuery.has(device) ? 'render node' : 'debugfs';
   }
@@ -149,7 +149,7 @@ export class NativeMemoryReader implements MemoryReader {
         minor: holder?.minor ?? 0,
         runtimeStatus: runtimeStatusPath(sysRoot, pciBdf),
       },
-      // The number may have become another client's.
+      // The number may belong to another client by now.
       parse: (content) => {
         const text = toText(content);
         const isStill = parseDrmFdinfo(text)?.clientId === entry.client.drmClientId;
@@ -159,7 +159,10 @@ export class NativeMemoryReader implements MemoryReader {
   }
 }
 
-/** What to tell of several files: not of the one that does not exist on this kernel, and always that they were called off. */
+/**
+ * Which failure to report when several files were tried: never the file that this kernel does not have, and always a
+ * cancellation.
+ */
 function worse(before: NativeFailure | undefined, now: NativeFailure): NativeFailure {
   return before === undefined || before.errno === ENOENT || now.errno === ECANCELED ? now : before;
 }

@@ -7,14 +7,14 @@ export interface SnapshotParts {
   readonly regions: Reading | undefined;
   readonly held: readonly { readonly client: XeClient; readonly reading: Reading }[];
   readonly everyClient: boolean;
-  /** When it was asked for; what was read since is not old. */
+  /** When it was requested; anything read since then is fresh. */
   readonly since: number;
-  /** What was read before says nothing any more. */
+  /** Readings from before this moment are not valid any more. */
   readonly oldest: number;
   readonly includeProcess: boolean;
 }
 
-/** Puts readings together; undefined without one that is worth telling. Pure. */
+/** Combines readings; undefined when none is worth reporting. Pure. */
 export function makeSnapshot(device: XeDevice, parts: SnapshotParts): MemorySnapshot | undefined {
   const isWorth = (reading: Reading | undefined): reading is Reading =>
     reading !== undefined && reading.at >= parts.oldest;

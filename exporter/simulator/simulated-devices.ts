@@ -3,7 +3,7 @@ import type { XeDevice } from '../host/device.js';
 /** The PCI addresses of the two GPUs of the simulated node. */
 export const SIMULATED_GPUS = ['0000:03:00.0', '0000:04:00.0'] as const;
 
-/** The GPUs of the simulated node as its sysfs would list them: those that the driver is bound to. */
+/** The GPUs of the simulated node as its sysfs would list them: those bound to the driver. */
 export class SimulatedDevices {
   readonly #bound = new Map<string, XeDevice>(SIMULATED_GPUS.map((pciBdf) => [pciBdf, deviceAt(pciBdf, 1)]));
   #bindings = 1;
@@ -16,7 +16,7 @@ export class SimulatedDevices {
     this.#bound.delete(pciBdf);
   }
 
-  /** A bound device is another one than before, with the same names. */
+  /** A device that is bound again is a new object with the same names. */
   bind(pciBdf: string): void {
     this.#bound.set(pciBdf, deviceAt(pciBdf, ++this.#bindings));
   }

@@ -4,29 +4,29 @@ import { Timers } from '../time/timers.js';
 import { SIMULATED_GPUS, type SimulatedDevices } from './simulated-devices.js';
 import type { SimulatedKernel } from './simulated-kernel.js';
 
-/** An engine is reset as often as this; every second time a job has hung before that. */
+/** How often an engine is reset; every second time a job has hung before. */
 const RESET_EVERY_MS = 30_000;
-/** An unbound device is bound again so much later: long enough for its clients to be seen to go. */
+/** How long a device stays unbound: long enough for its clients to be seen leaving. */
 const UNBOUND_FOR_MS = 2_000;
 
-/** The GPU that is wedged: the other one goes on with its story. */
+/** The GPU that gets wedged: the other one carries on. */
 const WEDGED_GPU = SIMULATED_GPUS[1];
 
 export interface SimulatedFaultsOptions {
   readonly kernel: Pick<SimulatedKernel, 'log' | 'wedged' | 'binding'>;
   readonly devices: SimulatedDevices;
-  /** Jobs are looked up here for one that hangs. */
+  /** Where a job that hangs is looked up. */
   readonly clients: Pick<ClientTable, 'entries'>;
-  /** A GPU is wedged once in so many milliseconds, for half of them; 0 for never. */
+  /** How often a GPU is wedged, in milliseconds, for half of that time; 0 for never. */
   readonly wedgeEveryMs: number;
 }
 
-/** What goes wrong with the GPUs themselves, by the clock. Deterministic, as the node. JavaScript thread only. */
+/** What goes wrong with the GPUs themselves, on a schedule. Deterministic, like the node. */
 export class SimulatedFaults {
   readonly #options: SimulatedFaultsOptions;
   readonly #timers = new Timers();
   #resets = 0;
-  /** It runs no jobs, so that none can hang. */
+  /** It runs no jobs, so none can hang. */
   #wedged = false;
 
   constructor(options: SimulatedFaultsOptions) {
@@ -57,7 +57,7 @@ export class SimulatedFaults {
     this.#timers.after(RESET_EVERY_MS, () => this.#reset());
   }
 
-  /** The driver stops a job that does not end, and keeps the state of the GPU. */
+  /** The driver stops a job that does not finish, and keeps the state of the GPU. */
   #hang(device: XeDevice): void {
     const { kernel, clients } = this.#options;
     const job = [...clients.entries()].find(({ client }) => client.device === device)?.client.process;

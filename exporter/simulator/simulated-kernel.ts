@@ -6,11 +6,12 @@ import type { MessageOrigin, MessageReaderOptions, NativeAddon, NativeMessageRea
 const LEVEL = { error: 3, notice: 5, info: 6 } as const;
 
 /**
- * The kernel log and the uevents of the simulated node. What is said here goes through the real reader thread and the real sources: only
- * the device that they read is a fake, which {@link native} gives them. Forms: kernel/printk/printk.c and lib/kobject_uevent.c.
+ * The kernel log and the uevents of the simulated node. What it says goes through the real reader thread and the real
+ * sources; only the device they read is a fake, which {@link native} provides. Formats: kernel/printk/printk.c and
+ * lib/kobject_uevent.c.
  */
 export class SimulatedKernel {
-  /** The addon, whose message readers read what this kernel says. */
+  /** The addon, whose message readers read this kernel's messages. */
   readonly native: NativeAddon;
   readonly #readers = new Map<MessageOrigin['protocol'], NativeMessageReader>();
   #lines = 0;
@@ -39,7 +40,7 @@ export class SimulatedKernel {
     );
   }
 
-  /** The driver has given the device up, and says by which means it may come back. */
+  /** The driver gives the device up and says how it can be recovered. */
   wedged(device: XeDevice): void {
     const { pciBdf, card, cardMinor } = device;
     this.log(device, `CRITICAL: Xe has declared device ${pciBdf} as wedged.`, 'error');
@@ -52,7 +53,7 @@ export class SimulatedKernel {
     ]);
   }
 
-  /** The driver has let go of the device, or has been bound to it. */
+  /** The driver releases the device, or is bound to it. */
   binding(action: 'bind' | 'unbind', device: XeDevice): void {
     const driver = action === 'bind' ? ['DRIVER=xe'] : [];
     this.#uevent(action, folderOf(device), 'pci', [...driver, `PCI_SLOT_NAME=${device.pciBdf}`]);
@@ -63,7 +64,7 @@ export class SimulatedKernel {
     this.#post('uevent', [`${action}@${devpath}`, ...pairs, `SEQNUM=${++this.#uevents}`, ''].join('\0'));
   }
 
-  /** What nobody reads, or what finds no room, is lost as in any kernel. */
+  /** Without a reader, or without room, a message is lost, as in any kernel. */
   #post(protocol: MessageOrigin['protocol'], message: string): void {
     this.#readers.get(protocol)?.post(Buffer.from(message));
   }

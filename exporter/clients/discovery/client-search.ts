@@ -3,16 +3,16 @@ import type { DrmFd, NativeAddon } from '../../native/binding.js';
 import type { ClientIntake } from '../client-intake.js';
 import type { ClientTable } from '../client-table.js';
 
-/** A client is announced before its opener has the fd: how long to wait before each look at that process. */
+/** A client is announced before its opener has the fd: how long to wait before each scan of that process. */
 const WAITS_MS = [0, 1, 5, 20, 100, 500];
 
 /**
- * At this attempt also files that were identified before are asked again: the number of one that was closed, but lives on
- * elsewhere, can have become the client's.
+ * At this attempt, files that were identified before are identified again too: the number of a file that was closed
+ * here but lives on elsewhere can now be the client's.
  */
 const ASK_AGAIN_AT = 3;
 
-/** Searches at a time; what lies beyond is left to /proc at once. */
+/** Concurrent searches; the rest is left to /proc at once. */
 const MOST_SOUGHT = 4_096;
 
 export interface ClientSearchOptions {
@@ -24,7 +24,7 @@ export interface ClientSearchOptions {
   readonly onLeft: (drmClientId: number) => void;
 }
 
-/** A client of which device and process are known, but not yet the fd. */
+/** A client whose device and process are known, but not yet its fd. */
 interface Sought {
   readonly drmClientId: number;
   readonly device: XeDevice;
@@ -33,7 +33,7 @@ interface Sought {
   dueAt: number;
 }
 
-/** Finds the fd of clients in the one process that opened them, a few attempts each. JavaScript thread only. */
+/** Finds the fd of clients in the one process that opened them, a few attempts each. */
 export class ClientSearch {
   readonly #options: ClientSearchOptions;
   readonly #sought = new Map<number, Sought>();
@@ -63,7 +63,7 @@ export class ClientSearch {
     this.#sought.delete(drmClientId);
   }
 
-  /** Resolves when nothing is under way. The intake must have been stopped, so that no GPU is waited for. */
+  /** Resolves when no search is in flight. The intake must have been stopped, so that no GPU is waited for. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#sought.clear();
@@ -94,7 +94,7 @@ export class ClientSearch {
     for (const { dueAt } of this.#sought.values()) this.#schedule(dueAt);
   }
 
-  /** One look at the processes of these clients. */
+  /** One scan of the processes of these clients. */
   async #attempt(due: readonly Sought[]): Promise<void> {
     const { native, procRoot, intake } = this.#options;
     const pids = Uint32Array.from(new Set(due.map(({ pid }) => pid)));
@@ -131,7 +131,7 @@ export class ClientSearch {
   }
 }
 
-/** A client that was just opened has most likely the highest number. */
+/** A client that was just opened most likely has the highest number. */
 function newestFirst(fds: readonly DrmFd[]): DrmFd[] {
   return [...fds].sort((a, b) => b.fd - a.fd);
 }

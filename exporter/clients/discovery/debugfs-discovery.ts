@@ -10,13 +10,13 @@ import type { ClientIntake } from '../client-intake.js';
 import { ClientSearch } from './client-search.js';
 import type { ClientEntry, ClientTable } from '../client-table.js';
 
-/** New directories looked into in one turn of the event loop. */
+/** New directories inspected in one turn of the event loop. */
 const ARRIVALS_A_TURN = 256;
 
-/** The directory of a new client is there before what is in it, if only for microseconds. */
+/** The directory of a new client exists before its contents, if only for microseconds. */
 const UNREADABLE_WAITS_MS = [1, 5, 20];
 
-/** A device shows in debugfs before it does in sysfs, and leaves it earlier. */
+/** A device appears in debugfs before it does in sysfs, and disappears earlier. */
 const DEVICE_WAITS_MS = [0, 50, 250, 1_000];
 
 export interface DebugfsDiscoveryOptions {
@@ -36,16 +36,19 @@ export interface DebugfsDiscoveryOptions {
 type State = 'closed' | 'unproven' | 'active' | 'unsupported';
 
 /**
- * Learns of clients as they are opened and closed, from the directories the DRM core makes for them (Linux 7.x). Nothing is
- * polled and no GPU is woken but by the one fdinfo read that ties a new client to its fd. JavaScript thread only.
+ * Notices clients as they are opened and closed, from the directories the DRM core creates for them (Linux 7.x).
+ * Nothing is polled, and a GPU is woken only by the one fdinfo read that ties a new client to its fd.
  */
 export class DebugfsDiscovery {
   readonly #options: DebugfsDiscoveryOptions;
   readonly #directory: DrmClientDirectory;
   readonly #search: ClientSearch;
-  /** New client directories nobody has looked into yet, with the number of looks that found nothing in them. */
+  /** New client directories not inspected yet, with the number of attempts that found nothing in them. */
   readonly #arrivals = new Map<number, number>();
-  /** Clients that are not ours to find: of other drivers, our own, or left to /proc. Only while their directory is there. */
+  /**
+   * Clients that are not ours to find: of other drivers, our own, or left to /proc. Only while their directory is
+   * there.
+   */
   readonly #settled = new Set<number>();
   /** Devices that sysfs does not show as xe. */
   readonly #foreignDevices = new Set<string>();
@@ -58,7 +61,7 @@ export class DebugfsDiscovery {
   /** Clients of the table that had no directory at the last listing. */
   #withoutDirectory: ClientEntry[] = [];
   #left = false;
-  /** A series of looks at sysfs has been asked for and not begun. */
+  /** A series of sysfs scans has been requested and has not begun. */
   #refreshing = false;
 
   constructor(options: DebugfsDiscoveryOptions) {
@@ -67,7 +70,7 @@ export class DebugfsDiscovery {
     this.#search = new ClientSearch({ ...options, onLeft: (drmClientId) => this.#leave(drmClientId) });
   }
 
-  /** True once clients are known to be announced here: /proc need not be looked at often. */
+  /** True once clients are known to be announced here: /proc need not be scanned often. */
   get active(): boolean {
     return this.#state === 'active';
   }
@@ -79,7 +82,7 @@ export class DebugfsDiscovery {
     return left;
   }
 
-  /** Every client there is, by the kernel's own list; undefined where it has none. Also opens the watch when it can be. */
+  /** Every client, by the kernel's own list; undefined where there is none. Also opens the watch when possible. */
   list(): ReadonlySet<number> | undefined {
     if (this.#stopped || this.#state === 'unsupported' || this.#options.devices.devices.length === 0) return undefined;
     if (this.#state === 'closed' && !this.#open()) return undefined;
@@ -98,14 +101,14 @@ export class DebugfsDiscovery {
     return this.active ? listed : undefined;
   }
 
-  /** Looks for those of the listed clients that nobody has found. */
+  /** Searches for the listed clients that have not been found. */
   seek(listed: ReadonlySet<number>): void {
     for (const drmClientId of listed) this.#arrived(drmClientId);
   }
 
   /**
-   * To be called after a look at /proc that followed a listing: a client that was there before and after had no directory in
-   * between, so this kernel makes none. No file is opened to find out.
+   * Call it after a scan of /proc that followed a listing: a client that was there before and after but had no
+   * directory in between shows that this kernel creates none. No file is opened to find out.
    */
   judge(): void {
     if (this.#state !== 'unproven') return;
@@ -162,7 +165,7 @@ export class DebugfsDiscovery {
     return false;
   }
 
-  /** The directory cannot be read any more: unmounted, most likely. It is tried again at the next listing. */
+  /** The directory can no longer be read, most likely because it was unmounted. The next listing tries again. */
   #close(error?: unknown): void {
     this.#release();
     this.#state = 'closed';
@@ -205,7 +208,7 @@ export class DebugfsDiscovery {
       if (drmClientId === undefined) devicesChanged = true;
       else this.#departed(drmClientId);
     }
-    // Ids are never reused: who came and went meanwhile is not looked for.
+    // Ids are never reused: a client that came and went meanwhile is not searched for.
     const over = new Set(deleted);
     for (const name of created) {
       const drmClientId = drmClientIdOf(name);
@@ -253,14 +256,14 @@ export class DebugfsDiscovery {
     const name = this.#directory.deviceOf(drmClientId);
     if (name === undefined) return this.#lookAgain(drmClientId, attempt);
     const device = this.#xeDevice(name);
-    // Before anything touches the file: an ioctl of ours makes us the owner.
+    // Before anything touches the file: our own ioctl would make us the owner.
     const pid = device && this.#directory.ownerOf(drmClientId)?.pid;
     if (device === undefined || pid === undefined || pid === ownPid) this.#settled.add(drmClientId);
     else if (pid === 0) this.#leave(drmClientId);
     else this.#search.begin(drmClientId, device, pid);
   }
 
-  /** Either not all of the directory is there yet, or the client is gone, which will be said, or debugfs is. */
+  /** Either the directory is not complete yet, or the client is gone, which will be reported, or debugfs is. */
   #lookAgain(drmClientId: number, attempt: number): void {
     const wait = UNREADABLE_WAITS_MS[attempt];
     if (!this.#directory.exists()) return this.#close();

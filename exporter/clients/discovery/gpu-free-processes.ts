@@ -1,4 +1,4 @@
-/** A process that holds no GPU file is looked through again after it was skipped at most this many times. */
+/** A process that holds no GPU file is skipped at most this many times before it is scanned again. */
 const MOST_SKIPS = 32;
 
 interface GpuFree {
@@ -9,13 +9,13 @@ interface GpuFree {
 }
 
 /**
- * The processes known to hold no GPU file: most of a node. They are looked through again after 1, 2, 4, ... looks, and at once
- * when their number of open files is another (Linux 6.2 and later tell it). JavaScript thread only.
+ * The processes known to hold no GPU file: most of a node. They are scanned again after 1, 2, 4, ... scans, and at once
+ * when their number of open files has changed (reported by Linux 6.2 and later).
  */
 export class GpuFreeProcesses {
   #known = new Map<number, GpuFree>();
 
-  /** Those to leave out of the next look, in the form of `DrmFdScan.gpuFree`. */
+  /** Those to leave out of the next scan, in the form of `DrmFdScan.gpuFree`. */
   toSkip(): Float64Array {
     const numbers: number[] = [];
     for (const [pid, { startTime, openFiles, left }] of this.#known) {
@@ -24,7 +24,7 @@ export class GpuFreeProcesses {
     return Float64Array.from(numbers);
   }
 
-  /** Takes what the look that left out {@link toSkip} found. Who is not among them is forgotten. */
+  /** Takes the result of the scan that left out {@link toSkip}. Processes not in it are forgotten. */
   update(gpuFree: Float64Array): void {
     const before = this.#known;
     this.#known = new Map();

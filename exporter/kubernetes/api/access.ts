@@ -6,7 +6,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Environment } from '../../config/load.js';
 import type { FeatureReport } from '../../features.js';
 
-/** Where the API server is and how to prove who asks, for one request. */
+/** Where the API server is and the credentials for one request. */
 export interface ApiTarget {
   readonly server: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -15,16 +15,16 @@ export interface ApiTarget {
 
 /** A way to the API server. */
 export interface ApiAccess {
-  /** As messages name it. */
+  /** How messages name it. */
   readonly origin: string;
   /**
-   * Asked before each request: tokens and certificates are replaced while the program runs.
+   * Called before each request: tokens and certificates are replaced while the program runs.
    * @throws Error that says what is missing; never with a secret in it
    */
   target(): Promise<ApiTarget>;
 }
 
-/** What a 401 tells of. */
+/** The feature state after a 401. */
 export function notAccepted({ origin }: ApiAccess): Pick<FeatureReport, 'state' | 'reason' | 'fix'> {
   const fix =
     'The token or certificate is not, or no longer, valid: check the service account of the pod, or KUBECONFIG.';
@@ -41,7 +41,7 @@ export async function findApiAccess(
 ): Promise<ApiAccess | undefined> {
   const kubeconfig = env['KUBECONFIG'] ?? '';
   if (kubeconfig !== '') {
-    // Loaded here: it brings the YAML parser, which a pod has no use for.
+    // Loaded here because it brings the YAML parser, which a pod does not need.
     const { KubeconfigAccess } = await import('./kubeconfig.js');
     return new KubeconfigAccess(kubeconfig);
   }

@@ -2,10 +2,10 @@ import type { FeatureReport } from '../../features.js';
 import { notAccepted, type ApiAccess } from '../api/access.js';
 import { ApiError, apiSend, type ApiSendOptions } from '../api/request.js';
 
-/** Where the feature stands, as far as asking can tell. */
+/** The state of the feature, as far as the API server can tell. */
 export type EventRights = Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
 
-/** Both are needed: to make an Event, and to count in it. */
+/** Both are needed: one to create an Event, one to update its count. */
 const VERBS = ['create', 'patch'] as const;
 
 const REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
@@ -14,15 +14,15 @@ export const GRANT_EVENTS =
   'Grant create and patch on events in every namespace (ClusterRole and ClusterRoleBinding) to the service account; the Helm chart does with events.kubernetesEvents=true.';
 export const NO_API_ACCESS: EventRights = {
   state: 'unsupported',
-  reason: 'neither a service account nor KUBECONFIG is there',
+  reason: 'there is neither a service account nor KUBECONFIG',
   fix: 'Run in a pod with a service account token mounted, or set KUBECONFIG.',
 };
 export const EVENTS_OFF: EventRights = { state: 'disabled', reason: 'switched off', fix: '' };
-export const REACH_API = 'Check that pods of this node may reach the API server.';
+export const REACH_API = 'Check that pods on this node can reach the API server.';
 
 /**
- * Asks the API server whether Events may be written in every namespace; everybody may ask that of themselves. Changes nothing.
- * Never rejects.
+ * Asks the API server whether this account may write Events in every namespace. Every account may ask that about
+ * itself, and nothing changes. Never rejects.
  */
 export async function reviewEventRights(
   access: ApiAccess,
@@ -40,7 +40,7 @@ export async function reviewEventRights(
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return notAccepted(access);
     const { code, message } = error as NodeJS.ErrnoException;
-    return { state: 'unsupported', reason: `no answer to use from the API server: ${code ?? message}`, fix: REACH_API };
+    return { state: 'unsupported', reason: `the API server gave no usable answer: ${code ?? message}`, fix: REACH_API };
   }
 }
 

@@ -15,7 +15,7 @@ export interface PodEvent {
     readonly apiVersion: 'v1';
     readonly namespace: string;
     readonly name: string;
-    /** Of a static pod the kubelet's, not the API's. Absent when it is not known: the Event is found by name then. */
+    /** For a static pod the kubelet's uid, not the API's. Absent when unknown: the Event is then found by name. */
     readonly uid?: string;
   };
   readonly type: 'Warning';
@@ -32,13 +32,13 @@ export interface PodEvent {
 
 export interface PodEventsOptions {
   readonly access: ApiAccess;
-  /** The longest a request may take, its answer included. */
+  /** Deadline of a request, including its answer. */
   readonly requestMs: number;
 }
 
 /**
- * Writes Events of pods. core/v1, because there the message, the count and the last time of an Event can be changed, and
- * `kubectl describe pod` shows all three; events.k8s.io/v1 forbids the first and has the others in a series of its own.
+ * Writes Events about pods. Uses core/v1 because it allows message, count and last time of an Event to be updated, and
+ * `kubectl describe pod` shows all three. events.k8s.io/v1 forbids the first and keeps the others in a series.
  */
 export class PodEvents {
   readonly #options: PodEventsOptions;
@@ -52,7 +52,7 @@ export class PodEvents {
     return this.#send({ method: 'POST', path: pathOf(event), object: event }, event, signal);
   }
 
-  /** Brings what changes of an Event up to date. @throws as {@link create}, with 404 when it is gone, as after its hour */
+  /** Updates an Event. @throws as {@link create}, with 404 when it is gone: Events expire after an hour */
   update(event: PodEvent, signal: AbortSignal): Promise<void> {
     const { message, count, lastTimestamp, metadata } = event;
     const object = { message, count, lastTimestamp, metadata: { annotations: metadata.annotations } };
@@ -64,7 +64,7 @@ export class PodEvents {
     const { access, requestMs } = this.#options;
     const options = { signal, deadlineMs: requestMs, userAgent: 'xe-exporter' };
     const answer = await apiSend(await access.target(), write, options);
-    // A proxy or portal says 200, too.
+    // A proxy or login portal also answers 200.
     if (!isNamed(answer, name)) throw new SyntaxError('the API server does not answer with the Event');
   }
 }

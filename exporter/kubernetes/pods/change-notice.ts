@@ -1,4 +1,4 @@
-/** Tells listeners of changes, once for all that happen in one turn of the event loop. */
+/** Notifies listeners of changes, once per turn of the event loop. */
 export class ChangeNotice {
   readonly #listeners: (() => void)[] = [];
   #due: NodeJS.Immediate | undefined;

@@ -1,6 +1,6 @@
 import type { PodDirectory, PodName, PodQuery } from './pod-directory.js';
 
-/** Asks one directory, and another one for what the first does not know (yet). */
+/** Asks one directory, and falls back to another for what the first does not know (yet). */
 export class FirstOf implements PodDirectory {
   readonly #first: PodDirectory;
   readonly #second: PodDirectory;
@@ -13,7 +13,7 @@ export class FirstOf implements PodDirectory {
   lookup(query: PodQuery): PodName | undefined {
     const first = this.#first.lookup(query);
     if (first !== undefined && (first.container !== '' || query.containerId === '')) return first;
-    // Of two halves of an answer that of the first counts: its uid is the API's.
+    // When both know half, the first one wins: its uid is the API's.
     const second = this.#second.lookup(query);
     return first && second ? { ...first, container: second.container } : (first ?? second);
   }

@@ -14,19 +14,19 @@ import {
 export interface LogDirPodDirectoryOptions {
   /** Holds `pods/` and `containers/`, which the kubelet writes. */
   readonly root?: string;
-  /** Where to report; a directory that only stands in for another one does not. */
+  /** Where to report; absent for a directory that is only a fallback for another one. */
   readonly features?: FeatureBoard;
   readonly maxNames?: number;
-  /** Pauses before the directories are read again for a name that was not there. */
+  /** Pauses before the directories are read again for a missing name. */
   readonly retryMs?: readonly number[];
   readonly now?: () => number;
 }
 
-/** The kubelet makes the link to a container's log a moment after it has started the container. */
+/** The kubelet creates the link to a container's log shortly after it has started the container. */
 const DEFAULT_RETRY_MS = [250, 1_000, 5_000, 30_000];
 const DEFAULT_MAX_NAMES = 4_096;
 
-/** Names read of one directory, and questions kept while they have no answer. */
+/** Bounds on names read from one directory, and on pending lookups. */
 const MAX_ENTRIES = 20_000;
 const MAX_PENDING = 1_024;
 
@@ -49,9 +49,9 @@ interface Listing {
 
 /**
  * Names from the log directories of the kubelet: `pods/<namespace>_<pod>_<uid>/<container>/` and the links
- * `containers/<pod>_<namespace>_<container>-<id>.log`. Needs no API, no network and no privilege; it is read when a pod shows
- * up that is not known, and never on a schedule. A uid and an id name the same pod and container for ever, so an answer is
- * kept until newer ones take its place.
+ * `containers/<pod>_<namespace>_<container>-<id>.log`. Needs no API, no network and no privilege; it is read when a pod
+ * shows up that is not known, and never on a schedule. A uid and an id always name the same pod and container, so an
+ * answer is kept until newer ones replace it.
  */
 export class LogDirPodDirectory implements PodDirectory {
   readonly #root: string;
@@ -118,7 +118,7 @@ export class LogDirPodDirectory implements PodDirectory {
     this.#schedule();
   }
 
-  /** One reading serves every question that is due. */
+  /** One read serves every lookup that is due. */
   #schedule(): void {
     if (this.#stopped || this.#reading !== undefined) return;
     clearTimeout(this.#timer);
@@ -146,7 +146,10 @@ export class LogDirPodDirectory implements PodDirectory {
     }
   }
 
-  /** Names that came late, or never will: what runs outside Kubernetes has none. After the last pause it may be asked anew. */
+  /**
+   * Names that come late, or never: what runs outside Kubernetes has none. After the last pause it can be looked up
+   * again.
+   */
   #postpone(key: string, pending: Pending): void {
     const pause = this.#retryMs[pending.attempts++];
     if (pause === undefined) this.#pending.delete(key);
@@ -185,7 +188,7 @@ export class LogDirPodDirectory implements PodDirectory {
     return { namespace, pod, container, podUid };
   }
 
-  /** A container's directory is made before the container: when there is but one, it is the one. */
+  /** A container's directory is created before the container: when there is only one, that is it. */
   async #onlyContainer(directory: string): Promise<string> {
     const [name, second] = await entriesOf(join(this.#pods, directory), 2).catch(() => []);
     return second === undefined && isDnsLabel(name) ? name : '';
@@ -202,7 +205,7 @@ export class LogDirPodDirectory implements PodDirectory {
   }
 }
 
-/** Asked for a container, known is the pod. */
+/** A lookup for a container of which only the pod is known. */
 function isPartial(name: PodName, { containerId }: PodQuery): boolean {
   return containerId !== '' && name.container === '';
 }
@@ -220,7 +223,7 @@ function parseContainerLog(file: string): [string, { namespace: string; pod: str
   return valid ? [[id, { namespace, pod, container }]] : [];
 }
 
-/** The uid behind a name, unless there were several under it: a StatefulSet makes its pods again by the same name. */
+/** The uid behind a name, unless several share it: a StatefulSet recreates its pods under the same name. */
 function onlyUid(pods: Listing['pods'], { namespace, pod }: { namespace: string; pod: string }): string {
   const uids = [...pods].filter(([, other]) => other.namespace === namespace && other.pod === pod).map(([uid]) => uid);
   return uids.length === 1 ? (uids[0] ?? '') : '';

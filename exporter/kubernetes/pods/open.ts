@@ -17,8 +17,8 @@ export interface PodDirectoryChoice {
 }
 
 /**
- * Chooses where names come from, and says so. Nothing is loaded or opened that is not used; nothing is started yet.
- * @returns undefined when names are not wanted, or there is nowhere to get them from
+ * Chooses where pod names come from and reports it as a feature state. Loads only what is used, and starts nothing yet.
+ * @returns undefined when names are not wanted or there is no source for them
  */
 export async function openPodDirectory(choice: PodDirectoryChoice): Promise<PodDirectory | undefined> {
   const { mode, env, features, logRoot = '/var/log', serviceAccountRoot } = choice;
@@ -31,14 +31,15 @@ export async function openPodDirectory(choice: PodDirectoryChoice): Promise<PodD
   if (access !== undefined) {
     const api = await apiDirectory(choice, access);
     if (!logs) return api;
-    // Service accounts are mounted by default, the right to list pods is not given by default: then the logs have the names.
+    // Service accounts are mounted by default, but the right to list pods is not granted by default: fall back to the
+    // log folders.
     const { FirstOf } = await import('./first-of.js');
     return new FirstOf(api, await logDirectory(logRoot, undefined));
   }
   if (logs) return logDirectory(logRoot, features);
   if (mode === 'api') {
     const fix = 'Run in a pod with a service account token mounted, or set KUBECONFIG.';
-    features.report('kubernetes', 'unsupported', 'neither a service account nor KUBECONFIG is there', fix);
+    features.report('kubernetes', 'unsupported', 'there is neither a service account nor KUBECONFIG', fix);
   } else {
     features.report('kubernetes', 'disabled', 'this does not look like a Kubernetes node');
   }

@@ -1,34 +1,34 @@
-/** What a cgroup path says of a process. Either field may be empty. */
+/** What a cgroup path says about a process. Either field may be empty. */
 export interface PodQuery {
   readonly containerId: string;
-  /** As the kubelet writes it into cgroup paths: for a static pod not the uid that the API shows. */
+  /** As the kubelet writes it into cgroup paths; for a static pod this is not the uid that the API shows. */
   readonly podUid: string;
 }
 
-/** The names behind a query; every one of them obeys Kubernetes' own rules for names. */
+/** The names behind a query. Each one follows Kubernetes' rules for names. */
 export interface PodName {
   readonly namespace: string;
   readonly pod: string;
-  /** Empty while only the pod is known: its container's status may not have been written yet. */
+  /** Empty while only the pod is known: the status of its container may not have been written yet. */
   readonly container: string;
   readonly podUid: string;
-  /** Of a static pod only: the uid the kubelet knows it by. {@link podUid} is then the one of its mirror in the API. */
+  /** Only for a static pod: the uid the kubelet uses. {@link podUid} is then that of its mirror in the API. */
   readonly staticPodUid?: string;
 }
 
-/** Who is who on this node. Bounded; JavaScript thread only. */
+/** Names of the pods and containers on this node. Bounded. */
 export interface PodDirectory {
-  /** Answers at once from memory. What is not known may become known: see {@link onChange}. */
+  /** Answers at once from memory. What is unknown now may become known later: see {@link onChange}. */
   lookup(query: PodQuery): PodName | undefined;
-  /** Resolves when the first names are there, or after a short deadline without them. Never rejects. */
+  /** Resolves when the first names have arrived, or after a short deadline. Never rejects. */
   start(): Promise<void>;
-  /** Resolves when nothing is under way any more. Names known so far can still be asked for. */
+  /** Resolves when no request is in flight. Known names can still be looked up. */
   stop(): Promise<void>;
-  /** Called when an earlier answer may have become better; once for many changes at a time. */
+  /** Called when an earlier answer may have improved; once for many changes. */
   onChange(listener: () => void): void;
 }
 
-/** RFC 1123 labels and subdomains: what the API server admits as the name of a namespace, a container, a pod, a node. */
+/** RFC 1123 labels and subdomains: what the API server accepts as the name of a namespace, container, pod or node. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const SUBDOMAIN = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/;
 

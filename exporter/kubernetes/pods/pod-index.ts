@@ -3,7 +3,7 @@ import type { PodRecord } from './pod-record.js';
 
 export interface PodIndexOptions {
   readonly maxPods?: number;
-  /** How long a pod is remembered after its end: the question is asked when the victim is gone. */
+  /** How long a pod is remembered after its end: the victim is often gone by the time it is looked up. */
   readonly retentionMs?: number;
   /** Milliseconds on a clock that never steps back. */
   readonly now?: () => number;
@@ -17,21 +17,21 @@ const MAX_CONTAINERS = 256;
 
 interface Entry {
   record: PodRecord;
-  /** Of every record there was: a restarted container has a new id, and events of the old one still come. */
+  /** From every record so far: a restarted container has a new id, while events of the old one still arrive. */
   readonly containers: Map<string, string>;
   departedAt: number | undefined;
 }
 
 /**
- * Pods by uid and container id. Bounded: when it is full, pods that have ended leave first, the longest gone before others;
- * a living one is never given up for another, so what does not fit is refused and counted.
+ * Pods by uid and container id. Bounded: when full, pods that have ended are evicted, longest gone first. A living pod
+ * is never evicted for another one; what does not fit is refused and counted.
  */
 export class PodIndex {
   readonly #maxPods: number;
   readonly #retentionMs: number;
   readonly #now: () => number;
   readonly #pods = new Map<string, Entry>();
-  /** In the order of their departure. */
+  /** In the order in which they ended. */
   readonly #departed = new Map<string, Entry>();
   readonly #byCgroupUid = new Map<string, Entry>();
   readonly #byContainer = new Map<string, Entry>();
@@ -81,7 +81,7 @@ export class PodIndex {
     this.#purge();
   }
 
-  /** Takes a full list: what is not on it is gone. @returns as {@link put} */
+  /** Replaces everything by a full list: what is not on it is gone. @returns as {@link put} */
   replaceAll(records: readonly PodRecord[]): boolean {
     const listed = new Set(records.map(({ uid }) => uid));
     for (const uid of [...this.#pods.keys()]) if (!listed.has(uid)) this.remove(uid);
@@ -95,7 +95,7 @@ export class PodIndex {
     this.#purge();
     const ofPod = podUid === '' ? undefined : (this.#byCgroupUid.get(podUid) ?? this.#pods.get(podUid));
     const ofContainer = containerId === '' ? undefined : this.#byContainer.get(containerId);
-    // The kubelet makes the pod's cgroup; an id below it that belongs to another pod is not to be believed.
+    // The kubelet creates the pod's cgroup; a container id below it that belongs to another pod cannot be trusted.
     const entry = podUid === '' ? ofContainer : ofPod;
     if (entry === undefined) return undefined;
     const { namespace, pod, uid, cgroupUid, onlyContainer } = entry.record;
@@ -149,7 +149,7 @@ export class PodIndex {
     for (const id of entry.containers.keys()) this.#unlink(this.#byContainer, id, entry);
   }
 
-  /** A key may have passed to another entry: the mirror of a static pod is made anew under the same hash. */
+  /** A key may have moved to another entry: the mirror of a static pod is recreated under the same hash. */
   #unlink(map: Map<string, Entry>, key: string, entry: Entry): void {
     if (map.get(key) === entry) map.delete(key);
   }

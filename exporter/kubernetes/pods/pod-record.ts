@@ -3,17 +3,17 @@ import { isDnsLabel, isDnsSubdomain, isPodUid } from './pod-directory.js';
 /** What is kept of a pod. */
 export interface PodRecord {
   readonly uid: string;
-  /** What its cgroup is named after: for a static pod the kubelet's hash, else the uid. */
+  /** The uid in its cgroup path: for a static pod the kubelet's hash, otherwise the API's uid. */
   readonly cgroupUid: string;
   readonly namespace: string;
   readonly pod: string;
-  /** Names by container id, of the containers that run and of those that ran before them. */
+  /** Names by container id, of running containers and their predecessors. */
   readonly containers: ReadonlyMap<string, string>;
-  /** The name of the container when the pod has but one: known before its id is. */
+  /** The name of the container when the pod has only one: known before its id is. */
   readonly onlyContainer: string;
 }
 
-/** A pod as the API sends it. Nothing of it is believed. */
+/** A pod as the API sends it. Nothing in it is trusted. */
 interface PodJson {
   readonly metadata?: { name?: unknown; namespace?: unknown; uid?: unknown; annotations?: Record<string, unknown> };
   readonly spec?: { nodeName?: unknown } & Record<string, unknown>;
@@ -25,7 +25,7 @@ const STATIC_POD_HASH = 'kubernetes.io/config.hash';
 
 const STATUS_LISTS = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'] as const;
 
-/** @returns undefined for what is no pod of this node, or carries a name that Kubernetes would not admit */
+/** @returns undefined for anything that is not a pod of this node, or has a name that Kubernetes would not accept */
 export function parsePod(value: unknown, nodeName: string): PodRecord | undefined {
   const { metadata, spec, status } = (value ?? {}) as PodJson;
   const { name, namespace, uid, annotations } = metadata ?? {};
@@ -56,7 +56,7 @@ function containersOf(status: Record<string, unknown>): Map<string, string> {
   return containers;
 }
 
-/** `containerd://<id>`; undefined while the container has not been made. */
+/** `containerd://<id>`; undefined until the container has been created. */
 function containerIdOf(text: unknown): string | undefined {
   return typeof text === 'string' ? /^[a-z][a-z0-9+.-]*:\/\/([0-9a-f]{64})$/.exec(text)?.[1] : undefined;
 }

@@ -291,7 +291,7 @@ describe('checks', () => {
       'memory',
       memory({ regions: [{ region: 'vram0', usedBytes: undefined, sizeBytes: 12 * GIB }], from: 'render node' }),
       'warn',
-      /^vram0 12\.0 GiB, from the render node; .*; this kernel tells sizes only$/,
+      /^vram0 12\.0 GiB, from the render node; .*; this kernel reports sizes only$/,
       /debugfs.*CAP_PERFMON/,
     ],
     [

@@ -692,7 +692,7 @@ describe('a whole exporter', () => {
     const line = exporter.log.find(({ feature }) => feature === 'kubernetes_events');
     assert.deepEqual(
       [line?.['state'], line?.['reason']],
-      ['unsupported', 'neither a service account nor KUBECONFIG is there'],
+      ['unsupported', 'there is neither a service account nor KUBECONFIG'],
     );
     assert.equal(await exporter.stop(), 0);
   });
