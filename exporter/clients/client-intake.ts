@@ -12,7 +12,7 @@ import { FdIdentities } from './fd-identities.js';
 
 const { ENOENT, ESRCH } = constants.errno;
 
-/** A read that lasts longer than this is left to itself; its device is asked again at the first look after its end. */
+/** A read that takes longer than this is abandoned; its device is read again at the first scan after it returns. */
 const IDENTIFICATION_DEADLINE_MS = 2_000;
 
 /** Far more than can end while a name is being read. */
@@ -28,37 +28,37 @@ export interface ClientIntakeOptions {
   readonly identificationDeadlineMs?: number;
 }
 
-/** What was found, by drm-client-id, the oldest process first. */
+/** What a scan found, by drm-client-id, the oldest process first. */
 export interface Sighting {
   readonly holders: ReadonlyMap<number, readonly DrmFd[]>;
-  /** Clients with an fd that has to be asked again: neither present nor absent. */
+  /** Clients with an fd that has to be identified again: neither present nor absent. */
   readonly doubtful: ReadonlySet<number>;
 }
 
 export interface IdentifyOptions {
-  /** Asked right before each read, so that a search can end with its last find. */
+  /** Called right before each read, so that a search can end with its last find. */
   readonly wanted?: (fd: DrmFd) => boolean;
-  /** Ask although the answer is known. */
+  /** Identify again although the answer is known. */
   readonly again?: (fd: DrmFd) => boolean;
   readonly identified?: (fd: DrmFd, drmClientId: number) => void;
 }
 
 /**
- * From open drm files to clients of the table, for every kind of discovery: a file is asked who it is (fdinfo, which can wake
- * the GPU) once, and a client is added once, however many find it at the same time.
+ * Turns open drm files into clients of the table, for every kind of discovery. A file is identified once (fdinfo, which
+ * can wake the GPU), and a client is added once, however many searches find it at the same time.
  */
 export class ClientIntake {
   readonly #options: ClientIntakeOptions;
   readonly #identities = new FdIdentities();
-  /** Devices with a read that nobody waits for any more. */
+  /** Devices with an abandoned read. */
   readonly #late = new Set<XeDevice>();
-  /** Clients told to be gone: an answer that was on its way must not bring them back. Ids are never reused. */
+  /** Clients reported gone: an answer in flight must not bring them back. Ids are never reused. */
   readonly #ended = new Set<number>();
   readonly #stopping = new AbortController();
   #asking: Promise<void> = Promise.resolve();
   #bootTime: number | undefined;
 
-  /** An fd number can be reused once its client is gone, or may be gone: the file has to be asked again. */
+  /** An fd number can be reused once its client is gone, or may be gone: the file has to be identified again. */
   readonly clientListener: ClientTableListener = {
     removed: ({ client }) => this.#identities.forget(client.drmClientId),
     suspected: ({ client }) => this.#identities.doubt(client.drmClientId),
@@ -68,7 +68,7 @@ export class ClientIntake {
     this.#options = options;
   }
 
-  /** Cuts what is under way short, even when a GPU does not answer; what comes later does nothing. */
+  /** Ends what is in flight, even when a GPU does not answer; later calls do nothing. */
   stop(): void {
     this.#stopping.abort();
   }
@@ -77,7 +77,7 @@ export class ClientIntake {
     return this.#stopping.signal.aborted;
   }
 
-  /** Asks the files that were never asked, one of each device at a time, one caller after the other. */
+  /** Identifies the files that were never identified, one per device at a time, one caller after the other. */
   identify(fds: readonly DrmFd[], options: IdentifyOptions = {}): Promise<void> {
     this.#asking = this.#asking.then(() => this.#askAll(fds, options));
     return this.#asking;
@@ -88,7 +88,10 @@ export class ClientIntake {
     this.#identities.retain(fds);
   }
 
-  /** An fd that was seen and not asked says nothing of its client, neither that it is there nor that it is gone. */
+  /**
+   * An fd that was seen but not identified says nothing about its client: neither that it is present nor that it is
+   * gone.
+   */
   sighting(fds: readonly DrmFd[]): Sighting {
     const holders = new Map<number, DrmFd[]>();
     const doubtful = new Set<number>();
@@ -105,7 +108,7 @@ export class ClientIntake {
     return { holders, doubtful };
   }
 
-  /** Adds those of the clients that are not in the table. @returns how many did not fit */
+  /** Adds the clients that are not in the table yet. @returns how many did not fit */
   async admit(holders: ReadonlyMap<number, readonly DrmFd[]>): Promise<number> {
     const { clients, devices } = this.#options;
     let refused = 0;
@@ -119,7 +122,7 @@ export class ClientIntake {
         continue;
       }
       const client = await this.#describe(drmClientId, device, owner);
-      // Somebody else may have been faster, and its end, too.
+      // Another search may have added it meanwhile, and it may even have ended.
       if (this.#isNew(drmClientId)) clients.add(client, fds);
     }
     return refused;
@@ -161,7 +164,7 @@ export class ClientIntake {
     return client;
   }
 
-  /** Devices that are gone count, too, while a read of theirs has not come back: threads are bounded. */
+  /** A device that is gone still counts while a read of it has not returned: threads are bounded. */
   async #askAll(fds: readonly DrmFd[], options: IdentifyOptions): Promise<void> {
     const { wanted, again = () => false } = options;
     const isOpen = (fd: DrmFd): boolean => again(fd) || (this.#identities.get(fd)?.doubted ?? true);
@@ -189,7 +192,7 @@ export class ClientIntake {
     return files;
   }
 
-  /** @returns false when an answer did not come in time, or nobody wants it any more */
+  /** @returns false when an answer did not arrive in time or is no longer wanted */
   async #ask(device: XeDevice, files: readonly DrmFd[], { identified }: IdentifyOptions): Promise<boolean> {
     const { native, procRoot, identificationDeadlineMs = IDENTIFICATION_DEADLINE_MS } = this.#options;
     const { signal } = this.#stopping;

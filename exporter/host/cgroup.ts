@@ -1,15 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Who started a process, as its cgroup path tells. A field is empty when the path does not say. */
+/** What a process belongs to, according to its cgroup path. A field is empty when the path does not say. */
 export interface CgroupIdentity {
   /** 64 hexadecimal digits. Inside a pod: the pod's container, also for containers started within it. */
   readonly containerId: string;
   /** With dashes, or 32 hexadecimal digits for a static pod: there it is the kubelet's hash, not the uid in the API. */
   readonly podUid: string;
-  /** Empty also where the cgroupfs driver of the kubelet does not tell. */
+  /** Also empty where the kubelet's cgroupfs driver does not name it. */
   readonly runtime: ContainerRuntime;
-  /** Service or scope, by the name systemctl knows. Empty inside a pod or Slurm job, where it would be the kubelet or slurmd. */
+  /**
+   * Service or scope, by the name systemctl knows. Empty inside a pod or Slurm job, where it would be the kubelet or
+   * slurmd.
+   */
   readonly systemdUnit: string;
   readonly slurmJobId: string;
 }
@@ -25,7 +28,10 @@ export const NO_CGROUP_IDENTITY: CgroupIdentity = Object.freeze({
   slurmJobId: '',
 });
 
-/** More lines, levels and longer names than the kernel has (hierarchies, PATH_MAX, NAME_MAX): what is beyond is not read. */
+/**
+ * Above the kernel's own limits on lines, levels and names (hierarchies, PATH_MAX, NAME_MAX); anything beyond is not
+ * read.
+ */
 const LIMIT = { lines: 64, segments: 2048, name: 255 } as const;
 
 const RUNTIMES: Readonly<Record<string, ContainerRuntime>> = {
@@ -38,15 +44,17 @@ const RUNTIMES: Readonly<Record<string, ContainerRuntime>> = {
   'libpod-payload': 'podman',
 };
 
-/** systemd driver, with whatever slice the kubelet's --cgroup-root puts before; dashes of the uid are underscores there. */
+/** systemd driver, below whatever slice the kubelet's --cgroup-root names; dashes of the uid are underscores there. */
 const POD_SLICE =
   /(?:^|-)kubepods(?:-besteffort|-burstable)?-pod([0-9a-f]{8}(?:_[0-9a-f]{4}){3}_[0-9a-f]{12}|[0-9a-f]{32})\.slice$/;
 /** cgroupfs driver. A path relative to a cgroup namespace may have lost the levels above. */
 const POD_DIRECTORY = /^pod([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/;
-/** Monitors (crio-conmon-, libpod-conmon-) carry the id of their container, and are not it. */
+/** Monitors (crio-conmon-, libpod-conmon-) carry the id of their container but are not the container. */
 const CONTAINER =
   /^(?:(cri-containerd|containerd|nerdctl|crio|docker|libpod|libpod-payload)-)?([0-9a-f]{64})(?:\.scope)?$/;
-/** A kubelet with the systemd driver on a runtime with the cgroupfs driver: one directory named `<slice>:<prefix>:<id>`. */
+/**
+ * A kubelet with the systemd driver on a runtime with the cgroupfs driver: one directory named `<slice>:<prefix>:<id>`.
+ */
 const MIXED_DRIVERS = /^(.+\.slice):(cri-containerd|crio|docker):([0-9a-f]{64})$/;
 const UNIT = /^[A-Za-z0-9:_.\\@-]+\.(?:service|scope)$/;
 const MONITOR = /-conmon-[0-9a-f]{64}\.scope$/;
@@ -63,11 +71,11 @@ export async function readCgroup(procRoot: string, pid: number): Promise<CgroupI
 }
 
 /**
- * Parses /proc/<pid>/cgroup: a line a hierarchy with cgroup v1, one line (`0::/...`) with v2, both with hybrid set-ups. Total:
- * any text gives an identity, and nothing but ids and names in their exact form gets into one.
+ * Parses /proc/<pid>/cgroup: a line a hierarchy with cgroup v1, one line (`0::/...`) with v2, both with hybrid set-ups.
+ * Total: any text gives an identity, and only ids and names in their exact form get into it.
  *
- * Of several pods around a process the innermost counts: that is the right one in kind and k3s. A container that may write to
- * its cgroup tree can therefore pass for another pod; it needs its own writable cgroup mount for that.
+ * Of several pods around a process the innermost counts, which is the right one in kind and k3s. A container with a
+ * writable cgroup mount of its own can therefore pass for another pod.
  */
 export function parseCgroup(text: string): CgroupIdentity {
   const found = hierarchies(text).map(identify);
@@ -83,12 +91,15 @@ export function parseCgroup(text: string): CgroupIdentity {
   };
 }
 
-/** A copy: V8 keeps all of a text alive for a piece of it, and identities live as long as their clients. All is ASCII here. */
+/**
+ * Copies a string: V8 keeps the whole text alive for a slice of it, and identities live as long as their clients. All
+ * is ASCII here.
+ */
 function detached(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1');
 }
 
-/** The paths, those of the hierarchies that systemd manages first: when all say the same, they say it best. */
+/** The paths, starting with the hierarchies that systemd manages: where all agree, those are the most precise. */
 function hierarchies(text: string): string[] {
   const lines = text
     .split('\n', LIMIT.lines)
@@ -114,7 +125,7 @@ function identify(path: string): CgroupIdentity {
     if (podUid !== '') {
       Object.assign(identity, { podUid, containerId: '', runtime: '' });
     } else if (container !== null) {
-      // Below a pod's container stand containers of its own (docker in docker), which Kubernetes has no name for.
+      // A pod's container can hold containers of its own (docker in docker), for which Kubernetes has no name.
       if (identity.podUid === '' || identity.containerId === '') {
         identity.containerId = container[2] ?? '';
         identity.runtime = RUNTIMES[container[1] ?? before] ?? '';
@@ -127,7 +138,7 @@ function identify(path: string): CgroupIdentity {
     underSlurm ||= SLURM.test(segment);
     before = segment;
   }
-  // What starts containers by hand is no service that runs in one; a unit that runs one (podman quadlets) is.
+  // A service that starts containers (dockerd) is not their unit; a unit that runs one container (podman quadlets) is.
   const aroundContainer = !USER_MANAGER.test(identity.systemdUnit) && identity.systemdUnit.endsWith('.service');
   if (identity.containerId !== '' && !aroundContainer) identity.systemdUnit = '';
   return identity;

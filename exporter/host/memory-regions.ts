@@ -45,6 +45,6 @@ export function parseMemoryRegions(bytes: Uint8Array): RegionMemory[] {
     if (!Number.isSafeInteger(sizeBytes) || !Number.isSafeInteger(usedBytes)) return [];
     return [{ region: memoryClass === VRAM ? `vram${Math.max(0, instance - 1)}` : 'gtt', sizeBytes, usedBytes }];
   });
-  const told = regions.some(({ usedBytes }) => usedBytes > 0);
-  return told ? regions : regions.map((region) => ({ ...region, usedBytes: undefined }));
+  const isReported = regions.some(({ usedBytes }) => usedBytes > 0);
+  return isReported ? regions : regions.map((region) => ({ ...region, usedBytes: undefined }));
 }

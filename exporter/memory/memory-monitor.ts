@@ -13,13 +13,13 @@ import { memoryFeature } from './memory-feature.js';
 import type { MemoryReader } from './memory-reader.js';
 import { makeSnapshot } from './snapshot.js';
 
-/** State is looked at although memory is not sampled: power state and survivability cost nothing. */
+/** How often state is read when memory is not sampled: power state and survivability cost nothing. */
 const STATE_INTERVAL_MS = 30_000;
 const SAMPLE_DEADLINE_MS = 5_000;
-/** Clients read at a sample: far more than share a GPU. */
+/** Clients read per sample: far more than share a GPU. */
 const MOST_SAMPLED = 1_024;
 
-/** Clients read for a snapshot besides the victim. */
+/** Clients read for a snapshot in addition to the victim. */
 const MOST_IN_SNAPSHOT = 64;
 /** Shorter than a log event waits. */
 const SNAPSHOT_DEADLINE_MS = 400;
@@ -39,11 +39,11 @@ export interface MemoryMonitorOptions {
   readonly features: FeatureBoard;
   /** Milliseconds between samples; 0 switches memory off, snapshots included. */
   readonly intervalMs: number;
-  /** What clients hold has series, by container. */
+  /** Publish what clients hold, by container. */
   readonly clientMemory: boolean;
-  /** Snapshots are of all clients instead of the victim alone. */
+  /** Take snapshots of all clients instead of the victim alone. */
   readonly topConsumers: boolean;
-  /** False leaves process names out of who holds memory. */
+  /** False leaves process names out of the owners of memory. */
   readonly includeProcess: boolean;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
@@ -52,9 +52,9 @@ export interface MemoryMonitorOptions {
 }
 
 /**
- * The state and the memory of the devices: sampled now and then for /metrics, and read at once when a client has run out of it.
- * A sleeping device is never woken, and one that does not answer is left alone. JavaScript thread only; what can hang is read
- * elsewhere.
+ * State and memory of the devices: sampled at intervals for /metrics, and read at once when a client runs out of
+ * memory. A sleeping device is never woken, and one that does not answer is left alone. Reads that can hang run on
+ * other threads.
  */
 export class MemoryMonitor {
   readonly #options: MemoryMonitorOptions;
@@ -92,7 +92,7 @@ export class MemoryMonitor {
     return this.#ticking.start();
   }
 
-  /** Waits for nothing that is read. */
+  /** Does not wait for reads in flight. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     for (const memory of this.#memories.values()) memory.giveUp();
@@ -100,11 +100,11 @@ export class MemoryMonitor {
   }
 
   /**
-   * Who holds the memory of a device now: its regions, the victim, and with `topConsumers` the others. Reading begins in this turn,
-   * the victim first, because it may be about to die. What is not there in time is taken from the last sample; the snapshot says
-   * how old that is. Errors of one victim in one moment share a snapshot.
+   * Who holds the memory of a device now: its regions, the victim, and with `topConsumers` the others. Reading begins
+   * in this turn, the victim first, because it may be about to die. What does not arrive in time comes from the last
+   * sample; the snapshot says how old that is. Simultaneous errors of one victim share a snapshot.
    *
-   * @param victim undefined where it is not known yet: any of the clients can turn out to be it
+   * @param victim undefined where it is not known yet: it can be any of the clients
    * @returns undefined when nothing is known
    */
   snapshot(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
@@ -132,7 +132,7 @@ export class MemoryMonitor {
     const since = this.#now();
     const entry = victim && clients.get(victim.drmClientId);
     const others = topConsumers || victim === undefined ? this.#largest(device, memory, MOST_IN_SNAPSHOT) : [];
-    // The victim may leave the table meanwhile, and with it what was known of it.
+    // The victim may leave the table meanwhile, along with what is known about it.
     const known = entry && memory.get(entry);
     const reading = Promise.all([
       memory.read(entry ? [entry, 'regions'] : ['regions'], { urgent: true }),
@@ -175,7 +175,8 @@ export class MemoryMonitor {
       metrics.deviceMemory(device, [], []);
       return;
     }
-    // Reading can keep an idle device awake for its autosuspend delay once more; seldom enough, it falls asleep before the next.
+    // Reading can keep an idle device awake for another autosuspend delay; at this interval it falls asleep before the
+    // next read.
     const since = this.#now() - (this.#sampledAt.get(device) ?? -Infinity);
     if (since >= 2 * state.autosuspendDelayMs) await this.#sample(device, memory);
   }
@@ -183,7 +184,7 @@ export class MemoryMonitor {
   async #sample(device: XeDevice, memory: DeviceMemory): Promise<void> {
     const { metrics, clients, clientMemory, sampleDeadlineMs = SAMPLE_DEADLINE_MS } = this.#options;
     memory.retain(new Set(clients.entries()));
-    // Also without series of clients: the next victim may be gone before it can be asked.
+    // Also when clients are not published: the next victim may be gone before it can be read.
     const entries = this.#largest(device, memory, MOST_SAMPLED);
     const started = this.#now();
     this.#sampledAt.set(device, started);
@@ -208,7 +209,7 @@ export class MemoryMonitor {
     return known;
   }
 
-  /** The clients of a device, those that held most at the last look first. */
+  /** The clients of a device, largest holders at the last read first. */
   #largest(device: XeDevice, memory: DeviceMemory, most: number): ClientEntry[] {
     const held = (entry: ClientEntry): number => {
       const regions = (memory.get(entry)?.value ?? []) as readonly ClientRegionMemory[];

@@ -9,20 +9,20 @@ const GIB = 1024 ** 3;
 /** An Arc B580 in a machine with 64 GiB. */
 const VRAM_BYTES = 12 * GIB;
 const HOST_BYTES = 64 * GIB;
-/** What the driver itself needs of it. */
+/** What the driver itself needs. */
 const DRIVER_BYTES = 280 * MIB;
 /** What a client has in host memory for the GPU, and shares of that with a display. */
 const GTT_BYTES = 96 * MIB;
 const SHARED_BYTES = 16 * MIB;
 
-/** A job grows by this part of what it began with in a second, while there is room. */
+/** The share of its initial memory by which a job grows per second while there is room. */
 const GROWTH_PER_SECOND = 0.02;
-/** How long a job keeps what it had when it ran out, and how long one that left is remembered. */
+/** How long a job keeps its memory after running out, and how long an exited job is remembered. */
 const KEPT_FOR_MS = 1_000;
 
 interface Holding {
   readonly device: XeDevice;
-  /** What it began with, or wants at least. */
+  /** What it started with, or needs at least. */
   readonly first: number;
   bytes: number;
   /** When it falls back to what it began with, or is forgotten: of the clock of {@link SimulatedMemory}. */
@@ -30,7 +30,7 @@ interface Holding {
   left: boolean;
 }
 
-/** The memory of the simulated GPUs: jobs grow until one runs out of it. Deterministic, as the node. */
+/** The memory of the simulated GPUs: jobs grow until one runs out. Deterministic, like the node. */
 export class SimulatedMemory implements MemoryReader {
   readonly #holdings = new Map<number, Holding>();
   #now = 0;
@@ -40,13 +40,13 @@ export class SimulatedMemory implements MemoryReader {
     this.#holdings.set(drmClientId, { device, first: bytes, bytes: now, releasedAt: Infinity, left: false });
   }
 
-  /** It keeps what it had for a moment, as a process does that is torn down. */
+  /** It keeps its memory for a moment, like a process being torn down. */
   leave({ drmClientId }: XeClient): void {
     const holding = this.#holdings.get(drmClientId);
     if (holding) Object.assign(holding, { left: true, releasedAt: this.#now + KEPT_FOR_MS });
   }
 
-  /** Time goes on. */
+  /** Advances the clock. */
   grow(ms: number): void {
     this.#now += ms;
     for (const [id, holding] of this.#holdings) {
@@ -54,14 +54,14 @@ export class SimulatedMemory implements MemoryReader {
         if (holding.left) this.#holdings.delete(id);
         Object.assign(holding, { bytes: Math.min(holding.first, holding.bytes), releasedAt: Infinity });
       } else if (holding.releasedAt === Infinity) {
-        // One that came when there was little room makes up for it.
+        // One that started when there was little room catches up.
         const wanted = Math.max(holding.first - holding.bytes, (holding.first * GROWTH_PER_SECOND * ms) / 1000);
         holding.bytes += Math.min(wanted, this.#free(holding.device));
       }
     }
   }
 
-  /** It has taken all there was and wanted more. */
+  /** It took everything and wanted more. */
   runOut({ drmClientId, device }: XeClient): void {
     const holding = this.#holdings.get(drmClientId);
     if (holding === undefined) return;
@@ -69,7 +69,7 @@ export class SimulatedMemory implements MemoryReader {
     holding.releasedAt = this.#now + KEPT_FOR_MS;
   }
 
-  /** Answers with what is now, in the next turn. */
+  /** Answers with the current state, in the next turn. */
   read(device: XeDevice, items: readonly MemoryItem[], { onResult, onEnd }: MemoryReadHandlers): () => void {
     const results = items.map((item) => [item, this.#ask(device, item)] as const);
     setImmediate(() => {

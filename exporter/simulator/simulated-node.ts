@@ -8,17 +8,20 @@ import { encodeRemoval, encodeVmError } from '../wire/watch-notification.js';
 /** -12 as often as in the field; -28, -62 and -16 so that every class is seen. */
 const ERROR_CODES = [-12, -12, -12, -12, -28, -12, -62, -12, -16, -12];
 
-/** How a job takes an error: it leaves at once, or errs again and then leaves, or gets over it and stays for good. */
+/** How a job reacts to an error: it exits at once, or fails again and then exits, or survives and stays. */
 type Nature = 'leaves' | 'repeats' | 'survives';
 
-/** Errors of a job that repeats; at high rates it stays for a tenth of a second's worth, because arriving takes time, too. */
+/**
+ * Errors of a job that repeats; at high rates it stays for a tenth of a second's worth, because arriving takes time,
+ * too.
+ */
 const FEWEST_REPEATS = 3;
 const REPEATS_PER_RATE = 0.1;
 
 interface Job {
   readonly workload: Omit<Workload, 'containerId' | 'podUid'>;
   readonly nature: Nature;
-  /** What it holds of the memory of its GPU when it begins. */
+  /** GPU memory it holds when it starts. */
   readonly gibibytes: number;
 }
 
@@ -49,28 +52,28 @@ const JOBS: readonly Job[] = [
 
 export interface SimulatedNodeOptions {
   readonly clients: ClientTable;
-  /** The devices that the exporter knows of now: no job is on any other. */
+  /** The devices the exporter knows now: no job runs on any other. */
   readonly devices: () => readonly XeDevice[];
   /** Posts a record for a client's watch into its pipe; false while the client is not watched yet. */
   readonly post: (entry: ClientEntry, record: (watchId: number) => Uint8Array) => boolean;
-  /** Told what the jobs hold of it. */
+  /** Follows what the jobs hold. */
   readonly memory: SimulatedMemory;
   /** VM rebind errors a second, over all clients. */
   readonly rate: number;
-  /** A job that gets over its errors is quiet for longer than this after each, so that it is seen to survive. */
+  /** A job that survives its errors is quiet for longer than this after each, so that its survival is seen. */
   readonly outcomeWindowMs: number;
 }
 
 /** Timer granularity; faster rates post several records a tick. */
 const TICK_MS = 20;
-/** How often the client table learns who is there, as discovery would tell it: a full ring loses removal notices, too. */
+/** How often the client table is reconciled, as discovery would do it: a full ring also loses removal notices. */
 const TICKS_PER_LOOK = 50;
 /** How much longer than the outcome window a survivor is quiet. */
 const QUIET_MARGIN_MS = 1000;
 
 /**
- * A GPU node made up for demos and drills: jobs come, hit rebind errors and go. Everything it says is posted as kernel records
- * into a notification pipe and comes back through the real reader thread. Deterministic: no randomness.
+ * A simulated GPU node for demos and drills: jobs start, hit rebind errors and exit. All of it is posted as kernel
+ * records into a notification pipe and comes back through the real reader thread. Deterministic: no randomness.
  */
 export class SimulatedNode {
   readonly #options: SimulatedNodeOptions;
@@ -87,7 +90,7 @@ export class SimulatedNode {
     this.#options = options;
   }
 
-  /** Lets the jobs in and starts the clock. */
+  /** Starts the jobs and the clock. */
   start(): void {
     for (let job = 0; job < JOBS.length; job++) this.#arrive(job);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -141,7 +144,7 @@ export class SimulatedNode {
     for (let job = 0; job < JOBS.length; job++) if (!running.has(job)) this.#arrive(job);
   }
 
-  /** A job ends as the kernel would say it; its successor has the same pod name and a new client. */
+  /** A job ends the way the kernel would report it; its successor has the same pod name and a new client. */
   #leave(entry: ClientEntry): void {
     this.#eventsOf.delete(entry);
     this.#options.memory.leave(entry.client);

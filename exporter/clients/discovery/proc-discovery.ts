@@ -14,18 +14,18 @@ export interface ProcDiscoveryOptions {
   readonly clients: ClientTable;
   readonly intake: ClientIntake;
   readonly features: FeatureBoard;
-  /** Clients that did not fit the table at this look. */
+  /** Clients that did not fit the table at this scan. */
   readonly onRefused?: (count: number) => void;
 }
 
 /**
- * Finds xe clients by looking for drm files, by device number, in every process that may have one. One look at a time; the walk
- * over /proc runs natively off the JavaScript thread.
+ * Finds xe clients by looking for drm files, by device number, in every process that may have one. One scan at a time;
+ * the walk over /proc runs in native code off the JavaScript thread.
  */
 export class ProcDiscovery {
   readonly #options: ProcDiscoveryOptions;
   readonly #gpuFree = new GpuFreeProcesses();
-  /** Clients added by somebody else since the look under way began: it says nothing of them. */
+  /** Clients added by another search since the current scan began: the scan says nothing about them. */
   readonly #addedMeanwhile = new Set<number>();
   #minors: readonly number[] = [];
 
@@ -38,9 +38,9 @@ export class ProcDiscovery {
   }
 
   /**
-   * One look at the node: files, then who they are, then the client table. Never rejects.
+   * One scan of the node: find files, identify them, update the client table. Never rejects.
    *
-   * @param alive clients the kernel has just listed: they are not gone when no process is seen with them
+   * @param alive clients the kernel has just listed: they are present even if no process was seen with them
    */
   async look(alive: Iterable<number> = []): Promise<void> {
     const { native, procRoot, clients, intake, onRefused } = this.#options;
@@ -52,7 +52,7 @@ export class ProcDiscovery {
     if (scan.failure !== undefined) return;
 
     this.#gpuFree.update(scan.gpuFree);
-    // Our own files are the probe's, and the copies of clients that are being attached to.
+    // Our own files belong to the probe, or are copies of clients being attached to.
     const fds = scan.fds.filter(({ pid }) => pid !== ownPid);
     await intake.identify(fds);
     if (intake.stopped) return;
@@ -63,7 +63,7 @@ export class ProcDiscovery {
     if (refused > 0) onRefused?.(refused);
   }
 
-  /** A process without a file of yesterday's devices may have one of today's. */
+  /** A process without a file of the former devices may have one of a new device. */
   #minorsNow(): readonly number[] {
     const minors = drmMinors(this.#options.devices.devices);
     if (String(minors) !== String(this.#minors)) this.#gpuFree.clear();
