@@ -64,7 +64,7 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
   victimEvidence: {
     group: 'victim',
     meaning:
-      'Why that client: the kernel reported a job timeout of its process at that moment (`job_timeout`), it was the one client that closed the GPU ' +
+      'How the victim is known when the report does not say: exactly, from the driver’s trace (`kernel_trace`), or by inference: the kernel reported a job timeout of its process at that moment (`job_timeout`), it was the one client that closed the GPU ' +
       'within seconds (`client_closed`), or the only compute client of the device (`only_client`).',
   },
   memorySnapshotAge: {
