@@ -42,10 +42,7 @@ RUN --mount=type=bind,from=target,target=/target \
     mkdir -p /image/app/usr/local/bin; \
     ln -s ../../../app/dist/exporter/main.js /image/app/usr/local/bin/xe-exporter; \
     cd /image/app/app; \
-    # Node.js loads neither typings, source maps, the ES module builds for bundlers, nor tests.
-    find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.ts' -o -name '*.md' \) -delete; \
-    find node_modules -type d \( -path '*/build/esm' -o -path '*/build/esnext' -o -name test -o -name tests -o -name benchmarks \) -prune -exec rm -rf {} +; \
-    find . -type d -empty -delete; \
+    /src/packaging/trim.sh .; \
     cd /target; \
     # The loader that a program names, and the libraries that it or a library needs.
     needs() { readelf --wide --program-headers --dynamic "$1" | sed -n "s|.*interpreter: /\(.*\)]|\1|p; s|.*(NEEDED).*\[\(lib.*\)]|lib/$gnu/\1|p"; }; \
@@ -75,6 +72,9 @@ ARG XE_EXPORTER_REVISION=
 LABEL org.opencontainers.image.title="xe-exporter" \
       org.opencontainers.image.description="Prometheus metrics and OpenTelemetry events for Intel xe GPU device events" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/xe-exporter/xe-exporter" \
+      org.opencontainers.image.url="https://github.com/xe-exporter/xe-exporter" \
+      org.opencontainers.image.documentation="https://github.com/xe-exporter/xe-exporter/blob/main/INSTALL.md" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${XE_EXPORTER_REVISION}"
 ENV NODE_ENV=production \

@@ -1,10 +1,5 @@
 import { readFileSync } from 'node:fs';
 
-/** The systemd unit in INSTALL.md, as it would be copied. */
-export function systemdUnit(): string {
-  return fenced(/```ini\n([^]*?)```/);
-}
-
 /** The arguments of the command in INSTALL.md that runs the image on a GPU node, from `run` on. */
 export function dockerRun(): readonly string[] {
   const words = fenced(/<!-- docker-run -->\s+```sh\n([^]*?)```/)

@@ -18,7 +18,7 @@ die() { printf 'image: %s\n0 passed, 1 failed\n' "$*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die 'containers with capabilities of the host need root.'
 missing=()
-for pair in buildah:buildah podman:podman runc:runc debootstrap:debootstrap capsh:libcap2-bin systemd-analyze:systemd; do
+for pair in buildah:buildah podman:podman runc:runc debootstrap:debootstrap capsh:libcap2-bin; do
   command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -26,20 +26,9 @@ if [ ${#missing[@]} -gt 0 ]; then
     die "apt-get install ${missing[*]} failed; run apt-get update?"
 fi
 
-mkdir -p "$cache"
-# crun wants cgroup v2, and neither podman's usual limits nor a network of its own work everywhere.
-export CONTAINERS_CONF=$cache/containers.conf CONTAINERS_STORAGE_CONF=$cache/storage.conf
-cat >"$CONTAINERS_CONF" <<'END'
-[containers]
-default_ulimits = []
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-END
-storage() { printf '[storage]\ndriver = "%s"\ngraphroot = "%s"\nrunroot = "/run/xe-exporter-test"\n' "$1" "$cache/storage-$1" >"$CONTAINERS_STORAGE_CONF"; }
-storage overlay
-podman info >/dev/null 2>&1 || storage vfs
+# shellcheck source=test/image/storage.sh
+source test/image/storage.sh
+use_storage "$cache"
 
 # All builds have the time of the commit.
 epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0)
@@ -68,7 +57,7 @@ if [ "${1:-}" != --reuse ]; then
   build amd64 . "$image"
   # Reproducible means: from another folder, with other times and another umask.
   again=$(mktemp -d)
-  (umask 077 && tar -c --exclude=node_modules --exclude=build Dockerfile .dockerignore package.json package-lock.json tsconfig.json LICENSE exporter native | tar -x --touch --no-same-permissions -C "$again")
+  (umask 077 && tar -c --exclude=node_modules --exclude=build Dockerfile .dockerignore package.json package-lock.json tsconfig.json LICENSE exporter native packaging/trim.sh | tar -x --touch --no-same-permissions -C "$again")
   build amd64 "$again" "$image-again"
   [ ${#architectures[@]} = 1 ] || build arm64 . "$image-arm64"
   podman image prune --force >/dev/null

@@ -11,7 +11,7 @@ import {
   UNPRIVILEGED_UID,
 } from '../../../exporter/privileges/table.js';
 import { FEATURES } from '../../../exporter/names.js';
-import { dockerRun, systemdUnit } from '../../helpers/install-document.js';
+import { dockerRun } from '../../helpers/install-document.js';
 
 const ALL = capabilitiesOf(PRIVILEGES);
 const dockerfile = readFileSync('Dockerfile', 'utf8');
@@ -49,8 +49,8 @@ describe('the privilege table', () => {
   });
 });
 
-describe('the systemd unit of INSTALL.md', () => {
-  const unit = systemdUnit();
+describe('the systemd unit', () => {
+  const unit = readFileSync('packaging/systemd/xe-exporter.service', 'utf8');
   const setting = (name: string): string[] =>
     [...unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].flatMap(([, value]) => value!.split(' '));
 
@@ -58,7 +58,7 @@ describe('the systemd unit of INSTALL.md', () => {
     const expected = ALL.map((name) => `CAP_${name}`);
     assert.deepEqual(setting('AmbientCapabilities'), expected);
     assert.deepEqual(setting('CapabilityBoundingSet'), expected);
-    assert.deepEqual(setting('DynamicUser'), ['yes']);
+    assert.deepEqual(setting('User'), ['xe-exporter']);
   });
 
   it('hides nothing the table asks for', () => {
