@@ -24,24 +24,45 @@ function block(properties: Readonly<Record<string, Schema>>): Schema {
   return { type: 'object', additionalProperties: false, properties };
 }
 
+/** Zero would reject everything, so null is no limit. */
+const limit: Schema = { type: ['integer', 'null'], minimum: 1 };
+
 const monitor = block({
   enabled: flag,
+  namespace: text,
   interval,
   scrapeTimeout: { type: 'string' },
   labels,
+  annotations: strings,
   scheme: { enum: ['http', 'https'] },
   tlsConfig: kubernetesObject,
   basicAuth: kubernetesObject,
+  authorization: kubernetesObject,
+  proxyUrl: text,
   relabelings: kubernetesList,
   metricRelabelings: kubernetesList,
+  podTargetLabels: { type: 'array', items: text },
+  attachMetadata: block({ node: flag }),
+  sampleLimit: limit,
+  targetLimit: limit,
+  labelLimit: limit,
+  labelNameLengthLimit: limit,
+  labelValueLengthLimit: limit,
 });
 
 /** Everything that is not an option of the exporter. Nothing in it makes a container privileged. */
 function blocks(alerts: readonly string[]): Schema {
-  const rule = block({ enabled: flag, labels: strings });
+  const rule = block({
+    enabled: flag,
+    // A duration of Prometheus.
+    for: { type: 'string', pattern: '^([0-9]+(ms|[smhdwy]))+$' },
+    severity: { type: 'string', minLength: 1 },
+    labels: strings,
+    annotations: strings,
+  });
   return block({
     // Charts that have this one as a dependency hand these down.
-    global: kubernetesObject,
+    global: { type: 'object', properties: { imageRegistry: text, imagePullSecrets: kubernetesList } },
     enabled: flag,
     image: block({
       repository: { type: 'string', minLength: 1 },
@@ -52,6 +73,7 @@ function blocks(alerts: readonly string[]): Schema {
     imagePullSecrets: kubernetesList,
     nameOverride: text,
     fullnameOverride: text,
+    namespaceOverride: text,
     commonLabels: labels,
     posture: { enum: ['full', 'device-only'] },
     deviceAccess: block({
@@ -85,9 +107,15 @@ function blocks(alerts: readonly string[]): Schema {
       seccompProfile: kubernetesObject,
     }),
     securityContext: block({ seLinuxOptions: kubernetesObject, appArmorProfile: kubernetesObject }),
+    openshift: block({ enabled: flag }),
     resources: block({ limits: kubernetesObject, requests: kubernetesObject }),
     priorityClassName: text,
+    runtimeClassName: text,
+    dnsPolicy: { enum: ['', 'ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'] },
+    dnsConfig: kubernetesObject,
+    revisionHistoryLimit: { type: 'integer', minimum: 0 },
     updateStrategy: kubernetesObject,
+    daemonSetAnnotations: strings,
     podAnnotations: strings,
     podLabels: labels,
     gpuNodesOnly: flag,
@@ -96,16 +124,24 @@ function blocks(alerts: readonly string[]): Schema {
     tolerations: kubernetesList,
     affinity: kubernetesObject,
     probes: block({ liveness: kubernetesObject, readiness: kubernetesObject }),
-    service: block({ annotations: strings }),
+    service: block({
+      type: { enum: ['Headless', 'ClusterIP', 'NodePort', 'LoadBalancer'] },
+      internalTrafficPolicy: { enum: ['Cluster', 'Local'] },
+      annotations: strings,
+    }),
     serviceMonitor: monitor,
     podMonitor: monitor,
     prometheusRule: block({
       enabled: flag,
+      namespace: text,
       labels,
       grafanaUrl: text,
+      annotations: strings,
+      runbookUrlBase: text,
       rules: block(Object.fromEntries(alerts.map((alert) => [alert, rule]))),
     }),
     dashboards: block({
+      namespace: text,
       sidecar: block({ enabled: flag, labels, annotations: strings }),
       grafanaOperator: block({ enabled: flag, instanceSelector: kubernetesObject, folder: text }),
     }),
@@ -115,6 +151,8 @@ function blocks(alerts: readonly string[]): Schema {
     extraEnv: kubernetesList,
     extraVolumes: kubernetesList,
     extraVolumeMounts: kubernetesList,
+    initContainers: kubernetesList,
+    sidecars: kubernetesList,
     extraManifests: { type: 'array', items: { type: ['object', 'string'] } },
   });
 }

@@ -301,6 +301,111 @@ test('alerts link to the Grafana of the values', () => {
   assert.match(link({ grafanaUrl: 'https://grafana.example.com/' }), /^https:\/\/grafana\.example\.com\/d\/xe-node\?/);
 });
 
+test('an alert takes a time, a severity and annotations of its own, and all of them another place for runbooks', () => {
+  const groups = only(
+    render({
+      prometheusRule: {
+        enabled: true,
+        runbookUrlBase: 'https://wiki.example.com/xe/',
+        rules: {
+          XeDeviceWedged: { for: '2m', severity: 'page', annotations: { dashboard: 'https://grafana.example.com' } },
+          XeVMRebindOOM: { annotations: { runbook_url: 'https://wiki.example.com/oom' } },
+        },
+      },
+    }),
+    'PrometheusRule',
+  ).spec.groups;
+  const alert = (name: string): Manifest =>
+    groups.flatMap((group: Manifest) => group.rules).find((rule: Manifest) => rule.alert === name);
+  const wedged = alert('XeDeviceWedged');
+  assert.deepEqual([wedged.for, wedged.labels.severity], ['2m', 'page']);
+  assert.equal(wedged.annotations.dashboard, 'https://grafana.example.com');
+  assert.ok(wedged.annotations.summary);
+  assert.equal(wedged.annotations.runbook_url, 'https://wiki.example.com/xe/XeDeviceWedged.md');
+  assert.equal(alert('XeVMRebindOOM').annotations.runbook_url, 'https://wiki.example.com/oom');
+  assert.equal(alert('XeExporterDown').annotations.runbook_url, 'https://wiki.example.com/xe/XeExporterDown.md');
+  assert.match(refusal({ prometheusRule: { rules: { XeDeviceWedged: { for: 'soon' } } } }), /XeDeviceWedged[./]for/);
+});
+
+test('monitors, rules and dashboards may live in the namespace of those who read them', () => {
+  const elsewhere = { enabled: true, namespace: 'monitoring' };
+  const sidecar = { namespace: 'grafana', sidecar: { enabled: true } };
+  const manifests = render({ serviceMonitor: elsewhere, prometheusRule: elsewhere, dashboards: sidecar });
+  const monitor = only(manifests, 'ServiceMonitor');
+  assert.equal(monitor.metadata.namespace, 'monitoring');
+  assert.deepEqual(monitor.spec.namespaceSelector, { matchNames: [NAMESPACE] });
+  assert.equal(only(manifests, 'PrometheusRule').metadata.namespace, 'monitoring');
+  const maps = manifests.filter(({ metadata }) => metadata.labels?.grafana_dashboard === '1');
+  assert.deepEqual([...new Set(maps.map(({ metadata }) => metadata.namespace))], ['grafana']);
+});
+
+test('limits of a scrape are whole numbers, however large', () => {
+  const { spec } = only(
+    render({ podMonitor: { enabled: true, sampleLimit: 2_000_000, labelLimit: 40 } }),
+    'PodMonitor',
+  );
+  assert.deepEqual([spec.sampleLimit, spec.labelLimit, spec.targetLimit], [2_000_000, 40, undefined]);
+});
+
+test('everything is in the overriding namespace, and nothing in that of the release', () => {
+  const manifests = render({
+    namespaceOverride: 'elsewhere',
+    serviceMonitor: { enabled: true },
+    networkPolicy: { enabled: true },
+  });
+  const namespaces = manifests.map(({ metadata }) => metadata.namespace).filter((name) => name !== undefined);
+  assert.deepEqual([...new Set(namespaces)], ['elsewhere']);
+  assert.equal(only(manifests, 'ClusterRoleBinding').subjects[0].namespace, 'elsewhere');
+  const test = only(manifests, 'Pod').spec.containers[0];
+  assert.match(test.env.find(({ name }: Manifest) => name === 'SERVICE').value, /\.elsewhere\.svc$/);
+});
+
+test('a registry for all charts takes the place of the registry, and of nothing else', () => {
+  const global = { imageRegistry: 'mirror.example.com:5000/cache', imagePullSecrets: [{ name: 'mirror' }] };
+  const pullFrom = (repository: string): string =>
+    containerOf(render({ global, image: { repository, tag: '1' } })).image;
+  assert.equal(pullFrom('ghcr.io/a/b'), 'mirror.example.com:5000/cache/a/b:1');
+  assert.equal(pullFrom('localhost:5000/b'), 'mirror.example.com:5000/cache/b:1');
+  assert.equal(pullFrom('a/b'), 'mirror.example.com:5000/cache/a/b:1');
+  const manifests = render({ global, imagePullSecrets: [{ name: 'own' }] });
+  for (const pod of [podOf(manifests), only(manifests, 'Pod').spec])
+    assert.deepEqual(pod.imagePullSecrets, [{ name: 'mirror' }, { name: 'own' }]);
+});
+
+test('the Service lists every exporter, or leads to the one on the node of the caller', () => {
+  const headless = only(render({}), 'Service').spec;
+  assert.deepEqual([headless.clusterIP, headless.type], ['None', undefined]);
+  const local = only(render({ service: { type: 'ClusterIP', internalTrafficPolicy: 'Local' } }), 'Service').spec;
+  assert.deepEqual([local.clusterIP, local.type, local.internalTrafficPolicy], [undefined, 'ClusterIP', 'Local']);
+});
+
+test('containers of others stand beside the exporter and before it, and take nothing from it', () => {
+  const [wait, proxy] = [
+    { name: 'wait', image: 'w' },
+    { name: 'proxy', image: 'p' },
+  ];
+  const pod = podOf(render({ initContainers: [wait], sidecars: [proxy] }));
+  assert.deepEqual(pod.initContainers, [wait]);
+  assert.deepEqual(pod.containers.slice(1), [proxy]);
+  assert.equal(pod.containers[0].name, 'exporter');
+});
+
+for (const { name, values } of postures) {
+  test(`on OpenShift the pod is allowed what it asks for, and no more, when ${name}`, () => {
+    const manifests = render({ ...values, openshift: { enabled: true } });
+    const allowed = only(manifests, 'SecurityContextConstraints');
+    const pod = podOf(manifests);
+    const { securityContext } = containerOf(manifests);
+    assert.deepEqual(allowed.users, [`system:serviceaccount:${NAMESPACE}:xe-exporter`]);
+    assert.equal(allowed.allowHostPID, pod.hostPID ?? false);
+    assert.deepEqual(allowed.allowedCapabilities, securityContext.capabilities.add ?? []);
+    assert.equal(allowed.runAsUser.uid, securityContext.runAsUser);
+    assert.equal(allowed.allowHostDirVolumePlugin, hostPaths(pod).length > 0);
+    assert.equal(allowed.allowPrivilegedContainer, false);
+    assert.equal(securityContext.seLinuxOptions?.type, pod.hostPID ? 'spc_t' : undefined);
+  });
+}
+
 test('a typo in any block is refused with its path', () => {
   for (const [values, path] of [
     [{ discovery: { scanIntervall: '1s' } }, /discovery.*scanIntervall/s],
@@ -371,12 +476,12 @@ test('the notes tell the next step of this installation', () => {
       ...values,
       extraManifests: ['note: |\n  {{- include (print $.Template.BasePath "/NOTES.txt") . | nindent 2 }}'],
     });
-  assert.match(notes({}), /Nobody scrapes it yet/);
+  assert.match(notes({}), /Nothing scrapes it yet/);
   assert.match(notes({}), /pod-security.kubernetes.io\/enforce=privileged/);
-  assert.match(notes({}), /watch queue is going to be `denied`/);
-  assert.doesNotMatch(notes({ deviceAccess: { method: 'plugin' } }), /watch queue is going to be/);
+  assert.match(notes({}), /watch queue will be `denied`/);
+  assert.doesNotMatch(notes({ deviceAccess: { method: 'plugin' } }), /watch queue will be/);
   assert.doesNotMatch(notes({ posture: 'device-only' }), /pod-security/);
-  assert.match(notes({ serviceMonitor: { enabled: true } }), /Nobody is told yet/);
+  assert.match(notes({ serviceMonitor: { enabled: true } }), /No alerts are installed yet/);
   assert.match(notes({ sources: { simulator: { enabled: true } } }), new RegExp(`-n ${NAMESPACE} port-forward`));
 });
 

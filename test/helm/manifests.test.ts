@@ -33,6 +33,10 @@ const TYPES: Readonly<Record<string, { readonly module: string; readonly type: s
       { module: `${OPERATOR}/${kind}`, type: `I${kind}` },
     ]),
   ),
+  'security.openshift.io/v1/SecurityContextConstraints': {
+    module: './security-context-constraints',
+    type: 'SecurityContextConstraints',
+  },
   'grafana.integreatly.org/v1beta1/GrafanaDashboard': { module: './grafana-dashboard', type: 'GrafanaDashboard' },
 };
 
@@ -55,6 +59,35 @@ export interface GrafanaDashboard {
   };
 }`;
 
+/** Nor those of OpenShift: what the chart uses of security/v1, by github.com/openshift/api. */
+const SECURITY_CONTEXT_CONSTRAINTS = `import type { V1ObjectMeta } from '@kubernetes/client-node';
+type Strategy<Type extends string> = { type: Type };
+export interface SecurityContextConstraints {
+  apiVersion: 'security.openshift.io/v1';
+  kind: 'SecurityContextConstraints';
+  metadata: V1ObjectMeta;
+  users: string[];
+  groups: string[];
+  allowHostPID: boolean;
+  allowHostDirVolumePlugin: boolean;
+  allowHostIPC: boolean;
+  allowHostNetwork: boolean;
+  allowHostPorts: boolean;
+  allowPrivilegedContainer: boolean;
+  allowPrivilegeEscalation?: boolean;
+  defaultAllowPrivilegeEscalation?: boolean;
+  allowedCapabilities: string[];
+  defaultAddCapabilities: string[];
+  requiredDropCapabilities: string[];
+  readOnlyRootFilesystem: boolean;
+  runAsUser: Strategy<'MustRunAs' | 'MustRunAsNonRoot' | 'MustRunAsRange' | 'RunAsAny'> & { uid?: number };
+  seLinuxContext: Strategy<'MustRunAs' | 'RunAsAny'>;
+  fsGroup: Strategy<'MustRunAs' | 'RunAsAny'>;
+  supplementalGroups: Strategy<'MustRunAs' | 'RunAsAny'>;
+  seccompProfiles: string[];
+  volumes: ('configMap' | 'emptyDir' | 'hostPath' | 'projected' | 'secret')[];
+}`;
+
 /** The client's types call what is a word of TypeScript otherwise. */
 const RENAMED: Readonly<Record<string, string>> = { from: '_from' };
 
@@ -73,6 +106,7 @@ function faults(manifests: readonly Manifest[]): string[] {
   try {
     const file = join(folder, 'manifests.ts');
     writeFileSync(join(folder, 'grafana-dashboard.ts'), GRAFANA_DASHBOARD);
+    writeFileSync(join(folder, 'security-context-constraints.ts'), SECURITY_CONTEXT_CONSTRAINTS);
     const lines = manifests.map((manifest, index) => {
       const name = `${manifest.apiVersion}/${manifest.kind}`;
       const known = TYPES[name] ?? WRITTEN[name];

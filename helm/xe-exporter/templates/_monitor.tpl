@@ -7,6 +7,9 @@ interval: {{ .interval }}
 scrapeTimeout: {{ . }}
 {{- end }}
 scheme: {{ .scheme }}
+{{- with .proxyUrl }}
+proxyUrl: {{ . }}
+{{- end }}
 # The labels of the pod that was hit have names of their own: none of them meets one of the target.
 honorLabels: false
 {{- with .tlsConfig }}
@@ -14,6 +17,9 @@ tlsConfig: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .basicAuth }}
 basicAuth: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .authorization }}
+authorization: {{- toYaml . | nindent 2 }}
 {{- end }}
 relabelings:
   - sourceLabels: [__meta_kubernetes_pod_node_name]
@@ -29,12 +35,40 @@ metricRelabelings: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{- /* The rest of a monitor beside its endpoints. Its namespace may be that of Prometheus. */}}
+{{- define "xe-exporter.monitorSpec" -}}
+{{- with .monitor }}
+{{- if .namespace }}
+namespaceSelector:
+  matchNames: [{{ include "xe-exporter.namespace" $.root }}]
+{{- end }}
+{{- with .podTargetLabels }}
+podTargetLabels: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .attachMetadata }}
+attachMetadata: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- range $limit := list "sampleLimit" "targetLimit" "labelLimit" "labelNameLengthLimit" "labelValueLengthLimit" }}
+{{- with get $.monitor $limit }}
+{{ $limit }}: {{ . | int64 }}
+{{- end }}
+{{- end }}
+{{- end }}
+selector:
+  matchLabels: {{- include "xe-exporter.selectorLabels" .root | nindent 4 }}
+{{- end }}
+
 {{- define "xe-exporter.monitorMetadata" -}}
-name: {{ include "xe-exporter.fullname" .root }}
-namespace: {{ .root.Release.Namespace }}
+{{- with .values }}
+name: {{ include "xe-exporter.fullname" $.root }}
+namespace: {{ default (include "xe-exporter.namespace" $.root) .namespace }}
 labels:
-  {{- include "xe-exporter.labels" .root | nindent 2 }}
+  {{- include "xe-exporter.labels" $.root | nindent 2 }}
   {{- with .labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- with .annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end }}

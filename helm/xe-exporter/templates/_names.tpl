@@ -8,6 +8,10 @@
 {{- default $full .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{- define "xe-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
 {{- define "xe-exporter.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "xe-exporter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -28,8 +32,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "xe-exporter.image" -}}
+{{- $repository := .Values.image.repository }}
+{{- with (.Values.global | default dict).imageRegistry }}
+{{- /* A first part with a dot or a colon is a registry. */}}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") }}
+{{- end }}
 {{- with .Values.image -}}
-{{- not (empty .digest) | ternary (printf "%s@%s" .repository .digest) (printf "%s:%s" .repository (default $.Chart.AppVersion .tag)) }}
+{{- not (empty .digest) | ternary (printf "%s@%s" $repository .digest) (printf "%s:%s" $repository (default $.Chart.AppVersion .tag)) }}
+{{- end }}
+{{- end }}
+
+{{- define "xe-exporter.imagePullSecrets" -}}
+{{- with concat ((.Values.global | default dict).imagePullSecrets | default list) .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 

@@ -56,6 +56,11 @@ capabilities:
 # The default profile lets processes look only into processes under the same profile.
 appArmorProfile:
   type: Unconfined
+{{- if .openshift }}
+# container_t, the usual type on OpenShift, may look into no other process.
+seLinuxOptions:
+  type: spc_t
+{{- end }}
 {{- end }}
 {{- end }}
 
