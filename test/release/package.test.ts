@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { waitFor } from '../helpers/wait-for.js';
+import { Machine } from './machine.js';
+import { asset, output, RELEASE } from './release.js';
+
+const DEADLINE_MS = 60_000;
+/** systemd's own scale from 0 (nothing is open) to 10; what is left is what watching takes. */
+const MOST_EXPOSED = 3;
+const BEFORE = '0.0.1';
+const CONFIG = '/etc/xe-exporter/config.yaml';
+const debian = RELEASE.version.replaceAll('-', '~');
+const newest = asset(`xe-exporter_${debian}_amd64.deb`);
+
+const scratch = mkdtempSync(join(tmpdir(), 'xe-package-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+/** The package as a release before would have been: nothing has been released yet, so it is this one under a lower version. */
+function releaseBefore(): string {
+  const [tree, deb] = [join(scratch, 'before'), join(scratch, `xe-exporter_${BEFORE}_amd64.deb`)];
+  output('dpkg-deb', '--raw-extract', newest, tree);
+  const control = join(tree, 'DEBIAN/control');
+  writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*/m, `Version: ${BEFORE}`));
+  output('dpkg-deb', '--root-owner-group', '-Zzstd', '-z1', '--build', tree, deb);
+  rmSync(tree, { recursive: true });
+  return deb;
+}
+
+for (const suite of ['bookworm', 'trixie'] as const) {
+  describe(`the .deb in a fresh Debian ${suite}`, () => {
+    let machine: Machine;
+    let pristine: readonly string[];
+    before(async () => {
+      machine = await Machine.boot(suite);
+      pristine = filesOf(machine);
+    });
+    after(() => machine.stop());
+
+    const install = (deb: string): string => {
+      copyFileSync(deb, join(machine.root, 'root/xe-exporter.deb'));
+      return machine.check(
+        'apt-get',
+        'install',
+        '--yes',
+        '--no-install-recommends',
+        '-o',
+        'Dpkg::Options::=--force-confold',
+        '/root/xe-exporter.deb',
+      );
+    };
+    const property = (name: string): string =>
+      machine.check('systemctl', 'show', '--value', '--property', name, 'xe-exporter').trim();
+    const get = (path: string): string =>
+      machine.check(
+        '/usr/lib/xe-exporter/bin/node',
+        '--eval',
+        `fetch('http://127.0.0.1:9464${path}').then(async (answer) => { console.log(answer.status, await answer.text()) })`,
+      );
+    const ready = (): Promise<true> =>
+      waitFor(
+        () => {
+          try {
+            return /^200 /.test(get('/readyz'));
+          } catch {
+            return false;
+          }
+        },
+        { what: 'the service to be ready', deadlineMs: DEADLINE_MS },
+      );
+
+    it('gives a running service that starts at boot, with one command', async () => {
+      install(releaseBefore());
+      assert.equal(machine.check('systemctl', 'is-enabled', 'xe-exporter').trim(), 'enabled');
+      await ready();
+      assert.equal(property('ActiveState'), 'active');
+      assert.equal(property('NRestarts'), '0');
+      assert.match(
+        get('/metrics'),
+        new RegExp(`^xe_exporter_build_info\\{.*version="${RELEASE.version.replaceAll('.', '\\.')}"`, 'm'),
+      );
+    });
+
+    it('does not run as root, and has the three capabilities of the privilege table', () => {
+      const status = machine.check('cat', `/proc/${property('MainPID')}/status`);
+      const uid = machine.check('id', '-u', 'xe-exporter').trim();
+      assert.notEqual(uid, '0');
+      assert.match(status, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'));
+      const expected = '0000000400080004'; // DAC_READ_SEARCH 2, SYS_PTRACE 19, SYSLOG 34
+      for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb'])
+        assert.match(status, new RegExp(`^${set}:\\t${expected}$`, 'm'));
+      assert.match(status, /^NoNewPrivs:\t1$/m);
+      assert.match(machine.check('id', '-nG', 'xe-exporter'), /\brender\b/);
+    });
+
+    it('has a unit that systemd understands and judges well', () => {
+      const verified = machine.run('systemd-analyze', 'verify', '--man=no', 'xe-exporter.service');
+      assert.deepEqual([verified.status, verified.stdout + verified.stderr], [0, '']);
+      const judged = machine.check(
+        'systemd-analyze',
+        'security',
+        `--threshold=${MOST_EXPOSED * 10}`,
+        'xe-exporter.service',
+      );
+      assert.match(judged, /Overall exposure level/);
+    });
+
+    it('has doctor on the PATH, which judges what the service is configured to', () => {
+      writeFileSync(join(machine.root, CONFIG), `${readFileSync(join(machine.root, CONFIG), 'utf8')}\nkmsg: "off"\n`);
+      const { status, stdout, stderr } = machine.run('xe-exporter', 'doctor');
+      assert.ok(status === 0 || status === 3, stderr);
+      assert.match(stdout, /switched off by --kmsg/);
+    });
+
+    it('reads the configuration again on reload, and goes on', async () => {
+      const pid = property('MainPID');
+      machine.check('systemctl', 'reload', 'xe-exporter');
+      await ready();
+      assert.equal(property('MainPID'), pid);
+    });
+
+    it('is upgraded from the release before, keeps the changed configuration, and runs again', async () => {
+      const pid = property('MainPID');
+      install(newest);
+      assert.equal(machine.check('dpkg-query', '--showformat=${Version}', '--show', 'xe-exporter'), debian);
+      await ready();
+      assert.notEqual(property('MainPID'), pid);
+      assert.match(readFileSync(join(machine.root, CONFIG), 'utf8'), /^kmsg: "off"$/m);
+    });
+
+    it('ends within its time when it is stopped', () => {
+      machine.check('systemctl', 'stop', 'xe-exporter');
+      assert.equal(property('Result'), 'success');
+      assert.equal(property('ActiveState'), 'inactive');
+      machine.check('systemctl', 'start', 'xe-exporter');
+    });
+
+    it('leaves nothing behind when it is purged', () => {
+      machine.check('apt-get', 'purge', '--yes', 'xe-exporter');
+      machine.check('rm', '/root/xe-exporter.deb');
+      assert.notEqual(machine.run('systemctl', 'cat', 'xe-exporter').status, 0);
+      assert.notEqual(machine.run('id', 'xe-exporter').status, 0);
+      assert.deepEqual(
+        filesOf(machine).filter((path) => !pristine.includes(path)),
+        [],
+      );
+    });
+  });
+}
+
+/** Everything in the root folder but state of the system itself that any package changes. */
+function filesOf(machine: Machine): readonly string[] {
+  const found = machine.check(
+    'find',
+    '/',
+    '-xdev',
+    '-not',
+    '-path',
+    '/proc/*',
+    '-not',
+    '-path',
+    '/sys/*',
+    '-not',
+    '-path',
+    '/dev/*',
+    '-not',
+    '-path',
+    '/run/*',
+    '-not',
+    '-path',
+    '/tmp/*',
+    '-not',
+    '-path',
+    '/var/tmp/*',
+  );
+  return found
+    .split('\n')
+    .filter(
+      (path) =>
+        !/^\/var\/(?:log|cache|lib\/(?:apt|dpkg|systemd))\/|^\/etc\/(?:passwd|group|shadow|gshadow)-$|^\/etc\/\.pwd\.lock$|^\/root\/?/.test(
+          path,
+        ),
+    );
+}
