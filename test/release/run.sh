@@ -76,7 +76,7 @@ require_mirror
 for suite in bookworm trixie; do
   [ -e "$here/$suite.tar" ] && continue
   root=$(mktemp -d "$here/root.XXXXXX")
-  debootstrap --variant=minbase --include=systemd,systemd-sysv,libstdc++6 "$suite" "$root" "$mirror" >"$here/debootstrap.log" || die "debootstrap $suite failed, see $here/debootstrap.log"
+  debootstrap --cache-dir="$cache/image/packages" --variant=minbase --include=systemd,systemd-sysv,libstdc++6 "$suite" "$root" "$mirror" >"$here/debootstrap.log" || die "debootstrap $suite failed, see $here/debootstrap.log"
   tar -c -C "$root" . >"$here/$suite.tar.part"
   mv "$here/$suite.tar.part" "$here/$suite.tar"
   rm -rf "$root"
