@@ -1,4 +1,5 @@
 import { EVENT } from '../../exporter/events/index.js';
+import { AWAKE } from '../../exporter/host/device-state.js';
 import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
 import { FEATURES, FEATURE_STATES, SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
 import { aDevice } from '../../test/helpers/events.js';
@@ -37,7 +38,7 @@ async function expositionOfTurn(turn: number): Promise<string> {
   for (const source of SOURCES) metrics.eventsReceived.cell(source, EVENT.vmRebindError);
   const state = FEATURE_STATES[turn % FEATURE_STATES.length]!;
   for (const feature of FEATURES) metrics.featureChanged({ feature, state, reason: '', fix: '' });
-  metrics.devices.deviceState(device, { inSurvivability: false, suspended: false });
+  metrics.devices.deviceState(device, AWAKE);
   metrics.devices.deviceMemory(
     device,
     [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }],

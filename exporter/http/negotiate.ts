@@ -1,4 +1,4 @@
-import type { ExpositionFormat } from '../metrics/engine/registry.js';
+import type { ExpositionFormat } from '../metrics/engine/prom-client-adapter.js';
 
 /** One entry of an Accept or Accept-Encoding header. */
 interface Range {

@@ -4,7 +4,7 @@ import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify';
 import type { Logger } from '../logger.js';
 import { PATH } from '../names.js';
-import type { ExpositionRegistry } from '../metrics/engine/registry.js';
+import type { ExpositionRegistry } from '../metrics/engine/prom-client-adapter.js';
 import { answerNonsense } from './client-error.js';
 import { Connections, type ConnectionLimits } from './connections.js';
 import { DocumentQueue } from './document-queue.js';

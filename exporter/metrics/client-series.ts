@@ -1,51 +1,10 @@
-import { Counter, type Family, type FamilySnapshot } from './engine/metric-families.js';
-import {
-  ERRNO_LABELS,
-  LABEL,
-  METRIC,
-  OTHER_SERIES,
-  UNATTRIBUTED_SERIES,
-  type ErrnoLabel,
-  type WorkloadLabels,
-} from '../names.js';
-import { SeriesTable, wellFormed } from './engine/series-table.js';
-
-/** The errors of one container with one errno, and when the newest one happened. */
-export class ClientErrors extends Counter {
-  #lastSeconds = 0;
-
-  /** Unix time of the newest error in seconds; 0 = none. */
-  get lastSeconds(): number {
-    return this.#lastSeconds;
-  }
-
-  /** @param seconds Unix time of the error; the clock of the node can be set back, the newest error stays the newest */
-  count(seconds: number): void {
-    this.inc();
-    if (seconds > this.#lastSeconds) this.#lastSeconds = seconds;
-  }
-}
-
-/** The errors of one container, one for each of {@link ERRNO_LABELS} and in that order: the hot path indexes an array. */
-export type ErrnoCounters = readonly ClientErrors[];
-
-/**
- * The errno that is exposed at 0. The others appear with their first error: they are rare, there would be four for each container,
- * and alert rules and dashboards count the first value of a series that an event brought into being.
- */
-const EXPOSED_AT_ZERO: ErrnoLabel = 'ENOMEM';
-
-/** What of a client's container is shown: a `Workload` fits. */
-export interface MeteredWorkload {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
-  readonly systemdUnit?: string;
-  readonly slurmJobId?: string;
-}
+import type { Workload } from '../clients/client.js';
+import { ERRNO_LABELS, LABEL, OTHER_SERIES, UNATTRIBUTED_SERIES, type WorkloadLabels } from '../names.js';
+import { ClientErrorFamilies, type ErrnoCounters } from './client-errors.js';
+import { wellFormed } from './engine/series-table.js';
 
 /** The labels of a container's series, and where their values come from. */
-type LabelTable = readonly (readonly [label: string, value: (workload: MeteredWorkload) => string | undefined])[];
+type LabelTable = readonly (readonly [label: string, value: (workload: Workload) => string | undefined])[];
 
 const LABELS: Readonly<Record<WorkloadLabels, LabelTable>> = {
   kubernetes: [
@@ -85,19 +44,14 @@ interface ContainerSeries {
 }
 
 /**
- * The series of xe_client_vm_rebind_errors_total: born at 0 with the first client of a container, kept for a while after its
- * last one, and never more than the cap. When there is no room, the container that has been without a client for longest
- * makes some; if every one has clients, the newcomer counts under `_other`. JavaScript thread only.
+ * Which containers have series of their own in {@link families}: born at 0 with the first client of a container, kept for a while after
+ * its last one, and never more than the cap. When the cap is reached, the container that has had no client for longest makes room; if
+ * every one has clients, the new one counts under `_other`.
  */
-export class ClientSeries implements Family {
-  readonly name = METRIC.clientVmRebindErrors;
-  readonly help = 'VM rebind errors on the device by whom they hit, empty labels for a process that belongs to nobody.';
-  readonly type = 'counter';
+export class ClientSeries {
+  readonly families: ClientErrorFamilies;
   readonly #options: ClientSeriesOptions;
   readonly #labels: LabelTable;
-  readonly #errors: SeriesTable<ClientErrors>;
-  /** When each container last had each error: no series until it had one. */
-  readonly lastTimestamps: Family;
   readonly #containers = new Map<string, ContainerSeries>();
   /** Containers without a client and since when, the longest first. */
   readonly #idle = new Map<ContainerSeries, number>();
@@ -107,14 +61,11 @@ export class ClientSeries implements Family {
   constructor(options: ClientSeriesOptions) {
     this.#options = options;
     this.#labels = LABELS[options.labels];
-    const labels = [LABEL.pciBdf, LABEL.errno, ...this.#labels.map(([label]) => label)];
-    const { name, help } = this;
-    this.#errors = new SeriesTable({ name, help, labels }, (values) => new ClientErrors(values));
-    this.lastTimestamps = lastTimestamps(this.#errors);
+    this.families = new ClientErrorFamilies(this.ownerLabelNames, () => this.#expire());
   }
 
   /** Holds the series of a client's container, at 0 if they are new. */
-  acquire(pciBdf: string, workload: MeteredWorkload | undefined): ClientLease {
+  acquire(pciBdf: string, workload: Workload | undefined): ClientLease {
     const labelValues = this.#labelValues(pciBdf, workload);
     const key = JSON.stringify(labelValues);
     const series = this.#containers.get(key) ?? this.#admit(key, labelValues);
@@ -122,8 +73,8 @@ export class ClientSeries implements Family {
   }
 
   /**
-   * The series of a device for errors whose victim is not known for certain, at 0 if they are new. They stay, and no cap applies: with them
-   * the series by client add up to those of the device.
+   * The series of a device for errors whose victim is not known for certain, at 0 if they are new. They stay and no cap applies, so that
+   * the series by client always add up to those of the device.
    */
   unattributed(pciBdf: string): ErrnoCounters {
     return this.#cells([pciBdf, ...this.#labels.map(() => UNATTRIBUTED_SERIES)]);
@@ -135,26 +86,16 @@ export class ClientSeries implements Family {
   }
 
   /**
-   * Under which labels a client's container counts: its own, or those of `_other` when it found no room. Whoever keeps other
-   * series of containers is bounded by this, too.
+   * The labels under which a client's container counts: its own, or those of `_other` when it found no room. Other families by
+   * container use them, too, and so have the same bound.
    */
-  ownerLabels(pciBdf: string, workload: MeteredWorkload | undefined): readonly string[] {
+  ownerLabels(pciBdf: string, workload: Workload | undefined): readonly string[] {
     const [, ...values] = this.#labelValues(pciBdf, workload);
     const key = JSON.stringify([pciBdf, ...values]);
     return this.#containers.has(key) ? values : this.#labels.map(() => OTHER_SERIES);
   }
 
-  /** Without the series whose time is up. */
-  async get(): Promise<FamilySnapshot> {
-    this.#expire();
-    const { name, help, type } = this;
-    const values = this.#errors
-      .all()
-      .filter((errors) => errors.value > 0 || errors.labels[LABEL.errno] === EXPOSED_AT_ZERO);
-    return { name, help, type, values };
-  }
-
-  #labelValues(pciBdf: string, workload: MeteredWorkload | undefined): ContainerSeries['labelValues'] {
+  #labelValues(pciBdf: string, workload: Workload | undefined): ContainerSeries['labelValues'] {
     return [pciBdf, ...this.#labels.map(([, value]) => wellFormed((workload && value(workload)) ?? ''))];
   }
 
@@ -202,25 +143,12 @@ export class ClientSeries implements Family {
     const [pciBdf, ...workload] = series.labelValues;
     this.#idle.delete(series);
     this.#containers.delete(series.key);
-    for (const errno of ERRNO_LABELS) this.#errors.remove([pciBdf, errno, ...workload]);
+    for (const errno of ERRNO_LABELS) this.families.remove(pciBdf, errno, workload);
   }
 
   #cells([pciBdf, ...workload]: ContainerSeries['labelValues']): ErrnoCounters {
-    return ERRNO_LABELS.map((errno) => this.#errors.at([pciBdf, errno, ...workload]));
+    return ERRNO_LABELS.map((errno) => this.families.at(pciBdf, errno, workload));
   }
-}
-
-function lastTimestamps(errors: SeriesTable<ClientErrors>): Family {
-  const name = METRIC.clientVmRebindErrorLastTimestamp;
-  const help = 'Unix time of the newest VM rebind error on the device by whom it hit.';
-  const type = 'gauge';
-  const hit = () => errors.all().filter(({ lastSeconds }) => lastSeconds > 0);
-  return {
-    name,
-    help,
-    type,
-    get: async () => ({ name, help, type, values: hit().map(({ labels, lastSeconds: value }) => ({ labels, value })) }),
-  };
 }
 
 function lease(counters: ErrnoCounters, end: () => void): ClientLease {

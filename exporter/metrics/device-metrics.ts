@@ -1,24 +1,15 @@
 import { ClientSeries } from './client-series.js';
 import { EventCounters } from './event-counters.js';
-import { MemoryMetrics, type MeteredClientMemory, type MeteredRegion, type MeteredState } from './memory-metrics.js';
+import { MemoryMetrics, type HeldMemory } from './memory-metrics.js';
+import { INTEL_VENDOR_ID, type XeDevice } from '../host/device.js';
+import type { DeviceState } from '../host/device-state.js';
+import type { RegionMemory } from '../host/memory.js';
 import { CounterFamily, GaugeFamily, type Counter, type Gauge } from './engine/metric-families.js';
 import { ERRNO_LABELS, LABEL, METRIC, OUTCOMES, type Outcome, type WorkloadLabels } from '../names.js';
-import type { ExpositionRegistry } from './engine/registry.js';
+import type { ExpositionRegistry } from './engine/prom-client-adapter.js';
 
 /** The counters of one device, one for each of {@link OUTCOMES}. */
 export type OutcomeCounters = Readonly<Record<Outcome, Counter>>;
-
-/** What of a device is shown: an `XeDevice` fits. A device that is bound anew is another object. */
-export interface MeteredDevice {
-  readonly pciBdf: string;
-  readonly card: string | undefined;
-  readonly render: string | undefined;
-  readonly vendorId: string;
-  readonly deviceId: string;
-  readonly model: string;
-  readonly driverVersion: string;
-  readonly numaNode: number;
-}
 
 /** Pairs of container and device that get series of their own. */
 const DEFAULT_MAX_WORKLOADS = 512;
@@ -31,13 +22,24 @@ export interface DeviceMetricsOptions {
   readonly retentionMs?: number;
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
-  /** Called for every container that a cap turned away. */
+  /** Called for every container that found no room. */
   readonly onOverflow: (metric: string) => void;
 }
 
+/** Labels of xe_device_info beyond the device, in the order of {@link identityOf}. */
+const IDENTITY_LABELS = [
+  LABEL.card,
+  LABEL.render,
+  LABEL.pciId,
+  LABEL.vendor,
+  LABEL.model,
+  LABEL.driverVersion,
+  LABEL.numaNode,
+] as const;
+
 /**
- * What is known of each device and of the containers on it. Every series exists at 0 from the discovery of its device or
- * client, because rate() does not see a series that is born at 1. JavaScript thread only.
+ * The metrics of each device and of the containers on it. Every series exists at 0 from the discovery of its device or client, because
+ * rate() does not see a series that is born at 1.
  */
 export class DeviceMetrics {
   /** The errors by container. */
@@ -53,7 +55,7 @@ export class DeviceMetrics {
   readonly #memory: MemoryMetrics;
   readonly #info: GaugeFamily;
   /** Devices that are present, by PCI address, with the label values of their identity series. */
-  readonly #present = new Map<string, { readonly device: MeteredDevice; readonly identity: readonly string[] }>();
+  readonly #present = new Map<string, { readonly device: XeDevice; readonly identity: readonly string[] }>();
 
   constructor(
     registry: ExpositionRegistry,
@@ -65,77 +67,44 @@ export class DeviceMetrics {
       onOverflow,
     }: DeviceMetricsOptions,
   ) {
-    const pciBdf = LABEL.pciBdf;
-    this.#rebindErrors = registry.register(
-      new CounterFamily({
-        name: METRIC.vmRebindErrors,
-        help: 'VM rebind errors on the device, one per incident.',
-        labels: [pciBdf, LABEL.errno],
-      }),
+    const counter = (name: string, label: string, help: string): CounterFamily =>
+      registry.register(new CounterFamily({ name, help, labels: [LABEL.pciBdf, label] }));
+    const gauge = (name: string, help: string, labels: readonly string[] = []): GaugeFamily =>
+      registry.register(new GaugeFamily({ name, help, labels: [LABEL.pciBdf, ...labels] }));
+
+    this.#rebindErrors = counter(
+      METRIC.vmRebindErrors,
+      LABEL.errno,
+      'VM rebind errors of the device, one per incident.',
     );
-    this.#rebindOomOutcomes = registry.register(
-      new CounterFamily({
-        name: METRIC.vmRebindOomOutcomes,
-        help: 'What became of the client after each rebind error ENOMEM or ENOSPC.',
-        labels: [pciBdf, LABEL.outcome],
-      }),
+    this.#rebindOomOutcomes = counter(
+      METRIC.vmRebindOomOutcomes,
+      LABEL.outcome,
+      'What became of the client after each VM rebind error with ENOMEM or ENOSPC.',
     );
-    this.#rebindErrorLastTimestamp = registry.register(
-      new GaugeFamily({
-        name: METRIC.vmRebindErrorLastTimestamp,
-        help: 'Unix time of the newest VM rebind error on the device, 0 for none since the exporter started.',
-        labels: [pciBdf],
-      }),
+    this.#rebindErrorLastTimestamp = gauge(
+      METRIC.vmRebindErrorLastTimestamp,
+      'Unix time of the last VM rebind error of the device, 0 if none since the exporter started.',
     );
-    this.clientRebindErrors = registry.register(
-      new ClientSeries({
-        labels,
-        maxWorkloads,
-        retentionMs,
-        now,
-        onOverflow: () => onOverflow(METRIC.clientVmRebindErrors),
-      }),
-    );
-    registry.register(this.clientRebindErrors.lastTimestamps);
+    this.clientRebindErrors = new ClientSeries({
+      labels,
+      maxWorkloads,
+      retentionMs,
+      now,
+      onOverflow: () => onOverflow(METRIC.clientVmRebindErrors),
+    });
+    registry.register(this.clientRebindErrors.families.errors);
+    registry.register(this.clientRebindErrors.families.lastTimestamps);
     this.counters = new EventCounters(registry);
-    this.#wedged = registry.register(
-      new GaugeFamily({
-        name: METRIC.deviceWedged,
-        help: 'Whether the device is wedged: 1 until the driver is bound again.',
-        labels: [pciBdf],
-      }),
-    );
-    this.#clients = registry.register(
-      new GaugeFamily({ name: METRIC.clients, help: 'Open clients of the device.', labels: [pciBdf] }),
-    );
-    this.#clientsWatched = registry.register(
-      new GaugeFamily({
-        name: METRIC.clientsWatched,
-        help: 'Open clients of the device whose events are watched.',
-        labels: [pciBdf],
-      }),
-    );
+    this.#wedged = gauge(METRIC.deviceWedged, 'Whether the device is wedged, 1 until the driver is bound again.');
+    this.#clients = gauge(METRIC.clients, 'DRM clients that have the device open.');
+    this.#clientsWatched = gauge(METRIC.clientsWatched, 'DRM clients of the device that are watched for events.');
     this.#memory = new MemoryMetrics(registry, this.clientRebindErrors);
-    this.#info = registry.register(
-      new GaugeFamily({
-        name: METRIC.deviceInfo,
-        help: 'Identity of an xe device of the node, always 1.',
-        labels: [
-          pciBdf,
-          LABEL.card,
-          LABEL.render,
-          LABEL.pciId,
-          LABEL.vendor,
-          LABEL.model,
-          LABEL.driverVersion,
-          LABEL.numaNode,
-        ],
-      }),
-    );
+    this.#info = gauge(METRIC.deviceInfo, 'Identity of an xe device, always 1.', IDENTITY_LABELS);
   }
 
   /** Creates every series of the device at 0. One that was bound before keeps its counts. */
-  deviceDiscovered(device: MeteredDevice): void {
+  deviceDiscovered(device: XeDevice): void {
     const { pciBdf } = device;
     this.deviceRemoved(device);
     this.rebindErrors(pciBdf);
@@ -152,8 +121,8 @@ export class DeviceMetrics {
     this.#present.set(pciBdf, { device, identity });
   }
 
-  /** Takes off what only a present device has; the counters stay, because a counter never falls. */
-  deviceRemoved({ pciBdf }: MeteredDevice): void {
+  /** Removes what only a present device has; the counters stay, because a counter never falls. */
+  deviceRemoved({ pciBdf }: XeDevice): void {
     const before = this.#present.get(pciBdf);
     if (before === undefined) return;
     this.#present.delete(pciBdf);
@@ -164,28 +133,24 @@ export class DeviceMetrics {
     this.#memory.forget(pciBdf);
   }
 
-  /** Sets the state of a device; without effect for one that is gone or was bound anew in the meantime. */
-  deviceState(device: MeteredDevice, state: MeteredState): void {
+  /** Sets the state of a device; without effect for one that is gone or has been bound again since. */
+  deviceState(device: XeDevice, state: DeviceState): void {
     if (this.#isPresent(device)) this.#memory.setState(device.pciBdf, state);
   }
 
-  /** Sets the memory of a device and of its clients; what is not among it has no series any more. */
-  deviceMemory(
-    device: MeteredDevice,
-    regions: readonly MeteredRegion[],
-    clients: readonly MeteredClientMemory[],
-  ): void {
+  /** Sets the memory of a device and of its clients; series of anything else are removed. */
+  deviceMemory(device: XeDevice, regions: readonly RegionMemory[], clients: readonly HeldMemory[]): void {
     if (this.#isPresent(device)) this.#memory.setMemory(device.pciBdf, regions, clients);
   }
 
-  /** Sets the watch coverage of a device; without effect for one that is gone or was bound anew in the meantime. */
-  clientCounts(device: MeteredDevice, present: number, watched: number): void {
+  /** Sets the watch coverage of a device; without effect for one that is gone or has been bound again since. */
+  clientCounts(device: XeDevice, present: number, watched: number): void {
     if (!this.#isPresent(device)) return;
     this.#clients.cell(device.pciBdf).set(present);
     this.#clientsWatched.cell(device.pciBdf).set(watched);
   }
 
-  #isPresent(device: MeteredDevice): boolean {
+  #isPresent(device: XeDevice): boolean {
     return this.#present.get(device.pciBdf)?.device === device;
   }
 
@@ -209,15 +174,24 @@ export class DeviceMetrics {
     return Object.fromEntries(cells) as OutcomeCounters;
   }
 
-  /** Unix time in seconds of the device's newest error. */
+  /** Unix time of the device's last error, in seconds. */
   rebindErrorLastTimestamp(pciBdf: string): Gauge {
     return this.#rebindErrorLastTimestamp.cell(pciBdf);
   }
 }
 
-/** In the order of the labels of xe_device_info. */
-function identityOf(device: MeteredDevice): readonly string[] {
+/** Values of the labels of xe_device_info. */
+function identityOf(device: XeDevice): readonly string[] {
   const { pciBdf, card = '', render = '', vendorId, deviceId, model, driverVersion, numaNode } = device;
   const pciId = `${vendorId.replace(/^0x/, '')}:${deviceId.replace(/^0x/, '')}`;
-  return [pciBdf, card, render, pciId, vendorId === '0x8086' ? 'Intel' : '', model, driverVersion, String(numaNode)];
+  return [
+    pciBdf,
+    card,
+    render,
+    pciId,
+    vendorId === INTEL_VENDOR_ID ? 'Intel' : '',
+    model,
+    driverVersion,
+    String(numaNode),
+  ];
 }

@@ -2,7 +2,7 @@ import type { EventCounter } from '../events/device-event.js';
 import { eventDefinitions } from '../events/index.js';
 import { LABEL } from '../names.js';
 import { CounterFamily, type Counter } from './engine/metric-families.js';
-import type { ExpositionRegistry } from './engine/registry.js';
+import type { ExpositionRegistry } from './engine/prom-client-adapter.js';
 
 /** Every counter that an event definition declares, in the order of THE LIST. */
 const COUNTERS: readonly EventCounter[] = eventDefinitions.flatMap(({ counter }) => counter ?? []);

@@ -1,4 +1,5 @@
 import { DeviceMetrics } from './device-metrics.js';
+import { SINK_DROPS, STAGE_DROPS } from './event-drops.js';
 import type { FeatureReport } from '../features.js';
 import { HistogramFamily } from './engine/histogram-family.js';
 import { CounterFamily, GaugeFamily } from './engine/metric-families.js';
@@ -12,14 +13,12 @@ import {
   OTLP_SIGNALS,
   STREAM_DROP_REASONS,
   UNATTRIBUTED_REASONS,
-  type DropReason,
-  type DropStage,
   type SinkName,
   type SourceName,
   type WorkloadLabels,
 } from '../names.js';
 import { registerProcessMetrics } from './engine/process-metrics.js';
-import { ExpositionRegistry } from './engine/registry.js';
+import { ExpositionRegistry } from './engine/prom-client-adapter.js';
 
 export interface ExporterMetricsOptions {
   /** Sources that are wanted on this node; their series exist at 0 from the start. */
@@ -30,7 +29,7 @@ export interface ExporterMetricsOptions {
   /** Commit the build was made of; empty where it is not known. */
   readonly revision: string;
   readonly nodeVersion: string;
-  /** Pairs of container and device that get series of their own; the rest shares `_other`. */
+  /** Pairs of container and device that get series of their own; the others share `_other`. */
   readonly maxWorkloads?: number;
   readonly workloadLabels?: WorkloadLabels;
   /** How long the series of a container outlive its last client, in milliseconds. */
@@ -44,26 +43,9 @@ export interface ExporterMetricsOptions {
 /** Usual, slow, very slow; five for each source is what a panel needs. */
 const LATENCY_BUCKETS_SECONDS = [0.001, 0.01, 0.1, 1];
 
-/** Which drops can happen where; a combination that cannot happen has no series. */
-const STAGE_DROPS: readonly (readonly [Exclude<DropStage, 'sink'>, DropReason])[] = [
-  ['reader', 'queue_full'],
-  ['decode', 'malformed'],
-  ['decode', 'unknown_type'],
-];
-const QUEUE_DROPS: readonly DropReason[] = ['queue_full', 'closed', 'error'];
-const LOG_DROPS: readonly DropReason[] = ['rate_limited', ...QUEUE_DROPS];
-const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
-  prometheus: ['unknown_device', 'closed', 'error'],
-  otel_logs: LOG_DROPS,
-  stdout: LOG_DROPS,
-  stream: ['rate_limited', 'closed', 'error'],
-  kubernetes_events: ['refused', 'unreachable', ...QUEUE_DROPS],
-  terminal: QUEUE_DROPS,
-};
-
 /**
  * Every metric of the exporter. What is known in advance exists at 0 before the first event, because rate() does not see a
- * series that is born at 1; only the events received by name, of which there are many and most never come, appear with the first.
+ * series that is born at 1. Only the counts of received events by name appear with the first: there are many, and most never come.
  */
 export class ExporterMetrics {
   readonly registry = new ExpositionRegistry();
@@ -72,7 +54,7 @@ export class ExporterMetrics {
 
   readonly seriesOverflow = this.#counter(
     METRIC.seriesOverflow,
-    'Containers that a cap turned away to _other.',
+    'Containers that count under _other because the limit on containers was reached.',
     LABEL.metric,
   );
   readonly clientAttachFailures = this.#counter(
@@ -80,10 +62,10 @@ export class ExporterMetrics {
     'Failed attempts to watch a client.',
     LABEL.reason,
   );
-  readonly sourceUp = this.#gauge(METRIC.sourceUp, 'Whether the event source delivers, 1 or 0.', LABEL.source);
+  readonly sourceUp = this.#gauge(METRIC.sourceUp, 'Whether the event source is up, 1 or 0.', LABEL.source);
   readonly sourceRestarts = this.#counter(
     METRIC.sourceRestarts,
-    'Times the event source was started again after it had died.',
+    'Restarts of the event source after a failure.',
     LABEL.source,
   );
   readonly eventsReceived = this.#counter(
@@ -94,74 +76,65 @@ export class ExporterMetrics {
   );
   readonly eventsLost = this.#counter(
     METRIC.eventsLost,
-    'Losses the kernel gave notice of, each of one event or more.',
+    'Events that the kernel discarded before they were read, a lower bound.',
     LABEL.source,
   );
   readonly eventsDropped = this.#counter(
     METRIC.eventsDropped,
-    'Events and records that the exporter dropped.',
+    'Events and records dropped by the exporter.',
     LABEL.stage,
     LABEL.sink,
     LABEL.reason,
   );
   readonly eventsDeduplicated = this.#counter(
     METRIC.eventsDeduplicated,
-    'Reports of an incident that another report had told of before.',
+    'Reports of incidents that an earlier report had counted already.',
     LABEL.source,
   );
   readonly eventsUnmerged = this.#counter(
     METRIC.eventsUnmerged,
-    'Reports that found no room to be compared with those of other sources: their incidents may count twice.',
+    'Reports that were not compared with other sources because a table was full, so that their incidents may count twice.',
     LABEL.source,
   );
   readonly eventsUnattributed = this.#counter(
     METRIC.eventsUnattributed,
-    'Events whose victim has no name.',
+    'Events that could not be attributed to a container.',
     LABEL.reason,
   );
   readonly eventLatency = this.registry.register(
     new HistogramFamily({
       name: METRIC.eventLatency,
-      help: 'Time from the reading of an event to its counting.',
+      help: 'Seconds from reading an event to counting it.',
       labels: [LABEL.source],
       buckets: LATENCY_BUCKETS_SECONDS,
     }),
   );
-  readonly otlpRecords = this.#counter(
-    METRIC.otlpRecords,
-    'Records given to OTLP, by outcome.',
-    LABEL.signal,
-    LABEL.result,
-  );
-  readonly otlpQueueLength = this.#gauge(
-    METRIC.otlpQueueLength,
-    'Records that wait for export over OTLP.',
-    LABEL.signal,
-  );
+  readonly otlpRecords = this.#counter(METRIC.otlpRecords, 'OTLP records by result.', LABEL.signal, LABEL.result);
+  readonly otlpQueueLength = this.#gauge(METRIC.otlpQueueLength, 'Records waiting for OTLP export.', LABEL.signal);
   readonly otlpQueueCapacity = this.#gauge(
     METRIC.otlpQueueCapacity,
-    'Records that can wait for export over OTLP.',
+    'Capacity of the OTLP export queue in records.',
     LABEL.signal,
   );
   readonly kubernetesEventRequests = this.#counter(
     METRIC.kubernetesEventRequests,
-    'Requests to the API server that write Kubernetes Events.',
+    'Requests to the Kubernetes API server that write Events, by result.',
     LABEL.result,
   );
   readonly streamSubscribers = this.#gauge(METRIC.streamSubscribers, 'Open event streams.');
-  // Not part of eventsDropped: a subscriber that was cut off resumes where it was, and costs the sink nothing.
+  // Not part of eventsDropped: a subscriber that was closed can resume where it was, and the sink loses nothing.
   readonly streamSubscribersDropped = this.#counter(
     METRIC.streamSubscribersDropped,
-    'Event streams that were cut off or turned away.',
+    'Event streams that were closed for reading too slowly, or refused.',
     LABEL.reason,
   );
   readonly streamEventsMissed = this.#counter(
     METRIC.streamEventsMissed,
-    'Events that had left the ring before a subscriber could read them; each was told.',
+    'Events that were discarded before a slow reader had read them; the reader is sent a gap notice.',
   );
   readonly featureInfo = this.#gauge(
     METRIC.featureInfo,
-    'State of a feature on this node, always 1.',
+    'State of each feature on this node, always 1.',
     LABEL.feature,
     LABEL.state,
   );

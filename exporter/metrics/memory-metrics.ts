@@ -1,28 +1,18 @@
-import type { ClientSeries, MeteredWorkload } from './client-series.js';
+import type { Workload } from '../clients/client.js';
+import type { DeviceState } from '../host/device-state.js';
+import type { ClientRegionMemory, RegionMemory } from '../host/memory.js';
+import type { ClientSeries } from './client-series.js';
 import { GaugeFamily } from './engine/metric-families.js';
 import { LABEL, METRIC } from '../names.js';
-import type { ExpositionRegistry } from './engine/registry.js';
+import type { ExpositionRegistry } from './engine/prom-client-adapter.js';
 
-/** What of a device's state is shown: a `DeviceState` fits. */
-export interface MeteredState {
-  readonly inSurvivability: boolean;
-  readonly suspended: boolean;
+/** What one client holds, for the series of its container. */
+export interface HeldMemory {
+  readonly workload: Workload | undefined;
+  readonly regions: readonly Pick<ClientRegionMemory, 'region' | 'residentBytes'>[];
 }
 
-/** A memory region of a device, in bytes: a `RegionMemory` fits. */
-export interface MeteredRegion {
-  readonly region: string;
-  readonly usedBytes: number | undefined;
-  readonly sizeBytes: number;
-}
-
-/** What the clients of one container hold: a client's workload and its `ClientRegionMemory`. */
-export interface MeteredClientMemory {
-  readonly workload: MeteredWorkload | undefined;
-  readonly regions: readonly { readonly region: string; readonly residentBytes: number }[];
-}
-
-/** Memory and power state of the devices, sampled off the event path. JavaScript thread only. */
+/** Memory and power state of the devices, sampled off the event path. */
 export class MemoryMetrics {
   readonly #containers: ClientSeries;
   readonly #size: GaugeFamily;
@@ -30,7 +20,7 @@ export class MemoryMetrics {
   readonly #survivabilityMode: GaugeFamily;
   readonly #runtimeSuspended: GaugeFamily;
   readonly #resident: GaugeFamily;
-  /** The series each device has now, to take off those that are not set again. */
+  /** The series that each device has now; those that are not set again are removed. */
   readonly #shown = new Map<string, Map<string, readonly [family: GaugeFamily, labelValues: readonly string[]]>>();
 
   /** @param containers says under which labels a container counts, and so bounds the series of clients */
@@ -39,27 +29,27 @@ export class MemoryMetrics {
     const gauge = (name: string, help: string, ...labels: string[]): GaugeFamily =>
       registry.register(new GaugeFamily({ name, help, labels: [LABEL.pciBdf, ...labels] }));
     this.#size = gauge(METRIC.deviceMemorySize, 'Size of a memory region of the device in bytes.', LABEL.region);
-    this.#used = gauge(METRIC.deviceMemoryUsed, 'Used bytes of a memory region of the device.', LABEL.region);
+    this.#used = gauge(METRIC.deviceMemoryUsed, 'Bytes in use in a memory region of the device.', LABEL.region);
     this.#survivabilityMode = gauge(
       METRIC.deviceSurvivabilityMode,
-      'Whether the device is in survivability mode, in which it can only be flashed, 1 or 0.',
+      'Whether the device is in survivability mode, where it can only be flashed, 1 or 0.',
     );
-    this.#runtimeSuspended = gauge(METRIC.deviceRuntimeSuspended, 'Whether the device sleeps, 1 or 0.');
+    this.#runtimeSuspended = gauge(METRIC.deviceRuntimeSuspended, 'Whether the device is runtime-suspended, 1 or 0.');
     this.#resident = gauge(
       METRIC.clientMemoryResident,
-      'Bytes of the region that clients of the container have resident; buffers they share count for each.',
+      'Resident bytes of the container in the memory region; a shared buffer counts for each client that holds it.',
       LABEL.region,
       ...containers.ownerLabelNames,
     );
   }
 
-  setState(pciBdf: string, { inSurvivability, suspended }: MeteredState): void {
+  setState(pciBdf: string, { inSurvivability, suspended }: DeviceState): void {
     this.#survivabilityMode.cell(pciBdf).set(inSurvivability ? 1 : 0);
     this.#runtimeSuspended.cell(pciBdf).set(suspended ? 1 : 0);
   }
 
   /** Clients of one container are added up. */
-  setMemory(pciBdf: string, regions: readonly MeteredRegion[], clients: readonly MeteredClientMemory[]): void {
+  setMemory(pciBdf: string, regions: readonly RegionMemory[], clients: readonly HeldMemory[]): void {
     const before = this.#shown.get(pciBdf);
     const shown: NonNullable<typeof before> = new Map();
     const add = (family: GaugeFamily, value: number, ...labels: readonly string[]): void => {

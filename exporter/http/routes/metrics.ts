@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { PATH } from '../../names.js';
-import { EXPOSITION_CONTENT_TYPE, type ExpositionRegistry } from '../../metrics/engine/registry.js';
+import { EXPOSITION_CONTENT_TYPE, type ExpositionRegistry } from '../../metrics/engine/prom-client-adapter.js';
 import { acceptsGzip, negotiateFormat } from '../negotiate.js';
 import type { DocumentQueue } from '../document-queue.js';
 import { documentRoute } from './document.js';

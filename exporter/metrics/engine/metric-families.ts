@@ -45,7 +45,7 @@ export class Counter implements Sample {
   }
 }
 
-/** A counter with labels. Its name ends in `_total`. JavaScript thread only, as all families. */
+/** A counter with labels. Its name ends in `_total`. */
 export class CounterFamily implements Family {
   readonly type = 'counter';
   readonly name: string;
@@ -64,7 +64,7 @@ export class CounterFamily implements Family {
     return this.#table.at(labelValues);
   }
 
-  /** Takes the series off the exposition; only for a whole owner that is gone, because one that comes back starts at 0. */
+  /** Removes the series from the exposition. Only for an owner that is gone for good: one that comes back starts at 0. */
   remove(...labelValues: string[]): boolean {
     return this.#table.remove(labelValues);
   }
@@ -112,7 +112,7 @@ export class GaugeFamily implements Family {
     return this.#table.at(labelValues);
   }
 
-  /** Takes the series off the exposition. @returns whether there was one */
+  /** Removes the series from the exposition. @returns whether there was one */
   remove(...labelValues: string[]): boolean {
     return this.#table.remove(labelValues);
   }

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Family, FamilySnapshot } from './metric-families.js';
-import type { ExpositionRegistry } from './registry.js';
+import type { ExpositionRegistry } from './prom-client-adapter.js';
 
 /**
  * How often the event loop is probed, in milliseconds. prom-client's 10 ms takes 7 ms of CPU a second from an idle process
@@ -21,10 +21,10 @@ const KEPT = [
   'nodejs_eventloop_lag_max_seconds',
 ] as const;
 
-/** Where prom-client's own help says too little. */
+/** Where prom-client's own HELP says too little. */
 const HELP: Readonly<Record<string, string>> = {
-  nodejs_eventloop_lag_seconds: 'Lag of the event loop, measured at the scrape before this one.',
-  nodejs_eventloop_lag_max_seconds: 'Largest lag of the event loop since the last scrape, probed ten times a second.',
+  nodejs_eventloop_lag_seconds: 'Event loop lag, measured at the previous scrape.',
+  nodejs_eventloop_lag_max_seconds: 'Largest event loop lag since the previous scrape, probed ten times a second.',
 };
 
 /** The probe counts its own interval as lag. */
@@ -42,7 +42,7 @@ export function registerProcessMetrics(registry: ExpositionRegistry): void {
   }
 }
 
-/** One default metric, repaired: `unlimited` file descriptors would come out as a number that is none. */
+/** One default metric, repaired: an `unlimited` number of file descriptors comes out as no finite number. */
 class ProcessFamily implements Family {
   readonly name: string;
   readonly help: string;

@@ -8,7 +8,7 @@ import { createHttpServer, listenHttp, type HttpServerOptions } from '../../../e
 import { StreamSink } from '../../../exporter/sinks/stream/sink.js';
 import { CounterFamily } from '../../../exporter/metrics/engine/metric-families.js';
 import { PATH } from '../../../exporter/names.js';
-import { ExpositionRegistry } from '../../../exporter/metrics/engine/registry.js';
+import { ExpositionRegistry } from '../../../exporter/metrics/engine/prom-client-adapter.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { aNodeStatus } from '../../helpers/node-status.js';
 import { assertLinear } from '../../helpers/hostile-input.js';

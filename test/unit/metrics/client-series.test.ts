@@ -17,7 +17,7 @@ function start(maxWorkloads = 512, labels: WorkloadLabels = 'kubernetes') {
     now: () => time,
     onOverflow: () => refused++,
   });
-  const samples = async () => (await series.get()).values;
+  const samples = async () => (await series.families.errors.get()).values;
   return {
     series,
     acquire: (pod: string, pciBdf = BDF) => series.acquire(pciBdf, aWorkload({ pod })),
@@ -59,9 +59,9 @@ test('ENOMEM is there at 0, the others with their first error; the clients of a 
 test('the time of the newest error is there from the first error on, and never goes back', async () => {
   const { acquire, series } = start();
   const { counters } = acquire('a');
-  assert.deepEqual((await series.lastTimestamps.get()).values, []);
+  assert.deepEqual((await series.families.lastTimestamps.get()).values, []);
   for (const seconds of [1_700_000_005, 1_700_000_003]) counters[0]?.count(seconds);
-  const [only, ...more] = (await series.lastTimestamps.get()).values;
+  const [only, ...more] = (await series.families.lastTimestamps.get()).values;
   assert.deepEqual([only?.labels['errno'], only?.value, more.length], ['ENOMEM', 1_700_000_005, 0]);
 });
 

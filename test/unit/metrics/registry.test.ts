@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { register as globalRegistry } from 'prom-client';
+import { AWAKE } from '../../../exporter/host/device-state.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { CounterFamily, GaugeFamily } from '../../../exporter/metrics/engine/metric-families.js';
 import { EVENT_METRIC } from '../../../exporter/events/index.js';
 import { DROP_REASONS, ERRNO_LABELS, FEATURE_STATES, METRIC, OUTCOMES } from '../../../exporter/names.js';
-import { ExpositionRegistry, type ExpositionFormat } from '../../../exporter/metrics/engine/registry.js';
+import { ExpositionRegistry, type ExpositionFormat } from '../../../exporter/metrics/engine/prom-client-adapter.js';
 import { aDevice, aWorkload } from '../../helpers/events.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { waitFor } from '../../helpers/wait-for.js';
@@ -120,10 +121,10 @@ describe('ExporterMetrics', () => {
     metrics.devices.deviceDiscovered(old);
     metrics.devices.clientCounts(old, 3, 2);
     metrics.devices.rebindErrors(old.pciBdf)[0]?.inc();
-    metrics.devices.deviceState(old, { inSurvivability: true, suspended: true });
+    metrics.devices.deviceState(old, { ...AWAKE, inSurvivability: true, suspended: true });
     metrics.devices.deviceRemoved(old);
     metrics.devices.clientCounts(old, 1, 1);
-    metrics.devices.deviceState(old, { inSurvivability: true, suspended: true });
+    metrics.devices.deviceState(old, { ...AWAKE, inSurvivability: true, suspended: true });
     const gone = parseExposition(await metrics.registry.render('text'));
     for (const name of [
       METRIC.clients,

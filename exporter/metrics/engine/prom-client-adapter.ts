@@ -4,7 +4,7 @@ import type { Family, FamilySnapshot } from './metric-families.js';
 /** Prometheus text format 0.0.4, or OpenMetrics text format 1.0.0. */
 export type ExpositionFormat = 'text' | 'openmetrics';
 
-/** `Content-Type` of each format, as Prometheus 3 wants to see it. */
+/** `Content-Type` of each format, as Prometheus 3 expects it. */
 export const EXPOSITION_CONTENT_TYPE: {
   readonly text: PrometheusContentType;
   readonly openmetrics: OpenMetricsContentType;
@@ -14,8 +14,9 @@ export const EXPOSITION_CONTENT_TYPE: {
 };
 
 /**
- * Everything that /metrics shows, in the order of registration. Two prom-client registries over the same families, because
- * one registry renders one format; never prom-client's global one.
+ * The adapter to prom-client, of which we use the text renderer and the process metrics, nothing else. Holds everything that /metrics
+ * shows, in the order of registration: two prom-client registries over the same families, because one registry renders one format.
+ * Never prom-client's global one.
  */
 export class ExpositionRegistry {
   readonly #text = new Registry();
@@ -38,7 +39,7 @@ export class ExpositionRegistry {
   }
 }
 
-/** prom-client takes `_total` off a counter's name by writing to the metric; this object is there to be written to. */
+/** prom-client removes `_total` from a counter's name by writing to the metric; it writes to this object, not to the family. */
 class OpenMetricsView {
   readonly #family: Family;
   name: string;

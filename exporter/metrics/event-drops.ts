@@ -1,0 +1,21 @@
+import type { DropReason, DropStage, SinkName } from '../names.js';
+
+/** What the stages before the sinks can drop, and why. A combination that cannot happen has no series. */
+export const STAGE_DROPS: readonly (readonly [Exclude<DropStage, 'sink'>, DropReason])[] = [
+  ['reader', 'queue_full'],
+  ['decode', 'malformed'],
+  ['decode', 'unknown_type'],
+];
+
+const QUEUE_DROPS: readonly DropReason[] = ['queue_full', 'closed', 'error'];
+const LOG_DROPS: readonly DropReason[] = ['rate_limited', ...QUEUE_DROPS];
+
+/** What each sink can drop, and why. */
+export const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
+  prometheus: ['unknown_device', 'closed', 'error'],
+  otel_logs: LOG_DROPS,
+  stdout: LOG_DROPS,
+  stream: ['rate_limited', 'closed', 'error'],
+  kubernetes_events: ['refused', 'unreachable', ...QUEUE_DROPS],
+  terminal: QUEUE_DROPS,
+};
