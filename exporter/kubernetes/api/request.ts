@@ -98,12 +98,9 @@ export async function apiSend(
   }
 }
 
-/** No Kubernetes object comes near it. Parsing takes hundreds of bytes for each level. */
-const MOST_LEVELS = 100;
-
 /** @throws SyntaxError without the text in it */
 export function parseJson(text: string): unknown {
-  if (levelsOf(text) > MOST_LEVELS) throw new SyntaxError('the API server sends JSON nested too deeply');
+  if (!isReasonable(text)) throw new SyntaxError('the API server sends JSON with too much in it');
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -111,19 +108,27 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** How deep arrays and objects are nested. */
-function levelsOf(text: string): number {
-  let [open, most, inString] = [0, 0, false];
+/** No Kubernetes object comes near these, and parsing costs some 100 bytes for each. */
+const MOST_LEVELS = 100;
+const MOST_VALUES = 100_000;
+
+/** Whether parsing a JSON text costs no more than its length suggests: `[[],[],...` takes twenty times its size. */
+export function isReasonable(text: string): boolean {
+  let [open, values, inString] = [0, 0, false];
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
-    if (inString && code === 0x5c) index++;
-    else if (code === 0x22) inString = !inString;
+    if (inString && code === BACKSLASH) index++;
+    else if (code === QUOTE) inString = !inString;
     else if (inString) continue;
-    else if (code === 0x5b || code === 0x7b) most = Math.max(most, ++open);
-    else if (code === 0x5d || code === 0x7d) open--;
+    else if (code === OPEN_LIST || code === OPEN || code === COMMA) {
+      if (++values > MOST_VALUES) return false;
+      if (code !== COMMA && ++open > MOST_LEVELS) return false;
+    } else if (code === CLOSE_LIST || code === CLOSE) open--;
   }
-  return most;
+  return true;
 }
+
+const [QUOTE, COMMA, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE] = [0x22, 0x2c, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
 
 interface Sent {
   readonly method: string;

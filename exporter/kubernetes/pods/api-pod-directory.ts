@@ -3,7 +3,7 @@ import { withDeadline } from '../../time/deadline.js';
 import type { FeatureBoard } from '../../features.js';
 import { notAccepted, type ApiAccess } from '../api/access.js';
 import { ListItems } from '../api/list-items.js';
-import { ApiError, apiGet, lines, parseJson, type ApiRequestOptions } from '../api/request.js';
+import { ApiError, apiGet, isReasonable, lines, parseJson, type ApiRequestOptions } from '../api/request.js';
 import { Backoff, type BackoffOptions } from '../../time/backoff.js';
 import { ChangeNotice } from './change-notice.js';
 import type { PodDirectory, PodName, PodQuery } from './pod-directory.js';
@@ -144,7 +144,8 @@ export class ApiPodDirectory implements PodDirectory {
       const list = new ListItems({ item: LIMIT.pod, list: LIMIT.list });
       for await (const piece of await this.#get(query, this.#options.idleMs, signal)) {
         for (const item of list.push(piece)) {
-          const record = parsePod(parseJson(item), this.#options.nodeName);
+          // One pod that is not what it should be must not hide the others.
+          const record = isReasonable(item) ? parsePod(parseJson(item), this.#options.nodeName) : undefined;
           if (record !== undefined && records.length < MOST_LISTED) records.push(record);
         }
       }
@@ -175,7 +176,7 @@ export class ApiPodDirectory implements PodDirectory {
       timeoutSeconds: String(Math.max(1, Math.ceil(watchTimeoutMs / 1000))),
     };
     for await (const line of lines(await this.#get(query, watchTimeoutMs + idleMs, signal), LIMIT.pod + 1024)) {
-      if (line.trim() === '') continue;
+      if (line.trim() === '' || !isReasonable(line)) continue;
       this.#event(parseJson(line) as WatchEvent | null);
       this.#working();
     }

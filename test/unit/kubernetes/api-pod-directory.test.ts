@@ -568,7 +568,6 @@ describe('bounds', () => {
     ['deep', '['.repeat(5_000_000)],
     ['an item without an end', `{"metadata":{"resourceVersion":"1"},"items":[{"a":"${'x'.repeat(4_000_000)}`],
     ['a frame without an end', `{"a":"${'x'.repeat(200_000)}`],
-    ['a deep item', `{"metadata":{"resourceVersion":"1"},"items":[${'{"a":'.repeat(200)}1${'}'.repeat(200)}]}`],
   ] as const) {
     it(`a list that is ${what} is refused, and asked for again`, async (t) => {
       const { name } = await setting(t, {
@@ -580,6 +579,29 @@ describe('bounds', () => {
       await waitFor(() => name(1)?.pod === 'train-0', { what: 'the name', deadlineMs: 20_000 });
     });
   }
+
+  it('a pod that is nested too deeply or has too many values hides no other', async (t) => {
+    const { name, api } = await setting(t, {
+      prepare(stub) {
+        const deep = `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`;
+        const wide = `{"a":[${'[],'.repeat(200_000)}0]}`;
+        const pod = {
+          metadata: { name: 'train-0', namespace: 'ml', uid: uid(1) },
+          spec: { nodeName: NODE },
+          status: {},
+        };
+        const container = { name: 'main', containerID: `containerd://${cid(1)}` };
+        const good = JSON.stringify({ ...pod, status: { containerStatuses: [container] } });
+        stub.faults.list.push({ body: `{"metadata":{"resourceVersion":"1000"},"items":[${deep},${wide},${good}]}` });
+      },
+    });
+    assert.equal(name(1)?.pod, 'train-0');
+    await watching(api);
+    api.inject(`{"type":"MODIFIED","object":{"a":[${'[],'.repeat(200_000)}0]}}\n`);
+    api.put({ ...TRAIN, uid: uid(2), name: 'train-1', containers: [{ name: 'main', id: cid(7) }] });
+    await waitFor(() => name(7)?.pod === 'train-1', { what: 'the next pod' });
+    assert.equal(api.lists().length, 1);
+  });
 
   it('an answer that changes the protocol is a failure like any other', async (t) => {
     const { api, reports, name } = await setting(t, {

@@ -1,0 +1,79 @@
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+
+import { processMemory } from '../bench/process.js';
+import { ExporterProcess, type ExporterProcessOptions } from '../helpers/exporter-process.js';
+import { waitFor } from '../helpers/wait-for.js';
+
+/** CI runs the short form; without this variable, as `npm run test:attack`, every attack lasts longer and more are made. */
+export const SHORT = process.env['XE_EXPORTER_ATTACK'] === 'short';
+
+/** What the chart gives the exporter, in MiB: no attack may come near it. */
+export const CHART_LIMIT = 256;
+
+/**
+ * Milliseconds in which a rightful request must be answered under attack. On an idle machine it takes less than the ten seconds of
+ * a usual scrape time-out; this is for a machine that is busy with something else.
+ */
+export const ANSWER_MS = 30_000;
+
+export interface TargetOptions extends Omit<ExporterProcessOptions, 'args'> {
+  readonly args?: readonly string[];
+  /** The ring of events is full before the attack begins: the largest documents there are. */
+  readonly fullRing?: boolean;
+}
+
+/** The built exporter on its simulated node, in a process of its own, as what is attacked. */
+export async function demo(
+  t: { after(end: () => void): void },
+  { args = [], fullRing = false, ...rest }: TargetOptions = {},
+) {
+  const rate = fullRing ? 500 : 5;
+  const exporter = await ExporterProcess.run(
+    [
+      'demo',
+      '--listen-address=127.0.0.1:0',
+      '--log-level=info',
+      `--demo-rate=${rate}`,
+      '--shutdown-timeout=2s',
+      ...args,
+    ],
+    { execArgv: ['--max-semi-space-size=1'], ...rest },
+    ({ raw, ...line }) => urlIn(String(raw ?? '')) ?? urlIn(String(line['url'] ?? '')),
+  );
+  t.after(() => exporter.child.kill('SIGKILL'));
+  if (fullRing) {
+    await waitFor(async () => (await (await fetch(`${exporter.url}/events?format=json`)).text()).length > 1_000_000, {
+      what: 'a full ring',
+      deadlineMs: 120_000,
+    });
+  }
+  return exporter;
+}
+
+/** Of the introduction, or of the log. */
+function urlIn(text: string): string | undefined {
+  return /https?:\/\/127\.0\.0\.1:\d+/.exec(text)?.[0];
+}
+
+/** MiB now, and at most ever. */
+export function memory({ child }: ExporterProcess): Promise<{ readonly rss: number; readonly peak: number }> {
+  return processMemory(child.pid ?? 0);
+}
+
+/** From now on {@link memory} gives the peak since now (proc(5), clear_refs). */
+export function forgetPeak({ child }: ExporterProcess): void {
+  writeFileSync(`/proc/${child.pid}/clear_refs`, '5');
+}
+
+export async function isAlive({ child }: ExporterProcess): Promise<boolean> {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+/** Ends it with SIGTERM, as the kubelet does. @returns exit code and how long that took in milliseconds */
+export async function stop({ child }: ExporterProcess): Promise<{ readonly code: number | null; readonly ms: number }> {
+  const begin = performance.now();
+  child.kill('SIGTERM');
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return { code, ms: performance.now() - begin };
+}
