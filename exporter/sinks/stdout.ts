@@ -10,22 +10,35 @@ import type { SinkEntry } from './entry.js';
 export const stdout: SinkEntry = {
   name: 'stdout',
   wanted: ({ config }) => ({ wanted: config.eventsStdout, reason: '' }),
-  open: ({ stdout: stream }) => ({ logs: [new StdoutSink(stream as Writable)] }),
+  open({ stdout: stream, metrics }) {
+    const lost = metrics.eventsDropped.cell('sink', 'stdout', 'error');
+    return { logs: [new StdoutSink(stream as Writable, { lost: () => lost.inc() })] };
+  },
 };
 
 const DEFAULT_BACKLOG_BYTES = 1024 * 1024;
+
+export interface StdoutSinkOptions {
+  /** A line that was taken could not be written: the reader has gone. */
+  readonly lost: () => void;
+  /** When this much waits in the stream, new events are dropped; the last one may exceed it. */
+  readonly maxBacklogBytes?: number;
+}
 
 /** Writes the same records as the OTLP sink, one JSON object a line, for log pipelines without OTLP. */
 export class StdoutSink implements Sink<LogRecord> {
   readonly name = 'stdout';
   readonly #stream: Writable;
   readonly #maxBacklogBytes: number;
+  readonly #written: (error?: Error | null) => void;
   #gone = false;
   #closing: Promise<void> | undefined;
 
-  /** @param maxBacklogBytes when so much waits in the stream, new events are dropped; the last one may reach over it */
-  constructor(stream: Writable, maxBacklogBytes = DEFAULT_BACKLOG_BYTES) {
+  constructor(stream: Writable, { lost, maxBacklogBytes = DEFAULT_BACKLOG_BYTES }: StdoutSinkOptions) {
     this.#stream = stream;
+    this.#written = (error) => {
+      if (error) lost();
+    };
     this.#maxBacklogBytes = maxBacklogBytes;
     // Stays for good: an EPIPE may come after the close, and without a listener it would end the process.
     stream.on('error', () => (this.#gone = true));
@@ -35,7 +48,7 @@ export class StdoutSink implements Sink<LogRecord> {
   accept(record: LogRecord): DropReason | undefined {
     if (this.#closing || this.#gone || !this.#stream.writable) return 'closed';
     if (this.#stream.writableLength >= this.#maxBacklogBytes) return 'queue_full';
-    this.#stream.write(`${jsonLine(record)}\n`);
+    this.#stream.write(`${jsonLine(record)}\n`, this.#written);
     return undefined;
   }
 

@@ -157,7 +157,7 @@ test('on /metrics: received is delivered and dropped, and the record says its nu
   let time = 0;
   const pipeline = new Pipeline(
     metrics,
-    { logs: [new StdoutSink(stream)] },
+    { logs: [new StdoutSink(stream, { lost: () => assert.fail() })] },
     { instanceId: 'i', includeProcess: true, logsPerMinute: 2, now: () => time },
   );
   const batch = aBatch(

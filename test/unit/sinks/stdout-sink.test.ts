@@ -27,7 +27,7 @@ function stalled(): { stream: Writable; taken: () => string; release: () => void
 
 test('an event is one line of JSON with nanoseconds and dotted attribute names', () => {
   const stream = new PassThrough();
-  const sink = new StdoutSink(stream);
+  const sink = new StdoutSink(stream, { lost: () => assert.fail() });
   const client = aClient({ process: { executable: 'two\nlines "quoted"' } });
 
   assert.equal(sink.accept(recordOf(anEvent({ client }))), undefined);
@@ -48,7 +48,7 @@ test('an event is one line of JSON with nanoseconds and dotted attribute names',
 
 test('a reader that does not read costs lines, not memory', () => {
   const { stream, release, taken } = stalled();
-  const sink = new StdoutSink(stream, 10_000);
+  const sink = new StdoutSink(stream, { lost: () => assert.fail(), maxBacklogBytes: 10_000 });
   const answers = Array.from({ length: 1000 }, (_, index) => sink.accept(recordOf(anEvent({ sequence: index + 1 }))));
 
   assert.ok(stream.writableLength < 12_000, `backlog ${stream.writableLength}`);
@@ -63,23 +63,25 @@ test('a reader that goes away (EPIPE) is no crash', async () => {
   const stream = new Writable({
     write: (_chunk, _encoding, done) => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
   });
-  const sink = new StdoutSink(stream);
+  let lost = 0;
+  const sink = new StdoutSink(stream, { lost: () => lost++ });
   assert.equal(sink.accept(recordOf(anEvent())), undefined);
   await new Promise((resolve) => stream.once('close', resolve));
+  assert.equal(lost, 1, 'the line that was taken');
   assert.equal(sink.accept(recordOf(anEvent())), 'closed');
   await sink.close(10);
 });
 
 test('close waits for the reader, but not for ever, and only once', async () => {
   const stuck = stalled();
-  const sink = new StdoutSink(stuck.stream);
+  const sink = new StdoutSink(stuck.stream, { lost: () => assert.fail() });
   sink.accept(recordOf(anEvent()));
   await inTime(sink.close(20), 'the sink');
   assert.equal(sink.close(20), sink.close(20));
   assert.equal(sink.accept(recordOf(anEvent())), 'closed');
 
   const slow = stalled();
-  const patient = new StdoutSink(slow.stream);
+  const patient = new StdoutSink(slow.stream, { lost: () => assert.fail() });
   patient.accept(recordOf(anEvent()));
   const closing = patient.close(60_000);
   slow.release();
