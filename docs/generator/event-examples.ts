@@ -37,7 +37,7 @@ const GIB = 1024 ** 3;
  */
 export async function exampleRecords(): Promise<readonly ExampleRecord[]> {
   const kernelLog = fixturesEnding('.good.txt').flatMap((path) => eventsOf(recordsOf(`${path}.good.txt`)).events);
-  const events = [...fromWatchQueue(), ...(await fromUevents()), ...kernelLog, ...concluded()];
+  const events = [...fromWatchQueue(), ...(await fromUevents()), ...fromTrace(), ...kernelLog, ...concluded()];
   return events
     .filter(({ definition }) => definition.logged)
     .map((event, index) => {
@@ -74,6 +74,15 @@ async function fromUevents(): Promise<DeviceEvent[]> {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** VMs that the driver killed, inside and outside the rebind worker. */
+function fromTrace(): DeviceEvent[] {
+  const owner = { pid: 4711, comm: 'ollama', drmClientId: 7 };
+  return [true, false].flatMap((rebind) => {
+    const kill = { nanoseconds: STAMP.monotonicNs, pciBdf: DEVICE.pciBdf, owner, rebind };
+    return decode({ kind: 'trace', source: 'trace', kill, device: DEVICE, ...STAMP });
+  });
 }
 
 /** What no batch brings: the exporter concludes it. */
