@@ -6,6 +6,7 @@ import type { ClientNaming } from '../client-naming.js';
 import type { ClientTable, ClientTableListener } from '../client-table.js';
 import { DebugfsDiscovery } from './debugfs-discovery.js';
 import { ProcDiscovery } from './proc-discovery.js';
+import { ProcessSearch } from './process-search.js';
 import { Repeated } from '../../time/repeated.js';
 
 /** How often /proc is looked at where the kernel announces clients: for holders, and for clients it could not be seen in. */
@@ -36,6 +37,7 @@ export class NodeDiscovery {
   readonly #intake: ClientIntake;
   readonly #debugfs: DebugfsDiscovery | undefined;
   readonly #proc: ProcDiscovery | undefined;
+  readonly #processes: ProcessSearch;
   readonly #ticking: Repeated;
   #lookedAt = -Infinity;
   /** What has to follow the client table; the order does not matter. */
@@ -50,7 +52,12 @@ export class NodeDiscovery {
     else this.#debugfs = new DebugfsDiscovery(parts);
     if (mode === 'debugfs') features.report('discovery_proc', 'disabled', 'switched off by --discovery');
     else this.#proc = new ProcDiscovery(parts);
-    this.clientListeners = [this.#intake.clientListener, ...(this.#proc ? [this.#proc.clientListener] : [])];
+    this.#processes = new ProcessSearch(parts);
+    this.clientListeners = [
+      this.#intake.clientListener,
+      this.#processes.clientListener,
+      ...(this.#proc ? [this.#proc.clientListener] : []),
+    ];
     this.#ticking = new Repeated(() => this.#tick(), scanIntervalMs);
   }
 
@@ -62,6 +69,11 @@ export class NodeDiscovery {
     this.#debugfs?.list();
   }
 
+  /** A process has just begun to use a GPU: its clients are looked for at once. */
+  seekProcess(pid: number): void {
+    this.#processes.seek(pid);
+  }
+
   /** Resolves when the node has been looked at once. */
   start(): Promise<void> {
     return this.#ticking.start();
@@ -69,7 +81,7 @@ export class NodeDiscovery {
 
   async stop(): Promise<void> {
     this.#intake.stop();
-    await Promise.all([this.#ticking.stop(), this.#debugfs?.stop()]);
+    await Promise.all([this.#ticking.stop(), this.#debugfs?.stop(), this.#processes.stop()]);
   }
 
   async #tick(): Promise<void> {
