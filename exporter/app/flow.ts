@@ -9,7 +9,7 @@ import { Pipeline, type PipelineOptions } from '../pipeline/pipeline.js';
 import type { Sinks } from '../pipeline/sink.js';
 import type { Source, SourceAccounting } from '../sources/source.js';
 import { TIMED_OUT, withDeadline } from '../time/deadline.js';
-import type { Node } from './node.js';
+import type { ClientFinder, Node } from './node.js';
 import { subscribeAll } from './subscriptions.js';
 
 export interface FlowOptions extends Omit<PipelineOptions, 'snapshot' | 'now'> {
@@ -59,10 +59,12 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     pipeline.sourceChanged(source, state, reason);
   };
   const accounting = sourceAccounting(metrics);
+  let finder: ClientFinder | undefined = undefined;
+  const onGpuProcess = (pid: number): void => finder?.gpuProcess?.(pid);
   const sources = node.sources.map(({ open }) =>
-    open({ ...node.access, devices, clients, features, accounting, onChanged }),
+    open({ ...node.access, devices, clients, features, accounting, onChanged, onGpuProcess }),
   );
-  const finder = await node.findClients(sources);
+  finder = await node.findClients(sources);
 
   devices.subscribe({
     overflowed: (found, kept) =>

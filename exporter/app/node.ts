@@ -26,6 +26,8 @@ export interface ClientFinder {
   readonly clientListeners: readonly ClientTableListener[];
   /** A device was added; comes before any source opens a file of it. */
   readonly deviceAdded?: () => void;
+  /** A process has just begun to use a GPU. */
+  readonly gpuProcess?: (pid: number) => void;
   start(): Promise<void>;
   stop(): Promise<void>;
 }

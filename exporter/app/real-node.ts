@@ -56,6 +56,7 @@ export function realNode(
       return {
         clientListeners: discovery.clientListeners,
         deviceAdded: () => discovery.listen(),
+        gpuProcess: (pid) => discovery.seekProcess(pid),
         async start() {
           const limits = native.raiseFdLimit(config.maxClients + FD_MARGIN);
           if (limits.soft < config.maxClients + FD_MARGIN) {

@@ -15,6 +15,7 @@ import { memoryCatError } from './definitions/memory-cat-error.js';
 import { pageFault } from './definitions/page-fault.js';
 import { sourceChanged } from './definitions/source-changed.js';
 import { ttmOutOfMemory } from './definitions/ttm-out-of-memory.js';
+import { vmKilled } from './definitions/vm-killed.js';
 import { vmRebindError } from './definitions/vm-rebind-error.js';
 import { vmRebindOutcome } from './definitions/vm-rebind-outcome.js';
 import { watchRemoved } from './definitions/watch-removed.js';
@@ -23,6 +24,7 @@ import { watchRemoved } from './definitions/watch-removed.js';
 const DEFINITIONS = {
   vmRebindError,
   vmRebindOutcome,
+  vmKilled,
   deviceWedged,
   deviceCoredump,
   deviceSurvivabilityMode,

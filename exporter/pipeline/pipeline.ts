@@ -14,6 +14,7 @@ import { FanOut, type FanOutAccounting } from './fan-out.js';
 import { Attribution } from './identify/attribution.js';
 import { Identify } from './identify/identify.js';
 import { PresentClients } from './identify/present-clients.js';
+import { TracedClients } from './identify/traced-clients.js';
 import { VictimInference } from './identify/victim-inference.js';
 import { IncidentMerger } from './incidents/incident-merger.js';
 import { Log } from './log/log.js';
@@ -62,6 +63,7 @@ export class Pipeline {
       dropped: (sink, reason) => metrics.eventsDropped.cell('sink', sink, reason).inc(),
     };
     const clients = new PresentClients(now);
+    const traced = new TracedClients(now);
     this.#inference = new VictimInference({ clients, now });
     this.#received = new ReceivedEvents(metrics);
 
@@ -83,6 +85,7 @@ export class Pipeline {
     });
     this.#incidents = new IncidentMerger({
       infer: (event) => this.#inference.infer(event),
+      find: (event) => traced.find(event),
       accounting: {
         deduplicated: (source) => metrics.eventsDeduplicated.cell(source).inc(),
         unmerged: (source) => metrics.eventsUnmerged.cell(source).inc(),
@@ -90,13 +93,15 @@ export class Pipeline {
       next: attribution.accept,
       now,
     });
-    this.#identify = new Identify({ clients, inference: this.#inference, next: this.#incidents.accept });
+    this.#identify = new Identify({ clients, traced, inference: this.#inference, next: this.#incidents.accept });
     this.#decode = new Decoder(eventDefinitions, {
       received: (source, event, count) => this.#received.add(source, event, count),
       dropped: (reason, count) => metrics.eventsDropped.cell('decode', '', reason).inc(count),
     });
 
-    this.clientListeners = [this.#inference, clients, ...(this.#outcomes ? [this.#outcomes] : [])];
+    // The incidents ask those before them.
+    const incidents = { added: () => this.#incidents.clientAdded() };
+    this.clientListeners = [this.#inference, clients, traced, incidents, ...(this.#outcomes ? [this.#outcomes] : [])];
   }
 
   /** Takes one batch through all stages. Never throws. */

@@ -17,15 +17,18 @@ export function explainPrivileges(rows: readonly FeaturePrivileges[] = PRIVILEGE
 }
 
 /** What has to be granted for a feature, one phrase each; empty when nothing is needed. */
-export function needs({ capabilities, hostPid, devices, mounts, rbac }: FeaturePrivileges): string[] {
+export function needs({ capabilities, root, hostPid, devices, mounts, rbac }: FeaturePrivileges): string[] {
   const folders = mounts.filter(({ optional }) => optional !== true);
   const optionalFolders = mounts.filter(({ optional }) => optional === true).map(({ path }) => path);
   const account = rbac === null ? '' : `a service account that may ${rbac.verbs.join(' and ')} ${rbac.resource}`;
   return [
+    ...(root ? ['uid 0'] : []),
     ...capabilities.map((name) => `CAP_${name}`),
     ...(hostPid ? ["the host's pid namespace"] : []),
     ...devices.map((path) => `access to ${path}`),
-    ...folders.map(({ path, instead }) => [`${path} read-only`, instead].filter(Boolean).join(', or ')),
+    ...folders.map(({ path, writable, instead }) =>
+      [`${path} ${writable ? 'writable' : 'read-only'}`, instead].filter(Boolean).join(', or '),
+    ),
     [account, optionalFolders.length > 0 && `${optionalFolders.join(' and ')} read-only`].filter(Boolean).join(', or '),
   ].filter((need) => need !== '');
 }

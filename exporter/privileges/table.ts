@@ -3,9 +3,10 @@ import type { FeatureName } from '../names.js';
 /** Linux capabilities without their CAP_, as Kubernetes and Docker name them. */
 export type Capability = 'DAC_READ_SEARCH' | 'SYSLOG' | 'SYS_PTRACE';
 
-/** A folder of the host that a container has to be given; always read-only. */
+/** A folder of the host that a container has to be given, read-only unless it says otherwise. */
 export interface Mount {
   readonly path: string;
+  readonly writable?: true;
   /** The feature also works without it, by another way. */
   readonly optional?: true;
   /** Serves as well as the mount, where it is there; the chart mounts nevertheless, because most pods have no render node. */
@@ -19,6 +20,8 @@ export interface FeaturePrivileges {
   readonly does: string;
   /** Effective ones. A container runtime gives added capabilities to uid 0 only: see {@link containerUid}. */
   readonly capabilities: readonly Capability[];
+  /** Uid 0 of the host, which needs no capability for it. */
+  readonly root?: true;
   /** The pid namespace of the host. */
   readonly hostPid: boolean;
   /** Device nodes to be opened, which the device cgroup of a container forbids unless they are given to it. */
@@ -47,6 +50,19 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
       'A watch belongs to one open GPU file. pidfd_getfd(2) borrows it for the moment of one ioctl, and asks for what ptrace(2) asks for: ' +
       'CAP_SYS_PTRACE where the process has another user or more capabilities. The number of that ioctl is found on an open of the render node that is the exporter’s own.',
     without: 'No event is seen (`denied`); without the capability alone, those of its own user at most.',
+  },
+  {
+    ...NOTHING,
+    feature: 'trace',
+    does: 'name the process that lost a GPU VM, on kernels without the watch queue',
+    root: true,
+    hostPid: true,
+    mounts: [{ path: '/sys/kernel/tracing', writable: true }],
+    why:
+      'tracefs belongs to uid 0, mode 0700, and asks for no capability. The exporter makes a tracing instance of its own there and appends ' +
+      'one function event on xe_vm_kill; both go when it stops. Process ids of the trace are those of the host.',
+    without:
+      'Without the watch queue too, the victim of a rebind error is inferred (`xe.victim.inferred`) and counted as `_unattributed`.',
   },
   {
     ...NOTHING,

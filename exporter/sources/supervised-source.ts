@@ -6,6 +6,8 @@ import type { BatchHandler, Source, SourceContext, SourceEntry } from './source.
 export interface SourceRun {
   /** Delivers what was read already, then ends. Not called after the run has died. */
   stop(): Promise<void>;
+  /** A device was bound: the driver may have been loaded again. */
+  deviceAdded?(): void;
 }
 
 /** A source that this node does not offer, or not to us. */
@@ -55,7 +57,7 @@ export function supervised(
  */
 export class SupervisedSource implements Source {
   readonly name;
-  readonly deviceListener = { added: () => void this.retry() };
+  readonly deviceListener = { added: () => this.#deviceAdded() };
   readonly #options: SupervisedSourceOptions;
   readonly #backoff: Backoff;
   #handler: BatchHandler | undefined;
@@ -96,6 +98,12 @@ export class SupervisedSource implements Source {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  /** What was refused on a node without a device may be offered now, and the driver may have been loaded again. */
+  #deviceAdded(): void {
+    if (this.#run === undefined) void this.retry();
+    else this.#run.deviceAdded?.();
   }
 
   async #stop(): Promise<void> {

@@ -55,5 +55,7 @@ export const EXTRA_ARGS_OPTIONS: Partial<Record<OptionKey, string>> = {
   procRoot: 'the pod has it where it belongs',
   sysRoot: 'the pod has it where it belongs',
   debugfsRoot: 'the chart mounts it where it belongs',
+  trace: 'it says so itself where it has no tracefs',
+  tracefsRoot: 'the pod has it where it belongs',
   devRoot: 'the pod has it where it belongs',
 };

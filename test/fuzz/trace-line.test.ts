@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { eventDefinitions } from '../../exporter/events/index.js';
+import { ATTRIBUTE } from '../../exporter/names.js';
+import { Decoder } from '../../exporter/pipeline/decode/decoder.js';
+import { VmKills } from '../../exporter/sources/trace/vm-kills.js';
 import { numberField, parseTraceLine, pointerField, textField } from '../../exporter/wire/trace-line.js';
+import { aDevice } from '../helpers/events.js';
 import { aTraceLine, VM_FIELDS } from '../helpers/trace-lines.js';
 
 /** Long enough to find something, short enough to run every time. */
@@ -91,5 +96,49 @@ test('no comm can forge a field that stands in front of it', () => {
       assert.equal(textField(line.fields, 'dev'), '0000:03:00.0');
     }),
     BOUNDS,
+  );
+});
+
+test('any lines make bounded events of VMs that died, and nothing throws', () => {
+  const nothing = (): void => undefined;
+  const decoder = new Decoder(eventDefinitions, { received: nothing, dropped: () => assert.fail('malformed') });
+  const [vm, tid] = [pointer, fc.integer({ min: 1, max: 9 })];
+  const someLine = fc.oneof(
+    fc
+      .tuple(fc.constantFrom('create', 'free', 'kill', 'rebind_worker_enter', 'rebind_worker_exit'), vm, tid, comm)
+      .map(([event, of, thread, name]) =>
+        aTraceLine(`xe_vm_${event}`, VM_FIELDS['6.16']({ vm: of }), { comm: name, tid: thread, tgid: thread }),
+      ),
+    fc
+      .tuple(fc.bigInt({ min: -(2n ** 31n), max: 2n ** 64n }), comm, tid)
+      .map(([number, name, thread]) =>
+        aTraceLine('vm_kill', `pid=${number} client=${number} dev="0000:03:00.0" comm="${name}"`, { tid: thread }),
+      ),
+    fc.string({ unit: byte, maxLength: 200 }),
+  );
+  fc.assert(
+    fc.property(fc.array(someLine, { maxLength: 40 }), (lines) => {
+      const kills = new VmKills(0n, {
+        onKill: (kill) => {
+          const times = { realtimeNs: 1n, monotonicNs: kill.nanoseconds };
+          decoder.decode({ kind: 'trace', source: 'trace', ...times, kill, device: aDevice() }, (event) => {
+            const { [ATTRIBUTE.pid]: pid = 1, [ATTRIBUTE.drmClientId]: id = 1 } = event.details ?? {};
+            for (const number of [pid, id]) assert.ok(Number.isSafeInteger(number) && Number(number) > 0);
+            assert.ok(String(event.details?.[ATTRIBUTE.executable] ?? '').length <= 64);
+            assert.match(event.definition.body(event), /^[^\n]{1,400}\.$/s);
+          });
+        },
+        onCreated: (pid) => assert.ok(pid > 0),
+        processOf: () => undefined,
+        later: nothing,
+      });
+      for (const text of lines) {
+        const line = parseTraceLine(text);
+        if (line) kills.take(line);
+      }
+      kills.flush();
+      assert.ok(kills.remembered <= 40);
+    }),
+    { ...BOUNDS, numRuns: 1_000 },
   );
 });

@@ -1,5 +1,5 @@
 import type { XeDevice } from '../../exporter/host/device.js';
-import type { KernelLogBatch, UeventBatch } from '../../exporter/sources/source.js';
+import type { KernelLogBatch, TraceBatch, UeventBatch } from '../../exporter/sources/source.js';
 import { parseKmsgRecord } from '../../exporter/wire/kernel-log.js';
 import { parseUevent } from '../../exporter/wire/uevent.js';
 import { aDevice } from './events.js';
@@ -12,6 +12,17 @@ export function aLine(message: string, monotonicMs: number, device: XeDevice = a
   const micros = Math.floor(monotonicMs * 1000);
   const text = `4,${++sequence},${micros},-;xe ${pciBdf}: [drm] ${message}\n SUBSYSTEM=pci\n DEVICE=+pci:${pciBdf}\n`;
   return { kind: 'kernel_log', source: 'kmsg', line: parseKmsgRecord(text), device, ...stamp(monotonicMs) };
+}
+
+/** What the trace of the driver says of a VM that died. @param owner undefined: it does not know whose it was */
+export function aKill(
+  owner: NonNullable<TraceBatch['kill']>['owner'],
+  monotonicMs: number,
+  { device = aDevice(), rebind = true } = {},
+): TraceBatch {
+  const times = stamp(monotonicMs);
+  const kill = { nanoseconds: times.monotonicNs, pciBdf: device.pciBdf, owner, rebind };
+  return { kind: 'trace', source: 'trace', kill, device, ...times };
 }
 
 /** A uevent about the device as the kernel sends it. @param values what it says beside ACTION, DEVPATH and SUBSYSTEM */

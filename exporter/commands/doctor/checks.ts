@@ -102,7 +102,7 @@ function clientsAnnounced({ announced, devices: found, scanIntervalMs }: Facts):
       );
 }
 
-/** Without the watch queue the kernel log tells of rebind errors; with it, of everything else. */
+/** Without the watch queue the kernel log reports rebind errors and the trace their processes. */
 function kernelMessages({ messages }: Facts): readonly Finding[] {
   return messages.map(({ source, report: { state, reason, fix } }) => {
     const seen = `${source}: ${reason || 'can be read'}`;

@@ -17,7 +17,7 @@ const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
 /**
  * A VM's rebind worker failed and the driver killed or paused the VM (the first revision of the record does not say which).
  * struct drm_xe_watch_notification_vm_err: u32 vm_id, s32 error_code. vm_id is unique only within one client; the kernel log does not
- * name it (0) and has no process either (xe_vm.c, Linux 7.2).
+ * name it (0) and has no process either (xe_vm.c, Linux 7.2). The trace has the process and no error code (0).
  */
 export const vmRebindError = define({
   name: KERNEL_EVENT.vmRebindError,
@@ -34,16 +34,25 @@ export const vmRebindError = define({
     read: ({ errorCode }) => ({ errorCode: Number(errorCode) }),
   },
   trace: 'rebind',
-  // For the victim: from the watch, or from what its clients do next.
+  // For the victim: from the watch or the trace, or from what its clients do next.
   merging: { waitMs: 3_000, by: 'one_to_one' },
   ofClient: true,
   ofVm: true,
   wantsMemory: ({ errorCode }) => isRebindOom(errorCode),
   severity: () => 17,
-  errorType: (event) => errnoName(event.errorCode),
-  body: (event) => `${lostVm(event)}: ${seen(event)}${ADVICE[rebindErrorClass(event.errorCode)]}.`,
-  attributes: (event) => ({ ...vmIdAttribute(event), [ATTRIBUTE.vmErrno]: event.errorCode }),
+  errorType: ({ errorCode }) => (errorCode === 0 ? '_OTHER' : errnoName(errorCode)),
+  body: (event) => `${lostVm(event)}: ${seen(event)}${advice(event)}.`,
+  attributes: (event) => ({
+    ...vmIdAttribute(event),
+    ...(event.errorCode !== 0 && { [ATTRIBUTE.vmErrno]: event.errorCode }),
+  }),
 });
+
+function advice({ errorCode }: DeviceEvent): string {
+  return errorCode === 0
+    ? 'the driver could not rebind it, most likely for want of GPU memory; only the kernel log has the error code'
+    : ADVICE[rebindErrorClass(errorCode)];
+}
 
 /** How full the GPU was, for the errors that are about that. */
 function seen({ errorCode, memory }: DeviceEvent): string {

@@ -7,7 +7,8 @@ import { errnoName } from '../../wire/errno.js';
 export function lostVm(event: DeviceEvent): string {
   const where = event.device ? ` on ${event.device.pciBdf}` : '';
   const which = event.vmId === 0 ? 'a GPU VM' : `GPU VM ${event.vmId}`;
-  return `${victim(event)} lost ${which}${where} (${errnoName(event.errorCode)})`;
+  const error = event.errorCode === 0 ? '' : ` (${errnoName(event.errorCode)})`;
+  return `${victim(event)} lost ${which}${where}${error}`;
 }
 
 /** The VM as an attribute; absent where the source does not name it. The driver counts from 1 (xe_vm.c, Linux 7.2). */
@@ -15,9 +16,11 @@ export function vmIdAttribute({ vmId }: DeviceEvent): EventDetails {
   return vmId === 0 ? {} : { [ATTRIBUTE.vmId]: vmId };
 }
 
-function victim({ client, inferred, bare }: DeviceEvent): string {
+function victim({ client, inferred, bare, details }: DeviceEvent): string {
   if (client) return capital(nameOf(client));
   if (inferred) return `Probably ${nameOf(inferred.client)}`;
+  const pid = details?.[ATTRIBUTE.pid];
+  if (pid !== undefined) return `Process ${details?.[ATTRIBUTE.executable] ?? '(unnamed)'} (pid ${pid})`;
   return bare ? 'An unknown process' : 'A process that is gone';
 }
 

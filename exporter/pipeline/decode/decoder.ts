@@ -3,6 +3,7 @@ import { eventsLost } from '../../events/definitions/events-lost.js';
 import type { LossBatch, StampedBatch } from '../../sources/source.js';
 import type { DecodeAccounting } from './accounting.js';
 import { KernelLogDecoder } from './kernel-log-decoder.js';
+import { TraceDecoder } from './trace-decoder.js';
 import { UeventDecoder } from './uevent-decoder.js';
 import { WatchDecoder } from './watch-decoder.js';
 
@@ -12,6 +13,7 @@ export class Decoder {
   readonly #watch: WatchDecoder;
   readonly #kernelLog: KernelLogDecoder;
   readonly #uevent: UeventDecoder;
+  readonly #trace: TraceDecoder;
   #sequence = 0;
 
   constructor(definitions: readonly EventDefinition[], accounting: DecodeAccounting) {
@@ -20,6 +22,7 @@ export class Decoder {
     this.#watch = new WatchDecoder(definitions, accounting, next);
     this.#kernelLog = new KernelLogDecoder(definitions, accounting, next);
     this.#uevent = new UeventDecoder(definitions, accounting, next);
+    this.#trace = new TraceDecoder(definitions, accounting, next);
   }
 
   /** The number of the next event, for one that no batch brings. */
@@ -34,6 +37,8 @@ export class Decoder {
         return this.#kernelLog.decode(batch, deliver);
       case 'uevent':
         return this.#uevent.decode(batch, deliver);
+      case 'trace':
+        return this.#trace.decode(batch, deliver);
       case 'loss':
         return this.#lost(batch, deliver);
     }

@@ -1,16 +1,18 @@
 import type { DeviceEvent } from '../../events/device-event.js';
 import { namedClient } from './named-process.js';
 import type { PresentClients } from './present-clients.js';
+import { withTracedClient, type TracedClients } from './traced-clients.js';
 import type { VictimInference } from './victim-inference.js';
 
 export interface IdentifyOptions {
   readonly clients: PresentClients;
+  readonly traced: TracedClients;
   readonly inference: VictimInference;
   readonly next: (event: DeviceEvent) => void;
 }
 
 /**
- * Whose event it is, where a kernel log line names a process. A watch queue record has its client already: the source
+ * Whose event it is, where a kernel log line or the trace names a process. A watch queue record has its client already: the source
  * knows which watch id belongs to whom.
  */
 export class Identify {
@@ -21,7 +23,11 @@ export class Identify {
   }
 
   readonly accept = (event: DeviceEvent): void => {
-    const { clients, inference, next } = this.#options;
+    const { clients, traced, inference, next } = this.#options;
+    if (event.source === 'trace') {
+      const client = event.definition.ofClient ? traced.find(event) : undefined;
+      return next(client === undefined ? event : withTracedClient(event, client));
+    }
     if (!event.bare) return next(event);
     inference.observe(event);
     const client = event.definition.ofClient ? namedClient(event, clients) : undefined;

@@ -1,8 +1,11 @@
 import { Alarm } from '../../time/alarm.js';
+import type { XeClient } from '../../clients/client.js';
 import type { DeviceEvent, EventDefinition, InferredVictim, Merging } from '../../events/device-event.js';
 import { ATTRIBUTE, type SourceName } from '../../names.js';
+import { withTracedClient } from '../identify/traced-clients.js';
 import { ReportLedger } from './report-ledger.js';
 import { SeenLines } from './seen-lines.js';
+import { TraceReports } from './trace-reports.js';
 
 /** Reports of one incident happened within so many milliseconds of each other. */
 const MERGE_WINDOW_MS = 10_000;
@@ -24,6 +27,8 @@ export interface IncidentMergerOptions {
   readonly next: (event: DeviceEvent) => void;
   /** Who an incident of a client probably hit, asked when its wait is over. */
   readonly infer?: (event: DeviceEvent) => InferredVictim | undefined;
+  /** The client that the trace has named, asked again while it is not known. */
+  readonly find?: (event: DeviceEvent) => XeClient | undefined;
   readonly accounting: MergeAccounting;
   /** Milliseconds of CLOCK_MONOTONIC, as the time of events. */
   readonly now: () => number;
@@ -34,9 +39,11 @@ export interface IncidentMergerOptions {
 
 /** An incident that the device's counters have, and that waits for what else is to be known of it. */
 interface Waiting {
-  readonly event: DeviceEvent;
+  event: DeviceEvent;
   readonly kind: Kind;
   readonly deadline: number;
+  /** Its victim is published: it stands here only for the order of its kind. */
+  done: boolean;
 }
 
 /** The incidents of one definition and error code on one device. */
@@ -67,6 +74,9 @@ export class IncidentMerger {
   readonly #maxKinds: number;
   readonly #alarm: Alarm;
   readonly #lines = new SeenLines();
+  readonly #traces: TraceReports;
+  /** Those that wait for a client that the trace has named. */
+  readonly #unidentified = new Set<Waiting>();
   /** By PCI address. A device has a handful, so that searching them costs the hot path less than hashing would. */
   readonly #byDevice = new Map<string, Kind[]>();
   #kinds = 0;
@@ -81,11 +91,12 @@ export class IncidentMerger {
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING;
     this.#maxKinds = options.maxKinds ?? MAX_KINDS;
     this.#alarm = new Alarm(options.now, () => this.#sweep());
+    this.#traces = new TraceReports({ now: options.now, publish: (event) => options.next(this.#concluded(event)) });
   }
 
-  /** How much is remembered: kinds of incident, and incidents that wait. */
-  get remembered(): { readonly kinds: number; readonly waiting: number } {
-    return { kinds: this.#kinds, waiting: this.#waiting };
+  /** How much is remembered: kinds of incident, incidents that wait, and reports that wait for or of the trace. */
+  get remembered(): { readonly kinds: number; readonly waiting: number; readonly traces: number } {
+    return { kinds: this.#kinds, waiting: this.#waiting, traces: this.#traces.remembered };
   }
 
   /** Passes an event on, holds part of it back, or counts it as known. A binding ends what stood on its device. */
@@ -99,6 +110,7 @@ export class IncidentMerger {
     const { merging } = event.definition;
     if (bare && this.#readBefore(event)) return this.#options.accounting.deduplicated(source);
     if (merging === undefined || this.#closed) return this.#options.next(event);
+    if (source === 'trace') return this.#takeTrace(event);
     const kind = this.#kindOf(event);
     if (kind === undefined) return this.#options.next(event);
     if (this.#isKnown(kind, merging, bare, this.#happened(event))) {
@@ -106,8 +118,48 @@ export class IncidentMerger {
       if (!bare) this.#complete(kind.waiting.shift(), event);
       return;
     }
-    if (!bare) return this.#options.next(event);
-    this.#wait(event, kind, merging);
+    this.#new(event, kind, merging);
+  }
+
+  /** Asks again for the clients that the trace has named. */
+  clientAdded(): void {
+    for (const waiting of this.#unidentified) this.#identify(waiting, waiting.event);
+  }
+
+  /** An incident that no other source but the trace may have reported. */
+  #new(event: DeviceEvent, kind: Kind, merging: Merging): void {
+    const held: { waiting?: Waiting | undefined } = {};
+    const trace = event.definition.trace && this.#traces.match(event, (later) => this.#identify(held.waiting, later));
+    if (trace === 'published') return this.#options.accounting.deduplicated(event.source);
+    if (event.source !== 'kmsg') return this.#options.next(event);
+    const known = trace === undefined ? event : withTrace(event, trace);
+    if (trace?.client !== undefined) return this.#options.next(known);
+    held.waiting = this.#wait(known, kind, merging);
+  }
+
+  #takeTrace(event: DeviceEvent): void {
+    if (this.#traces.take(event)) this.#options.accounting.deduplicated(event.source);
+  }
+
+  /** To be called before its victim is published. @returns whether that has happened */
+  #end(waiting: Waiting): boolean {
+    this.#unidentified.delete(waiting);
+    const { done } = waiting;
+    waiting.done = true;
+    return done;
+  }
+
+  /** The trace says whose incident it is that waits; its client may not be known yet. */
+  #identify(waiting: Waiting | undefined, trace: DeviceEvent): void {
+    if (waiting === undefined || waiting.done) return;
+    waiting.event = withTrace(waiting.event, trace);
+    const client = trace.client ?? this.#options.find?.(trace);
+    if (client === undefined) {
+      if (isTraced(trace)) this.#unidentified.add(waiting);
+      return;
+    }
+    this.#end(waiting);
+    this.#options.next({ ...withTracedClient(waiting.event, client), phase: 'concluded' });
   }
 
   /** The driver has let go of the device, or has bound to it: what stood until then is over. */
@@ -125,6 +177,7 @@ export class IncidentMerger {
   close(): void {
     this.#closed = true;
     this.#alarm.clear();
+    this.#traces.close();
     for (const kinds of this.#byDevice.values()) {
       for (const kind of kinds) for (const waiting of kind.waiting.splice(0)) this.#conclude(waiting);
     }
@@ -150,13 +203,16 @@ export class IncidentMerger {
     return false;
   }
 
-  #wait(event: DeviceEvent, kind: Kind, { waitMs }: Merging): void {
-    if (this.#waiting >= this.#maxWaiting) return this.#options.next(event);
+  #wait(event: DeviceEvent, kind: Kind, { waitMs }: Merging): Waiting | undefined {
+    if (this.#waiting >= this.#maxWaiting) return void this.#options.next(event);
     const deadline = this.#options.now() + waitMs;
+    const waiting = { event, kind, deadline, done: false };
     this.#waiting++;
-    kind.waiting.push({ event, kind, deadline });
+    kind.waiting.push(waiting);
+    if (isTraced(event)) this.#unidentified.add(waiting);
     this.#options.next({ ...event, phase: 'opened' });
     this.#alarm.setFor(deadline);
+    return waiting;
   }
 
   /** A report that says more has come for an incident that waits. */
@@ -164,6 +220,7 @@ export class IncidentMerger {
     if (waiting === undefined) return;
     const { event } = waiting;
     this.#waiting--;
+    if (this.#end(waiting)) return;
     this.#options.next({
       ...event,
       client: client ?? event.client,
@@ -175,10 +232,17 @@ export class IncidentMerger {
   }
 
   /** Nothing more will be known. */
-  #conclude({ event }: Waiting): void {
+  #conclude(waiting: Waiting): void {
     this.#waiting--;
-    const inferred = event.definition.ofClient ? this.#options.infer?.(event) : undefined;
-    this.#options.next({ ...event, inferred, phase: 'concluded' });
+    if (!this.#end(waiting)) this.#options.next({ ...this.#concluded(waiting.event), phase: 'concluded' });
+  }
+
+  /** Where the trace has named somebody, nobody else is inferred. */
+  #concluded(event: DeviceEvent): DeviceEvent {
+    if (event.client !== undefined || !event.definition.ofClient) return event;
+    if (!isTraced(event)) return { ...event, inferred: this.#options.infer?.(event) };
+    const client = this.#options.find?.(event);
+    return client === undefined ? event : withTracedClient(event, client);
   }
 
   /** Ends waits that are over and forgets what is too old to matter. */
@@ -235,4 +299,13 @@ export class IncidentMerger {
     }
     return this.#batchMs;
   }
+}
+
+/** Whether the trace has named a process. */
+function isTraced({ details }: DeviceEvent): boolean {
+  return details?.[ATTRIBUTE.victimEvidence] !== undefined;
+}
+
+function withTrace(event: DeviceEvent, { client, details }: DeviceEvent): DeviceEvent {
+  return { ...event, client: event.client ?? client, details: { ...event.details, ...details } };
 }

@@ -149,11 +149,15 @@ class TraceRun implements SourceRun {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.check(), CHECK_MS);
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
+  }
+
+  deviceAdded(): void {
+    this.#check();
   }
 
   /** Switches on again what a driver that was loaded again has off. */
-  check(): void {
+  #check(): void {
     try {
       if (!this.#instance.check()) this.died('its tracing instance was removed');
     } catch (error) {

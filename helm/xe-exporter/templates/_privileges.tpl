@@ -10,6 +10,15 @@
     "optionalMounts": [],
     "rbac": null
   },
+  "trace": {
+    "capabilities": [],
+    "hostPid": true,
+    "mounts": [
+      "/sys/kernel/tracing"
+    ],
+    "optionalMounts": [],
+    "rbac": null
+  },
   "kmsg": {
     "capabilities": [
       "SYSLOG"

@@ -8,7 +8,7 @@ const line = (...active: FeatureName[]): string =>
     FEATURES.map((feature) => ({
       feature,
       state: active.includes(feature) ? 'active' : 'denied',
-      reason: '',
+      reason: feature === 'trace' ? 'it names everybody' : '',
       fix: '',
     })),
     1,
@@ -24,6 +24,12 @@ test('the best source of rebind errors is named first, and what is not seen is s
     /^VM rebind errors come from the watch queue, .* kernel log, .* uevents$/,
   );
   assert.match(line('watch_queue'), /from the watch queue.*page faults are not seen/);
+  assert.match(
+    line('trace', 'kmsg', 'uevent'),
+    /^VM rebind errors come from the kernel log and the trace of the driver: it names everybody; resets/,
+  );
+  assert.match(line('trace'), /^VM rebind errors come from the trace of the driver, without the error code: it names/);
+  assert.match(line('watch_queue', 'trace'), /^VM rebind errors come from the watch queue/);
   assert.match(line('kmsg', 'uevent'), /^VM rebind errors come from the kernel log, which names no process/);
   assert.match(line('uevent'), /^VM rebind errors are not seen on this node/);
 });

@@ -15,7 +15,7 @@ function start(t: TestContext) {
   const proc = new FixtureTree(t);
   proc.file('stat', 'btime 1769860800\n');
   const clients = new ClientTable(100);
-  const devices = new DeviceTable({ list: () => [aDevice()], onAdded: () => undefined, onRemoved: () => undefined });
+  const devices = new DeviceTable(() => [aDevice()]);
   devices.refresh();
   const files = new Map<number, DrmFd>();
   const looks: number[][] = [];

@@ -39,6 +39,7 @@ test('each source delivers what it can report and its losses; the other events a
   assert.deepEqual(received('simulator'), received('watch_queue'));
   const { deviceWedged, deviceCoredump, deviceBound, deviceUnbound, eventsLost } = EVENT;
   assert.deepEqual(received('uevent'), [deviceWedged, deviceCoredump, deviceBound, deviceUnbound, eventsLost]);
+  assert.deepEqual(received('trace'), [EVENT.vmRebindError, EVENT.vmKilled, eventsLost]);
   const logged = eventDefinitions.flatMap(({ kernelLog, name }) => (kernelLog ? [name] : []));
   assert.deepEqual(received('kmsg'), [...logged, eventsLost]);
   const concluded = Object.values(EVENT).filter((name) => SOURCES.every((source) => !received(source).includes(name)));
@@ -88,7 +89,7 @@ test('a rebind error is put down to the container before the process, and says w
   );
   assert.deepEqual(vmRebindError!.attributes(anEvent(line)), { 'xe.vm.errno': -12 });
   const advice = codes.map((code) => body('a process', code).split('): ')[1]);
-  assert.equal(new Set(advice).size, 4, 'memory, time-out, host memory and internal are told apart');
+  assert.equal(new Set(advice).size, 5, 'memory, time-out, host memory, internal and an unknown error are told apart');
 });
 
 test('an outcome says what became of whom, and how grave that is', () => {

@@ -168,7 +168,7 @@ describe('a rebind error of the kernel log alone', () => {
     merger.close();
     advance(2 * WINDOW);
     assert.deepEqual(take(), ['1 opened', '2 opened', '1 concluded', '2 concluded', '3 whole']);
-    assert.deepEqual(merger.remembered, { kinds: 0, waiting: 0 });
+    assert.deepEqual(merger.remembered, { kinds: 0, waiting: 0, traces: 0 });
   });
 
   it('is told whole and at once when too many wait, and still merged', (t) => {
@@ -353,7 +353,7 @@ function play(clock: ManualClock, reports: readonly Report[]) {
     published('opened').toSorted(byNumber),
     'each one that was opened was concluded',
   );
-  assert.deepEqual(run.merger.remembered, { kinds: 0, waiting: 0 }, 'nothing is left');
+  assert.deepEqual(run.merger.remembered, { kinds: 0, waiting: 0, traces: 0 }, 'nothing is left');
   return { counted: (device: number, code: number) => of(counted, device, code) };
 }
 

@@ -15,7 +15,7 @@ import { aBatch } from '../../helpers/batches.js';
 import { aClient, aDevice, aWorkload } from '../../helpers/events.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { manualClock } from '../../helpers/manual-clock.js';
-import { aLine, aUevent } from '../../helpers/messages.js';
+import { aKill, aLine, aUevent } from '../../helpers/messages.js';
 
 const BDF = 'pci_bdf="0000:03:00.0"';
 const ERROR_LINE = 'VM worker error: -12';
@@ -27,7 +27,7 @@ function start(t: TestContext, options: Partial<PipelineOptions> = {}) {
   const boot = epoch() - 1_000;
   const now = () => epoch() - boot;
   const metrics = new ExporterMetrics({
-    sources: ['watch_queue', 'kmsg', 'uevent'],
+    sources: ['watch_queue', 'trace', 'kmsg', 'uevent'],
     sinks: ['prometheus'],
     version: '1',
     revision: '',
@@ -72,11 +72,16 @@ function start(t: TestContext, options: Partial<PipelineOptions> = {}) {
   const line = (message: string) => pipeline.handle(aLine(message, now(), device));
   const watch = (entry: ReturnType<typeof open>) =>
     pipeline.handle(aBatch(encodeVmError(0, 5, -12), [entry.client], { monotonicNs: BigInt(now()) * 1_000_000n }));
+  /** The trace names the process of a client, and the client where the kernel can. */
+  const trace = (pid: number | undefined, { id, rebind = true }: { id?: number; rebind?: boolean } = {}) =>
+    pipeline.handle(
+      aKill(pid === undefined ? undefined : { pid, comm: 'kernel-name', drmClientId: id }, now(), { device, rebind }),
+    );
   const wedged = () =>
     pipeline.handle(aUevent(['change', 'drm', CARD], ['DEVNAME=dri/card0', 'WEDGED=rebind,bus-reset'], now(), device));
   /** Names of what was logged since the last call. */
   const heard = () => logged.splice(0).map(({ eventName }) => eventName);
-  return { pipeline, metrics, clients, device, logged, heard, open, read, line, watch, wedged, now, advance };
+  return { pipeline, metrics, clients, device, logged, heard, open, read, line, watch, trace, wedged, now, advance };
 }
 
 test('a line alone counts for its device at once, and for nobody when the wait is over', async (t) => {
@@ -120,6 +125,99 @@ for (const order of ['line', 'watch'] as const) {
     assert.equal((await read()).of(METRIC.vmRebindOomOutcomes, `${BDF},outcome="survived"`), 1);
   });
 }
+
+for (const order of ['line', 'trace'] as const) {
+  for (const id of [1, undefined]) {
+    const by = id === undefined ? 'process' : 'client';
+    test(`the trace names the victim by its ${by}, exactly, the ${order} first`, async (t) => {
+      const { open, line, trace, read, logged, advance } = start(t);
+      open(1, 'train-0');
+      open(2, 'train-1');
+      if (order === 'line') line(ERROR_LINE);
+      trace(1, { ...(id && { id }) });
+      if (order === 'trace') line(ERROR_LINE);
+      const { errors, byClient, byPod, unattributed } = await read();
+      assert.deepEqual([errors, byClient, byPod('train-0')], [1, 1, 1], 'at once');
+      assert.equal(unattributed('no_pid'), 0);
+      advance(30_000);
+      assert.equal(logged.length, 1);
+      const [{ body, attributes }] = logged as [LogRecord];
+      assert.match(body, /^Container main of pod ml\/train-0 lost a GPU VM on 0000:03:00\.0 \(ENOMEM\): /);
+      assert.equal(attributes[ATTRIBUTE.victimEvidence], 'kernel_trace');
+      assert.equal(ATTRIBUTE.victimInferred in attributes, false);
+      assert.deepEqual([attributes[ATTRIBUTE.pid], attributes[ATTRIBUTE.executable]], [1, 'python3']);
+      advance(30_000);
+      assert.equal((await read()).of(METRIC.vmRebindOomOutcomes, `${BDF},outcome="survived"`), 1);
+    });
+  }
+}
+
+test('the trace names a process that has just gone', async (t) => {
+  const { open, clients, line, trace, read, advance } = start(t);
+  const entry = open(1, 'train-0');
+  clients.remove(entry);
+  advance(10_000);
+  line(ERROR_LINE);
+  trace(1, { id: 1 });
+  assert.equal((await read()).byPod('train-0'), 1);
+});
+
+test('a process that the trace names and nobody knows is named, and counts for nobody', async (t) => {
+  const { open, line, trace, read, logged, advance } = start(t);
+  open(2, 'train-1');
+  line(ERROR_LINE);
+  trace(1, { id: 1 });
+  advance(3_000);
+  const { errors, byPod, unattributed } = await read();
+  assert.deepEqual([errors, byPod('_unattributed'), byPod('train-1')], [1, 1, 0]);
+  assert.equal(unattributed('client_gone'), 1);
+  assert.match(logged[0]!.body, /^Process kernel-name \(pid 1\) lost a GPU VM/);
+  assert.equal(logged[0]!.attributes[ATTRIBUTE.drmClientId], 1);
+});
+
+test('a process that is found while its error waits is named at once', async (t) => {
+  const { open, line, trace, read } = start(t);
+  line(ERROR_LINE);
+  trace(1, { id: 1 });
+  assert.equal((await read()).byPod('train-0'), 0);
+  open(1, 'train-0');
+  assert.equal((await read()).byPod('train-0'), 1);
+});
+
+test('the trace alone is an incident without an error code', async (t) => {
+  const { open, trace, read, logged, advance } = start(t);
+  open(1, 'train-0');
+  trace(1, { id: 1 });
+  advance(2_000);
+  const { of, byPod } = await read();
+  assert.deepEqual([of(METRIC.vmRebindErrors, `${BDF},errno="other"`), byPod('train-0')], [1, 1]);
+  const [{ body, attributes }] = logged as [LogRecord];
+  assert.match(body, /train-0 lost a GPU VM on 0000:03:00\.0: the driver could not rebind it, most likely/);
+  assert.equal(attributes[ATTRIBUTE.errorType], '_OTHER');
+  assert.equal(ATTRIBUTE.vmErrno in attributes, false);
+});
+
+test('a VM that died outside a rebind is another event, and no rebind error', async (t) => {
+  const { open, trace, read, logged, line, advance } = start(t);
+  open(1, 'train-0');
+  trace(1, { id: 1, rebind: false });
+  line(ERROR_LINE);
+  advance(3_000);
+  assert.deepEqual(
+    logged.map(({ eventName }) => eventName),
+    [EVENT.vmKilled, EVENT.vmRebindError, EVENT.vmRebindOutcome],
+  );
+  assert.match(logged[0]!.body, /^Container main of pod ml\/train-0 lost a GPU VM on 0000:03:00\.0: a page table/);
+  assert.equal((await read()).errors, 1);
+});
+
+test('a private process stays private though the trace names it', async (t) => {
+  const { trace, logged, advance } = start(t, { includeProcess: false });
+  trace(1, { id: 1 });
+  advance(2_000);
+  assert.match(logged[0]!.body, /^An unknown process lost/);
+  assert.equal(ATTRIBUTE.executable in logged[0]!.attributes, false);
+});
 
 test('a job that did not end is put down to its process, and is evidence', async (t) => {
   const { open, line, read, logged, advance } = start(t);

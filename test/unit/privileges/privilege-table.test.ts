@@ -84,7 +84,9 @@ describe('the docker command of INSTALL.md', () => {
     assert.deepEqual(values('user'), [String(containerUid(ALL))]);
     assert.deepEqual(values('pid'), ['host']);
     const mounts = PRIVILEGES.flatMap((row) => row.mounts.filter(({ optional }) => optional !== true));
-    assert.deepEqual(values('volume'), [...new Set(mounts.map(({ path }) => `${path}:${path}:ro`))]);
+    assert.deepEqual(values('volume'), [
+      ...new Set(mounts.map(({ path, writable }) => `${path}:${path}${writable ? '' : ':ro'}`)),
+    ]);
     assert.deepEqual(values('device'), ['/dev/dri', '/dev/kmsg:/dev/kmsg:r']);
     assert.ok(run.includes('--read-only') && !run.includes('--privileged'));
   });

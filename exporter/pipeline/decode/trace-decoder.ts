@@ -1,0 +1,40 @@
+import { eventOf, type DeviceEvent, type EventDefinition, type EventDetails } from '../../events/device-event.js';
+import { ATTRIBUTE } from '../../names.js';
+import type { TraceBatch } from '../../sources/source.js';
+import type { DecodeAccounting, NextSequence } from './accounting.js';
+
+/** The kernel's names of processes have at most 15 bytes. */
+const MAX_COMM = 64;
+
+/** VMs that died, as the trace tells it, to events. */
+export class TraceDecoder {
+  readonly #definitions: readonly EventDefinition[];
+  readonly #accounting: DecodeAccounting;
+  readonly #next: NextSequence;
+
+  constructor(definitions: readonly EventDefinition[], accounting: DecodeAccounting, next: NextSequence) {
+    this.#definitions = definitions.filter(({ trace }) => trace !== undefined);
+    this.#accounting = accounting;
+    this.#next = next;
+  }
+
+  decode({ source, kill, device, realtimeNs, monotonicNs }: TraceBatch, deliver: (event: DeviceEvent) => void): void {
+    if (kill === undefined) return this.#accounting.dropped('malformed', 1);
+    const definition = this.#definitions.find(({ trace }) => trace === (kill.rebind ? 'rebind' : 'other'));
+    if (definition === undefined) return this.#accounting.dropped('unknown_type', 1);
+    this.#accounting.received(source, definition.name, 1);
+    const details = kill.owner && detailsOf(kill.owner);
+    deliver(
+      eventOf({ definition, source, bare: true, sequence: this.#next(), realtimeNs, monotonicNs, device, details }),
+    );
+  }
+}
+
+function detailsOf({ pid, comm, drmClientId }: NonNullable<NonNullable<TraceBatch['kill']>['owner']>): EventDetails {
+  return {
+    [ATTRIBUTE.victimEvidence]: 'kernel_trace',
+    ...(pid !== undefined && pid > 0 && { [ATTRIBUTE.pid]: pid }),
+    ...(comm !== '' && { [ATTRIBUTE.executable]: comm.slice(0, MAX_COMM).replace(/[\uD800-\uDBFF]$/, '') }),
+    ...(drmClientId !== undefined && drmClientId > 0 && { [ATTRIBUTE.drmClientId]: drmClientId }),
+  };
+}

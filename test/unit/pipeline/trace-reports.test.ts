@@ -1,0 +1,306 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import type { XeClient } from '../../../exporter/clients/client.js';
+import { vmRebindError } from '../../../exporter/events/definitions/vm-rebind-error.js';
+import { eventOf, type DeviceEvent } from '../../../exporter/events/device-event.js';
+import { ATTRIBUTE, type SourceName } from '../../../exporter/names.js';
+import { IncidentMerger } from '../../../exporter/pipeline/incidents/incident-merger.js';
+import { aClient, aDevice } from '../../helpers/events.js';
+import { manualClock, type ManualClock } from '../../helpers/manual-clock.js';
+
+const DEVICE = aDevice();
+const OTHER = aDevice({ pciBdf: '0000:04:00.0' });
+
+/** A merger and reports of rebind errors as each source makes them; a client is named by its drm-client-id. */
+function startAt(clock: ManualClock) {
+  const published: DeviceEvent[] = [];
+  const deduplicated: SourceName[] = [];
+  const known = new Map<number, XeClient>();
+  const merger = new IncidentMerger({
+    next: (event) => void published.push(event),
+    infer: () => ({ client: aClient({ drmClientId: 999 }), evidence: 'only_client' }),
+    find: ({ details }) => known.get(Number(details?.[ATTRIBUTE.drmClientId])),
+    accounting: { deduplicated: (source) => void deduplicated.push(source), unmerged: () => assert.fail('unmerged') },
+    now: clock.now,
+  });
+  let sequence = 0;
+  const report = (source: SourceName, given: Partial<DeviceEvent>, ago = 0) => {
+    const monotonicNs = BigInt(Math.round((clock.now() - ago) * 1e6));
+    const made = {
+      definition: vmRebindError,
+      source,
+      bare: source !== 'watch_queue',
+      sequence: ++sequence,
+      realtimeNs: 0n,
+      monotonicNs,
+    };
+    merger.accept(eventOf({ ...made, device: DEVICE, ...given }));
+  };
+  const line = (code = -12, more: Partial<DeviceEvent> = {}, ago = 0) =>
+    report('kmsg', { errorCode: code, ...more }, ago);
+  const watch = (id: number, code = -12) =>
+    report('watch_queue', { errorCode: code, vmId: 5, client: aClient({ drmClientId: id }) });
+  /** What the trace says of a client that is in the table, of one that is not, or of a VM of which it knows nothing. */
+  const trace = (id?: number, more: Partial<DeviceEvent> = {}, ago = 0) => {
+    const details = {
+      [ATTRIBUTE.victimEvidence]: 'kernel_trace',
+      [ATTRIBUTE.pid]: id ?? 0,
+      [ATTRIBUTE.drmClientId]: id ?? 0,
+    };
+    const client = id === undefined ? undefined : known.get(id);
+    report('trace', { client, details: id === undefined ? undefined : details, ...more }, ago);
+  };
+  const enter = (...ids: number[]) => {
+    for (const id of ids) known.set(id, aClient({ drmClientId: id, device: DEVICE }));
+    merger.clientAdded();
+  };
+  /** What was published since the last call: the part, the error and whom it hit. */
+  const take = () =>
+    published.splice(0).map(({ phase, errorCode, client, inferred, details }) => {
+      const traced = details?.[ATTRIBUTE.drmClientId];
+      const whom =
+        client?.drmClientId ??
+        (inferred ? `maybe ${inferred.client.drmClientId}` : traced ? `pid ${String(traced)}` : '');
+      return `${phase} ${errorCode} ${whom}`.trim();
+    });
+  return { ...clock, merger, published, deduplicated, line, watch, trace, enter, take };
+}
+
+const start = (t: TestContext) => startAt(manualClock(t));
+
+describe('what the trace says of a rebind error', () => {
+  for (const delay of [0, 1, 900, 1_900]) {
+    it(`names the victim of a line of ${delay} ms before`, (t) => {
+      const { line, trace, enter, take, advance, deduplicated } = start(t);
+      enter(1, 2);
+      line();
+      assert.deepEqual(take(), ['opened -12']);
+      if (delay > 0) advance(delay);
+      trace(1);
+      assert.deepEqual(take(), ['concluded -12 1'], 'at once');
+      advance(30_000);
+      assert.deepEqual([take(), deduplicated], [[], ['trace']]);
+    });
+
+    it(`names the victim of a line of ${delay} ms after`, (t) => {
+      const { line, trace, enter, take, advance, deduplicated } = start(t);
+      enter(1, 2);
+      trace(1);
+      if (delay > 0) advance(delay);
+      assert.deepEqual(take(), []);
+      line();
+      assert.deepEqual(take(), ['whole -12 1']);
+      advance(30_000);
+      assert.deepEqual([take(), deduplicated], [[], []]);
+    });
+  }
+
+  it('is an incident by itself when no line comes', (t) => {
+    const { trace, enter, take, advance } = start(t);
+    enter(1);
+    trace(1);
+    advance(2_000);
+    assert.deepEqual(take(), ['whole 0 1']);
+  });
+
+  it('is counted once when the line is read late', (t) => {
+    const { line, trace, enter, take, advance, deduplicated } = start(t);
+    enter(1);
+    // So that the two clocks are known.
+    line();
+    trace(1);
+    take();
+    trace(1);
+    advance(5_000);
+    assert.deepEqual(take(), ['whole 0 1']);
+    line(-12, {}, 5_000);
+    advance(30_000);
+    assert.deepEqual([take(), deduplicated], [[], ['trace', 'kmsg']]);
+  });
+
+  it('is not taken for a later line by mistake', (t) => {
+    const { line, trace, enter, take, advance } = start(t);
+    enter(1, 2);
+    trace(1);
+    advance(5_000);
+    take();
+    line();
+    trace(2);
+    assert.deepEqual(take(), ['opened -12', 'concluded -12 2']);
+  });
+
+  it('adds nothing when it comes after the wait', (t) => {
+    const { line, trace, enter, take, advance, deduplicated } = start(t);
+    enter(1);
+    line();
+    advance(4_000);
+    assert.deepEqual(take(), ['opened -12', 'concluded -12 maybe 999']);
+    trace(1, {}, 4_000);
+    advance(30_000);
+    assert.deepEqual([take(), deduplicated], [[], ['trace']]);
+  });
+
+  it('is paired in order, per device', (t) => {
+    const { line, trace, enter, take } = start(t);
+    enter(1, 2, 3);
+    line(-12);
+    line(-28);
+    line(-62, { device: OTHER });
+    trace(3, { device: OTHER });
+    trace(1);
+    trace(2);
+    assert.deepEqual(take().slice(3), ['concluded -62 3', 'concluded -12 1', 'concluded -28 2']);
+  });
+
+  it('is paired though the clock of the log is days off', (t) => {
+    const { line, trace, enter, take, advance } = start(t);
+    enter(1, 2);
+    for (const order of ['line', 'trace', 'line']) {
+      if (order === 'line') line(-12, {}, 86_400_000);
+      trace(1);
+      if (order === 'trace') line(-12, {}, 86_400_000);
+      advance(20_000);
+    }
+    assert.deepEqual(take(), ['opened -12', 'concluded -12 1', 'whole -12 1', 'opened -12', 'concluded -12 1']);
+  });
+
+  it('knows no victim: the order is kept, and the victim is inferred', (t) => {
+    const { line, trace, enter, take, advance } = start(t);
+    enter(2);
+    line(-12);
+    line(-28);
+    trace(undefined);
+    trace(2);
+    advance(5_000);
+    assert.deepEqual(take(), ['opened -12', 'opened -28', 'concluded -28 2', 'concluded -12 maybe 999']);
+  });
+
+  it('names a process that nobody has found yet: nobody else is inferred', (t) => {
+    const { line, trace, take, advance } = start(t);
+    line();
+    trace(1);
+    assert.deepEqual(take(), ['opened -12']);
+    advance(5_000);
+    assert.deepEqual(take(), ['concluded -12 pid 1']);
+    trace(2);
+    advance(5_000);
+    assert.deepEqual(take(), ['whole 0 pid 2']);
+  });
+
+  for (const order of ['line', 'trace']) {
+    it(`names a process that is found meanwhile, the ${order} first`, (t) => {
+      const { line, trace, enter, take, advance } = start(t);
+      if (order === 'line') line();
+      trace(1);
+      if (order === 'trace') line();
+      assert.deepEqual(take(), [order === 'line' ? 'opened -12' : 'opened -12 pid 1']);
+      enter(2);
+      assert.deepEqual(take(), []);
+      enter(1);
+      assert.deepEqual(take(), ['concluded -12 1']);
+      advance(30_000);
+      assert.deepEqual(take(), []);
+    });
+  }
+
+  it('waits no longer when the exporter stops', (t) => {
+    const { merger, trace, line, enter, take, advance } = start(t);
+    enter(1);
+    trace(1);
+    line(-28, { device: OTHER });
+    merger.close();
+    assert.deepEqual(take().sort(), ['concluded -28 maybe 999', 'opened -28', 'whole 0 1']);
+    advance(30_000);
+    assert.deepEqual(take(), []);
+  });
+});
+
+it('watch queue, trace and kernel log make one incident in any order', (t) => {
+  const orders = [
+    ['line', 'watch', 'trace'],
+    ['line', 'trace', 'watch'],
+    ['watch', 'line', 'trace'],
+    ['watch', 'trace', 'line'],
+    ['trace', 'line', 'watch'],
+    ['trace', 'watch', 'line'],
+    ['watch', 'trace'],
+    ['trace', 'watch'],
+  ] as const;
+  const started = start(t);
+  started.enter(1, 2);
+  for (const order of orders) {
+    for (const victim of [1, 2]) {
+      for (const source of order) {
+        if (source === 'line') started.line();
+        else started[source](victim);
+      }
+    }
+    started.advance(30_000);
+    const [first, second] = [1, 2].map((victim) =>
+      order[0] === 'line' ? ['opened -12', `concluded -12 ${victim}`] : [`whole -12 ${victim}`],
+    );
+    assert.deepEqual(started.take(), [...first!, ...second!], order.join(', '));
+  }
+});
+
+it('a client that watch and trace both name has to be the same', (t) => {
+  const { watch, trace, enter, take, advance } = start(t);
+  enter(1, 2);
+  trace(2);
+  watch(1);
+  trace(1);
+  watch(2);
+  advance(30_000);
+  assert.deepEqual(take(), ['whole -12 1', 'whole -12 2']);
+});
+
+it('each error is counted once, for the right client, whatever comes late or not at all', (t) => {
+  const clock = manualClock(t);
+  const failure = fc.record({
+    code: fc.constantFrom(-12, -28, -62),
+    /** When its line and its trace are read, in milliseconds after it happened; the watch is not there. */
+    lineAfter: fc.integer({ min: 0, max: 400 }),
+    traceAfter: fc.integer({ min: 0, max: 400 }),
+    gap: fc.integer({ min: 0, max: 3_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(failure, { maxLength: 30 }), (failures) => {
+      const { line, trace, enter, published, merger, advance, now } = startAt(clock);
+      const ids = failures.map((_, index) => index + 1);
+      if (ids.length > 0) enter(...ids);
+      let at = now();
+      // Each source is read in order: nothing overtakes what came before it.
+      let [lineAt, traceAt] = [0, 0];
+      const reads = failures.flatMap(({ code, lineAfter, traceAfter, gap }, index) => {
+        at += gap;
+        lineAt = Math.max(lineAt, at + lineAfter);
+        traceAt = Math.max(traceAt, at + traceAfter);
+        const happened = at;
+        return [
+          { at: lineAt, read: () => line(code, {}, now() - happened) },
+          { at: traceAt, read: () => trace(index + 1, {}, now() - happened) },
+        ];
+      });
+      for (const { at: readAt, read } of reads.toSorted((a, b) => a.at - b.at)) {
+        if (readAt > now()) advance(readAt - now());
+        read();
+      }
+      advance(60_000);
+      const counted = published.filter(({ phase }) => phase !== 'concluded').map(({ errorCode }) => errorCode);
+      const victims = published.filter(({ phase }) => phase !== 'opened');
+      assert.deepEqual(
+        counted.toSorted((a, b) => a - b),
+        failures.map(({ code }) => code).toSorted((a, b) => a - b),
+      );
+      assert.deepEqual(
+        victims
+          .map(({ client, errorCode }) => [client?.drmClientId, errorCode])
+          .toSorted(([a], [b]) => Number(a) - Number(b)),
+        failures.map(({ code }, index) => [index + 1, code]),
+      );
+      assert.deepEqual(merger.remembered, { kinds: 0, waiting: 0, traces: 0 });
+    }),
+    { numRuns: 300 },
+  );
+});
