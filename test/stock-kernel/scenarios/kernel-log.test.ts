@@ -1,4 +1,4 @@
-// The exporter on a kernel as the distribution ships it: no watch queue, the real xe module.
+// The exporter with the kernel log alone, on a kernel as the distribution ships it: no watch queue, the real xe module.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
@@ -6,7 +6,7 @@ import { startClientIn, waitFor } from '../../kernel/guest-lib.js';
 import { createVm, GPU, killVm, startGpu } from '../guest-lib.js';
 
 startGpu();
-const exporter = await ExporterProcess.serve({ args: ['--events-stdout'] });
+const exporter = await ExporterProcess.serve({ args: ['--events-stdout', '--trace=off'] });
 after(() => exporter.stop('SIGKILL'));
 
 const metric = async (name: string, labels: string): Promise<number> =>
