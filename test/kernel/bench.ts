@@ -1,6 +1,7 @@
-// What discovery costs on a kernel that announces clients, measured in one test kernel. Host side.
+// What discovery costs on a kernel that announces clients, or what reading the driver's trace costs, measured in one test kernel.
+// Host side.
 //
-//   npm run bench:kernel
+//   npm run bench:kernel [-- discovery | trace]
 //
 // Builds the 7.x kernel and the programs if need be; XE_TEST_IMAGE_7_X and XE_TEST_PROGRAMS name others.
 import { spawnSync } from 'node:child_process';
@@ -19,6 +20,13 @@ import {
   SCAN_SECONDS,
   type Cost,
 } from './bench/plan.js';
+import {
+  IDLE_SECONDS as TRACE_IDLE_SECONDS,
+  LOAD_SECONDS,
+  VMS_IN_A_ROW,
+  VMS_PER_SECOND,
+  type TraceCost,
+} from './bench/trace-plan.js';
 import { bootGuest } from './guest.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -35,7 +43,7 @@ function build(what: string): string {
   return stdout.trimEnd().split('\n').at(-1)!;
 }
 
-function tableOf(costs: readonly Cost[]): Table {
+function discoveryTable(costs: readonly Cost[]): Table {
   return {
     columns: [
       '--discovery',
@@ -68,6 +76,30 @@ function tableOf(costs: readonly Cost[]): Table {
   };
 }
 
+function traceTable(costs: readonly TraceCost[]): Table {
+  return {
+    columns: ['--trace', 'CPU ms/s idle', `CPU ms/s ${VMS_PER_SECOND} VM/s`, 'VM/s', 'application us/VM', 'losses'],
+    rows: costs.map(({ trace, cpuIdle, cpuLoad, rate, perVm, lost }) => [trace, cpuIdle, cpuLoad, rate, perVm, lost]),
+    notes: [
+      `CPU of the exporter over ${TRACE_IDLE_SECONDS} s without and ${LOAD_SECONDS} s with one process that makes and destroys VMs.`,
+      `Application: CPU of a process that makes and destroys ${VMS_IN_A_ROW} VMs in a row, which is where the ring may run over.`,
+      'A guest has one processor and dear system calls, and what the host takes from it counts as CPU: compare the rows, not the figures with hardware.',
+    ],
+  };
+}
+
+/** The costs are what the guest's last line of output says, as JSON. */
+const benches = {
+  discovery: { kernelArgs: [], table: (costs: unknown) => discoveryTable(costs as Cost[]) },
+  trace: {
+    kernelArgs: ['xestub.watch_nr=0', 'xestub.trace=7.3'],
+    table: (costs: unknown) => traceTable(costs as TraceCost[]),
+  },
+};
+const name = process.argv[2] ?? 'discovery';
+if (!Object.hasOwn(benches, name)) throw new Error(`no bench ${name}: there are ${Object.keys(benches).join(', ')}`);
+const bench = benches[name as keyof typeof benches];
+
 // So that a guest does not outlive us: bootGuest ends it when this process exits.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
@@ -76,7 +108,8 @@ const [loadBefore = NaN] = loadavg();
 const result = await bootGuest({
   image,
   init: join(root, 'test/kernel/guest/init'),
-  command: [process.execPath, join(here, 'bench/discovery.js')],
+  command: [process.execPath, join(here, `bench/${name}.js`)],
+  kernelArgs: bench.kernelArgs,
   cwd: root,
   readable: [root, programs],
   env: { XE_TEST_CLIENT: join(programs, 'client') },
@@ -85,10 +118,10 @@ const result = await bootGuest({
 });
 const json = result.stdout.trimEnd().split('\n').at(-1) ?? '';
 if (result.exitCode === 0) {
-  const costs = JSON.parse(json) as Cost[];
+  const costs = JSON.parse(json) as unknown;
   const seconds = Math.round((performance.now() - begin) / 1000);
   const host = { node: process.version, cpu: cpus()[0]?.model ?? '', cpus: cpus().length, loadBefore, seconds };
-  console.log(renderTable(tableOf(costs)));
+  console.log(renderTable(bench.table(costs)));
   console.log(JSON.stringify({ ...host, costs }, undefined, 2));
 } else {
   console.error(result.stdout);

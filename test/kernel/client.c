@@ -14,7 +14,7 @@
  *   bind K VM               maps a page in it
  *   queue K VM              makes an exec queue in it: {"queue":1}
  *   unqueue K QUEUE         destroys it
- *   vms K N                 makes and destroys N VMs in a row
+ *   vms K N [PER_SECOND]    makes and destroys N VMs in a row: {"seconds":...,"cpu":...}
  *   write PATH TEXT         writes TEXT to a file, as this process
  *   fork                    a child that holds the same files and sleeps: {"pid":...}
  *   kill PID                ends such a child and waits for it
@@ -35,6 +35,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "watch.h"
 
@@ -173,17 +174,34 @@ static void do_vm(char *args)
 	answer_id("vm", k < 0 ? 0 : vm_create(files[k], flags ? strtoul(flags, NULL, 0) : XE_VM_CREATE_LR_MODE));
 }
 
+static double seconds_of(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* Says how long it took, and how much of that this process was running. */
 static void do_vms(char *args)
 {
-	char *k_arg = strtok(args, " "), *n = strtok(NULL, " ");
-	int k = file_at(k_arg), result = k < 0 || !n;
+	char *k_arg = strtok(args, " "), *n_arg = strtok(NULL, " "), *rate_arg = strtok(NULL, " ");
+	int k = file_at(k_arg), n = n_arg ? atoi(n_arg) : 0, rate = rate_arg ? atoi(rate_arg) : 0;
+	double begin = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 
-	for (int i = result ? 0 : atoi(n); i > 0 && !result; i--) {
-		uint32_t vm = vm_create(files[k], XE_VM_CREATE_LR_MODE);
+	for (int i = 0; i < n; i++) {
+		uint32_t vm = k < 0 ? 0 : vm_create(files[k], XE_VM_CREATE_LR_MODE);
+		double early = rate ? begin + (i + 1.0) / rate - seconds_of(CLOCK_MONOTONIC) : 0;
 
-		result = !vm || vm_destroy(files[k], vm);
+		if (!vm || vm_destroy(files[k], vm)) {
+			fail("vms");
+			return;
+		}
+		if (early > 0)
+			usleep(early * 1e6);
 	}
-	answer_result("vms", result);
+	printf("{\"ok\":true,\"seconds\":%.6f,\"cpu\":%.6f}\n", seconds_of(CLOCK_MONOTONIC) - begin,
+	       seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu);
 }
 
 /* The commands on one object of a file: VERB K ID. */

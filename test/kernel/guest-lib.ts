@@ -178,6 +178,9 @@ export interface ClientAnswer {
   pid?: number;
   vm?: number;
   queue?: number;
+  /** How long it took, and how long the process was running meanwhile. */
+  seconds?: number;
+  cpu?: number;
   records?: WatchRecord[];
   errno?: number;
   error?: string;
