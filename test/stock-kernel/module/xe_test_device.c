@@ -155,7 +155,8 @@ static int xe_test_bind_driver(struct device *dev)
 		dev->driver = NULL;
 	} else {
 		to_pci_dev(dev)->driver = &xe_test_no_callbacks;
-		/* As before a probe; the PCI core gives it back at the end. */
+		/* As for a probe; pci_device_remove() gives both back. */
+		pci_dev_get(to_pci_dev(dev));
 		pm_runtime_get_sync(dev);
 	}
 	device_unlock(dev);
