@@ -85,7 +85,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: MODES.join('|'),
-    help: 'Where events come from: auto takes every source this node has, each incident once; watch_queue only the xe watch queue; fallback only kernel log and uevents.',
+    help: 'Where events come from: auto takes every source this node has, each incident once; watch_queue only the xe watch queue; fallback all but the watch queue.',
     parse: parseChoice(MODES),
   },
   webConfigFile: {

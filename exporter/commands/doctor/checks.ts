@@ -4,6 +4,7 @@ import { deviceMemory } from './memory-check.js';
 import { webConfig } from './web-config-check.js';
 import { fail, off, ok, warn, type Check, type Facts, type Finding } from './finding.js';
 import { PRIVILEGE_CHECKS } from './privilege-checks.js';
+import { VICTIM_CHECKS } from './victim-checks.js';
 
 /** THE LIST, in the order of the report: what the machine is, what the kernel offers, what we may do, where events go. */
 export const CHECKS: readonly Check[] = [
@@ -17,6 +18,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'clients_visible', title: 'xe clients visible', for: 'clients', run: clientsVisible },
   { id: 'clients_borrowable', title: 'xe clients borrowable', for: 'watching', run: clientsBorrowable },
   { id: 'kernel_messages', title: 'kernel messages', for: 'node', run: kernelMessages },
+  ...VICTIM_CHECKS,
   { id: 'memory', title: 'device memory', for: 'node', run: memory },
   ...PRIVILEGE_CHECKS,
   { id: 'pod_names', title: 'pod names', for: 'clients', run: podNames },

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { CodedError, codedError } from '../../errors.js';
 import { DRM_MAJOR, drmMinors, type XeDevice } from '../../host/device.js';
 import { readDeviceState } from '../../host/device-state.js';
@@ -66,6 +68,7 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
       addon !== undefined && pipe === undefined && 'probe' in choice
         ? await probeEach(addon, devices, choice.probe, context)
         : [],
+    dynamicEvents: listDynamicEvents(config.tracefsRoot),
     messages: addon ? await openMessages(addon, devices, config) : [],
     clients,
     memory: await readMemories(addon, alive, clients?.scan.fds ?? [], config),
@@ -97,6 +100,16 @@ async function openMessages(
     messages.push({ source: name, report: features.all()[0]! });
   }
   return messages;
+}
+
+/** Each line is `type:group/name what`; the type can have a number behind it. */
+function listDynamicEvents(tracefsRoot: string): Facts['dynamicEvents'] {
+  try {
+    const text = readFileSync(join(tracefsRoot, 'dynamic_events'), 'utf8');
+    return text.split('\n').flatMap((line) => /^\w+:(\S{1,128})/.exec(line)?.[1] ?? []);
+  } catch {
+    return undefined;
+  }
 }
 
 function listAnnounced(debugfsRoot: string): NonNullable<Facts['announced']> {

@@ -54,6 +54,8 @@ export interface Facts {
   readonly otlp: OtlpDecision;
   /** What became of opening the kernel log and the uevents, as the exporter would. */
   readonly messages: readonly MessageFacts[];
+  /** `group/name` of the dynamic trace events there are, by whomever; undefined = tracefs cannot be read. */
+  readonly dynamicEvents: readonly string[] | undefined;
   /** What the web configuration asks for, or why it cannot be used; undefined = none is given. */
   readonly webConfig: Protection | CodedError | undefined;
 }

@@ -17,6 +17,7 @@ import { loadProtection } from '../../../exporter/web-config/protection.js';
 import type { DrmFd, NativeAddon } from '../../../exporter/native/binding.js';
 
 import { loadNative } from '../../../exporter/native/load.js';
+import type { SourceName } from '../../../exporter/names.js';
 import { aDevice } from '../../helpers/events.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { pem } from '../../helpers/web-config.js';
@@ -71,6 +72,7 @@ const GOOD: Facts = {
   watches: [{ device, support: { request: 0x4010644f, state: 'active', reason: 'ioctl 0x0f', fix: '', retry: false } }],
   clients,
   messages: [{ source: 'kmsg', report: { state: 'active', reason: '', fix: '' } }],
+  dynamicEvents: ['xe_exporter/vm_kill'],
   memory: [
     {
       device,
@@ -94,6 +96,11 @@ const memory = (change: Partial<MemoryFacts>): Partial<Facts> => ({
 });
 const privileges = (change: Partial<Facts['privileges']>): Partial<Facts> => ({
   privileges: { ...GOOD.privileges, ...change },
+});
+/** A kernel without the watch ioctl, where these sources can be read. */
+const heard = (...sources: SourceName[]): Partial<Facts> => ({
+  watches: [],
+  messages: sources.map((source) => ({ source, report: { state: 'active', reason: 'heard', fix: '' } })),
 });
 const noAddon = codedError('XEE_ADDON_NOT_LOADABLE', { tried: 'no such file', fix: 'Run "npm rebuild".' });
 
@@ -142,6 +149,18 @@ describe('checks', () => {
       'fail',
       /may not patch/,
       /grant it/,
+    ],
+    ['victims', { devices: [] }, 'off', /no xe device/, /^$/],
+    ['victims', heard('trace', 'kmsg'), 'ok', /^exactly, by the trace of the driver: heard$/, /^$/],
+    ['victims', heard('kmsg'), 'warn', /^inferred .* _unattributed$/, /writable tracefs/],
+    ['victims', heard(), 'warn', /^not at all/, /writable tracefs/],
+    ['dynamic_events', { dynamicEvents: undefined }, 'off', /tracefs cannot be read/, /^$/],
+    [
+      'dynamic_events',
+      { dynamicEvents: ['xe_exporter/vm_kill', 'k/a', 'k/b', 'k/c', 'x/d'] },
+      'ok',
+      /^of others: k\/a, k\/b, k\/c and 1 more; they are left alone$/,
+      /^$/,
     ],
     ['notification_pipe', { addonError: noAddon }, 'off', /addon/, /^$/],
     ['notification_pipe', { pipe: { operation: 'pipe2', errno: ENOPKG } }, 'fail', /CONFIG_WATCH_QUEUE/, /kernel/],
