@@ -8,13 +8,10 @@ export interface RegionMemory {
   readonly sizeBytes: number;
 }
 
-/** What one client holds in one region (drm-*-<region> of fdinfo, Documentation/gpu/drm-usage-stats.rst), in bytes. */
+/** What one client holds in one region (drm-resident-<region> of fdinfo, Documentation/gpu/drm-usage-stats.rst), in bytes. */
 export interface ClientRegionMemory {
   readonly region: string;
   readonly residentBytes: number;
-  readonly totalBytes: number;
-  readonly sharedBytes: number;
-  readonly purgeableBytes: number;
 }
 
 export interface ClientMemory {

@@ -13,7 +13,6 @@ const HOST_BYTES = 64 * GIB;
 const DRIVER_BYTES = 280 * MIB;
 /** What a client has in host memory for the GPU, and shares of that with a display. */
 const GTT_BYTES = 96 * MIB;
-const SHARED_BYTES = 16 * MIB;
 
 /** The share of its initial memory by which a job grows per second while there is room. */
 const GROWTH_PER_SECOND = 0.02;
@@ -96,12 +95,8 @@ export class SimulatedMemory implements MemoryReader {
 }
 
 function held(bytes: number): ClientRegionMemory[] {
-  const of = (region: string, all: number, sharedBytes: number): ClientRegionMemory => ({
-    region,
-    residentBytes: Math.floor(all),
-    totalBytes: Math.floor(all),
-    sharedBytes,
-    purgeableBytes: 0,
-  });
-  return [of('vram0', bytes, 0), of('gtt', GTT_BYTES, SHARED_BYTES)];
+  return [
+    { region: 'vram0', residentBytes: Math.floor(bytes) },
+    { region: 'gtt', residentBytes: GTT_BYTES },
+  ];
 }

@@ -11,7 +11,7 @@ import type {
 export const GIB = 1024 ** 3;
 
 export function inVram(residentBytes: number): ClientRegionMemory[] {
-  return [{ region: 'vram0', residentBytes, totalBytes: residentBytes, sharedBytes: 0, purgeableBytes: 0 }];
+  return [{ region: 'vram0', residentBytes }];
 }
 
 export function vram0(usedBytes: number | undefined, sizeBytes = 12 * GIB): RegionMemory[] {

@@ -50,7 +50,7 @@ for (const version of ['2', '3'] as const) {
       const receiver = { webhook_configs: [{ url: webhook.url, send_resolved: true }] };
       alertmanager = await startAlertmanager(
         tool('ALERTMANAGER', version),
-        alertmanagerConfig(CONFIG, { receiver, groupWait: '1s', groupInterval: '1s' }),
+        alertmanagerConfig(CONFIG, { receiver, groupWait: '4s', groupInterval: '1s' }),
       );
       hurt = await startDemo({ flags: STORMY });
       // Last, because its first error is to be after the first scrape.

@@ -251,7 +251,7 @@ describe('the Event of a pod that ran out of GPU memory', () => {
   });
 
   it('says how full the GPU was and names no other pod', () => {
-    const held = [{ region: 'vram0', residentBytes: 1024 ** 3, totalBytes: 0, sharedBytes: 0, purgeableBytes: 0 }];
+    const held = [{ region: 'vram0', residentBytes: 1024 ** 3 }];
     const memory = {
       device: aDevice(),
       realtimeNs: 0n,
