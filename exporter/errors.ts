@@ -34,7 +34,7 @@ export const ERRORS = {
   },
   XEE_CONFIG_INVALID: {
     message: '{problems}',
-    fix: 'Run "xe-exporter {command} --help" for the options and their forms.',
+    fix: 'Run "xe-exporter {command} --help" for the options and their formats.',
     exitCode: EXIT.usage,
   },
   XEE_CONFIG_FILE_UNREADABLE: {
@@ -58,18 +58,18 @@ export const ERRORS = {
     exitCode: EXIT.usage,
   },
   XEE_PORT_IN_USE: {
-    message: 'cannot listen on {address}: another process has that port (EADDRINUSE)',
-    fix: 'Stop that process ("ss -ltnp" names it), or choose another port with {flag}.',
+    message: 'cannot listen on {address}: the port is in use (EADDRINUSE)',
+    fix: 'Find the process with "ss -ltnp" and stop it, or choose another port with {flag}.',
     exitCode: EXIT.failure,
   },
   XEE_ADDRESS_NOT_AVAILABLE: {
     message: 'cannot listen on {address}: this machine has no such address ({errno})',
-    fix: 'Give an address of this machine to {flag}, or none (":port") for all of them.',
+    fix: 'Set {flag} to an address of this machine, or to ":port" for all of them.',
     exitCode: EXIT.failure,
   },
   XEE_PORT_PERMISSION: {
     message: 'cannot listen on {address}: permission denied ({errno})',
-    fix: 'Ports below 1024 need CAP_NET_BIND_SERVICE: choose a higher port with {flag}, or add that capability.',
+    fix: 'Ports below 1024 need CAP_NET_BIND_SERVICE: choose a higher port with {flag}, or add the capability.',
     exitCode: EXIT.failure,
   },
   XEE_ADDON_NOT_LOADABLE: {
@@ -78,13 +78,13 @@ export const ERRORS = {
     exitCode: EXIT.failure,
   },
   XEE_NO_EVENT_SOURCE: {
-    message: 'no source of xe device events can be followed here: {seen}',
-    fix: '{fix}"xe-exporter doctor" tells more.',
+    message: 'no source of xe device events works here: {seen}',
+    fix: '{fix}Run "xe-exporter doctor" for details.',
     exitCode: EXIT.failure,
   },
   XEE_OTLP_MISCONFIGURED: {
     message: 'OTLP export cannot start: {seen}',
-    fix: 'Check --otlp-endpoint and the OTEL_* variables, or drop them to run without OTLP.',
+    fix: 'Check --otlp-endpoint and the OTEL_* variables, or unset them to run without OTLP.',
     exitCode: EXIT.usage,
   },
   XEE_KUBERNETES_EVENT_REFUSED: {
@@ -98,13 +98,13 @@ export const ERRORS = {
     exitCode: EXIT.failure,
   },
   XEE_SHUTDOWN_DEADLINE: {
-    message: 'did not stop within {seconds} s of {signal}; leaving with work undone',
-    fix: 'Something hangs while stopping, most often an OTLP collector that does not answer. A longer --shutdown-timeout gives it more time.',
+    message: 'did not stop within {seconds} s of {signal}; exiting with work left undone',
+    fix: 'Something is blocking the shutdown, most often an OTLP collector that does not answer. Raise --shutdown-timeout to give it more time.',
     exitCode: EXIT.failure,
   },
   XEE_INTERNAL: {
     message: 'internal error: {seen}',
-    fix: 'This is a bug in xe-exporter. Please report it with the output of the same command and --log-level=debug.',
+    fix: 'This is a bug in xe-exporter. Please report it with the output of the same command run with --log-level=debug.',
     exitCode: EXIT.failure,
   },
 } as const satisfies Record<string, ErrorEntry>;
@@ -148,7 +148,7 @@ export function codedError<Code extends ErrorCode>(
   return new CodedError(code, fill(message, details), fill(fix, details), options);
 }
 
-/** The error as a person reads it: what happened, what to do, and the code to search for. On one line unless a text has several. */
+/** The error as text: what happened, what to do, and the code to search for; one line unless a detail has several. */
 export function explain({ message, fix, code }: CodedError): string {
   const end = message.includes('\n') ? '\n' : /[.?!]$/.test(message) ? ' ' : '. ';
   return `${message}${end}${fix} [${code}]`;

@@ -9,9 +9,9 @@ export function modeLine(reports: readonly FeatureReport[], devices: number): st
     active('kmsg') ? 'resets, hangs and page faults from the kernel log' : 'resets, hangs and page faults are not seen',
     active('uevent')
       ? 'wedged devices and coredumps from uevents'
-      : 'wedged devices and coredumps are seen in the kernel log at best',
+      : 'wedged devices and coredumps are seen only if the kernel log shows them',
   ].join(', ');
-  if (active('watch_queue')) return `VM rebind errors come from the watch queue, with the process they hit; ${rest}`;
+  if (active('watch_queue')) return `VM rebind errors come from the watch queue, which names the process; ${rest}`;
   const trace = reportOf(reports, 'trace')?.reason;
   if (trace !== undefined) {
     const from = active('kmsg')

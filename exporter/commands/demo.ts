@@ -20,7 +20,7 @@ export const command: Command = {
   },
 };
 
-/** What a newcomer has to read is the introduction; the rest is there with --log-level=debug. */
+/** Shows only the introduction by default; the log is there with --log-level=debug. */
 function quiet(logger: Logger): Logger {
   return {
     fatal: (fields, message) => logger.fatal(fields, message),
@@ -33,11 +33,11 @@ function quiet(logger: Logger): Logger {
 
 function introduction(url: string, wedges: boolean): string {
   return [
-    'A simulated GPU node is running: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error every second or so. Ctrl-C stops.',
+    'Simulating a GPU node: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error about every second. Press Ctrl-C to stop.',
     wedges
-      ? 'Now and then a job hangs, and GPU 0000:04:00.0 is given up by its driver (wedged) until it is bound again.'
-      : 'Now and then a job hangs. With --demo-wedge-every=2m a GPU is also given up by its driver (wedged) and bound again.',
-    `Status page: ${url}${PATH.landing}  (the same events in a terminal: curl -N ${url}${PATH.events})`,
+      ? 'Now and then a job hangs, and the driver gives up on GPU 0000:04:00.0 (wedged) until it is bound again.'
+      : 'Now and then a job hangs. With --demo-wedge-every=2m the driver also gives up on a GPU (wedged) and binds it again.',
+    `Status page: ${url}${PATH.landing}  (or stream events in a terminal: curl -N ${url}${PATH.events})`,
     `Metrics: ${url}${PATH.metrics}  (try: curl -s ${url}${PATH.metrics} | grep ${METRIC.clientVmRebindErrors})`,
     '',
   ].join('\n');

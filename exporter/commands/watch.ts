@@ -72,5 +72,7 @@ function refuseIfBlind({ sources }: Flow, features: FeatureBoard): void {
 function introduction({ devices: { devices } }: Flow, features: FeatureBoard): string {
   const line = modeLine(features.all(), devices.length);
   const addresses = devices.map(({ pciBdf }) => pciBdf).join(', ');
-  return addresses === '' ? `Watching: ${line}. Ctrl-C stops.\n` : `Watching ${addresses}: ${line}. Ctrl-C stops.\n`;
+  return addresses === ''
+    ? `Watching: ${line}. Press Ctrl-C to stop.\n`
+    : `Watching ${addresses}: ${line}. Press Ctrl-C to stop.\n`;
 }

@@ -17,22 +17,22 @@ import {
   type Parser,
 } from './parsers.js';
 
-/** The commands and what each is for, in the order `--help` lists them. */
+/** The commands and their summaries, in the order of `--help`. */
 export const COMMANDS = {
-  serve: 'Run the exporter: watch the xe devices of this node, serve /metrics, send OTLP log events.',
-  watch: 'Print xe device events in the terminal as they happen, from whatever sources this node has.',
-  doctor: 'Tell what works on this node, what does not, why, and how to fix it.',
-  demo: 'Run the whole exporter on simulated events; needs no GPU, no kernel support, no privileges.',
+  serve: 'Run the exporter: watch the xe devices of this node, serve /metrics, send log events over OTLP.',
+  watch: 'Print xe device events to the terminal as they happen.',
+  doctor: 'Check what works on this node, and say how to fix what does not.',
+  demo: 'Run the exporter on a simulated node; needs no GPU, no kernel support and no privileges.',
 } as const;
 export type CommandName = keyof typeof COMMANDS;
 
-/** What runs when no command is named. */
+/** Runs when no command is given. */
 export const DEFAULT_COMMAND: CommandName = 'serve';
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LEVELS)[number];
 
-/** A source that is used where the node has it. */
+/** Of a source: used where the node has it. */
 const SWITCHABLE = ['auto', 'off'] as const;
 
 /** Which sources are wanted. */
@@ -51,9 +51,9 @@ export interface Option {
   readonly unit: string;
   readonly help: string;
   readonly parse: Parser<unknown>;
-  /** The text as given may hold a secret: it is never printed, not even when it is wrong. */
+  /** The value may hold a secret: it is never printed, not even when it is invalid. */
   readonly sensitive?: true;
-  /** May not stand in the configuration file. */
+  /** Not accepted in the configuration file. */
   readonly notInFile?: true;
 }
 
@@ -66,7 +66,7 @@ export const OPTIONS = {
     commands: ALL,
     default: undefined,
     unit: 'path',
-    help: 'YAML file with options by key. Flags win over variables, variables over the file.',
+    help: 'YAML file of options, by key. Flags override environment variables, which override the file.',
     parse: parseFilePath,
     notInFile: true,
   },
@@ -76,7 +76,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: `:${DEFAULT_PORT}`,
     unit: 'host:port',
-    help: 'Where to serve HTTP: ":port" for all interfaces, "host:port" or "[IPv6 address]:port". Port 0 takes a free one.',
+    help: 'Address to serve HTTP on: ":port" for all interfaces, "host:port" or "[IPv6 address]:port". Port 0 picks a free port.',
     parse: parseListenAddress,
   },
   mode: {
@@ -85,7 +85,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: MODES.join('|'),
-    help: 'Where events come from: auto takes every source this node has, each incident once; watch_queue only the xe watch queue; fallback all but the watch queue.',
+    help: 'Event sources to use. auto: all that this node has, counting each incident once. watch_queue: only the xe watch queue. fallback: all but the watch queue.',
     parse: parseChoice(MODES),
   },
   webConfigFile: {
@@ -94,7 +94,7 @@ export const OPTIONS = {
     commands: ['serve', 'doctor', 'demo'],
     default: undefined,
     unit: 'path',
-    help: 'TLS, client certificates and basic authentication, in the web configuration format of Prometheus exporters. Read again when it changes. It covers every path, /healthz and /readyz too: see --health-address.',
+    help: 'TLS, client certificates and basic authentication, in the web configuration format of Prometheus exporters. Reloaded when it changes. Applies to every path, including /healthz and /readyz: see --health-address.',
     parse: parseFilePath,
   },
   healthAddress: {
@@ -103,7 +103,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: undefined,
     unit: 'host:port',
-    help: 'Also serve /healthz and /readyz here, and nothing else, in plain HTTP without authentication: for Kubernetes probes beside --web-config-file.',
+    help: 'Also serve /healthz and /readyz on this address, over plain HTTP without authentication. Meant for Kubernetes probes when --web-config-file is set.',
     parse: parseListenAddress,
   },
   xeWatchIoctl: {
@@ -112,7 +112,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: 'auto|off|0x0f|0x10|0x11',
-    help: 'Number of the xe ioctl that places a watch. It differs between kernel revisions; auto finds it with a harmless probe.',
+    help: 'Number of the xe watch ioctl, which differs between revisions of the kernel series. auto finds it with a harmless probe; off disables the watch queue.',
     parse: parseChoice(['auto', 'off', '0x0f', '0x10', '0x11']),
   },
   kmsg: {
@@ -121,7 +121,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
-    help: 'Whether to read the kernel log: /dev/kmsg, or syslog(2) where that is closed to the exporter.',
+    help: 'Read the kernel log: /dev/kmsg, or syslog(2) if the exporter may not open it.',
     parse: parseChoice(SWITCHABLE),
   },
   kmsgSinceBoot: {
@@ -130,7 +130,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch'],
     default: 'false',
     unit: 'true|false',
-    help: 'Start with the first line that the kernel still has, instead of now. Every start of the exporter counts those lines again.',
+    help: 'Start with the oldest line the kernel still has instead of now. Those lines are counted again each time the exporter starts.',
     parse: parseSwitch,
   },
   uevent: {
@@ -139,7 +139,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
-    help: 'Whether to listen to the uevents of the kernel: wedged devices, coredumps, the driver bound and unbound.',
+    help: 'Listen to kernel uevents: wedged devices, coredumps, driver bind and unbind.',
     parse: parseChoice(SWITCHABLE),
   },
   trace: {
@@ -148,7 +148,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
-    help: 'Whether to read the trace of the xe driver, which names the process that lost a GPU VM on kernels without the watch queue. Needs uid 0 and a writable tracefs; writes its own tracing instance and one dynamic event there.',
+    help: 'Read the trace events of the xe driver, which name the process that lost a GPU VM on kernels without the watch queue. Needs uid 0 and a writable tracefs; creates a tracing instance and one dynamic event of its own there.',
     parse: parseChoice(SWITCHABLE),
   },
   events: {
@@ -157,7 +157,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: undefined,
     unit: [...KERNEL_EVENTS, 'none'].join('|'),
-    help: 'Events the kernel is asked for; all if not given. May be repeated. Taken from the file again on SIGHUP.',
+    help: 'Events to request from the kernel; all by default. May be repeated. Read again from the configuration file on SIGHUP.',
     parse: parseChoice([...KERNEL_EVENTS, 'none']),
   },
   discovery: {
@@ -166,7 +166,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: 'auto|debugfs|proc',
-    help: 'How xe clients are found: announced by the kernel in debugfs, by looking at /proc, or both as far as they work.',
+    help: 'How to find xe clients. debugfs: as the kernel announces them. proc: by scanning /proc. auto: both, where available.',
     parse: parseChoice(['auto', 'debugfs', 'proc']),
   },
   scanInterval: {
@@ -175,7 +175,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: '5s',
     unit: 'duration',
-    help: 'How often to look for new xe clients in /proc, 250ms to 60m. An event before the client was found is not seen. Where debugfs announces clients, /proc is looked at once a minute.',
+    help: 'How often to scan /proc for new xe clients, 250ms to 60m. Events before a client is found are missed. Where debugfs announces clients, /proc is scanned once a minute.',
     parse: parseDuration('250ms', '60m'),
   },
   maxClients: {
@@ -184,7 +184,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: '4096',
     unit: 'count',
-    help: 'Most xe clients to watch at a time, 1 to 65536. Clients beyond it are counted, not watched.',
+    help: 'Maximum number of xe clients to watch at a time, 1 to 65536. Clients beyond it are not watched, and a warning is logged.',
     parse: parseInteger(1, 65_536),
   },
   kubernetes: {
@@ -193,7 +193,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: 'auto',
     unit: 'auto|api|node|off',
-    help: 'Where the names of pods come from: the Kubernetes API, or the log directories of this node. auto takes what is there.',
+    help: 'Where to get pod names: the Kubernetes API, or the log directories of this node. auto uses what is available.',
     parse: parseChoice(['auto', 'api', 'node', 'off']),
   },
   kubernetesEvents: {
@@ -202,7 +202,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo', 'doctor'],
     default: 'false',
     unit: 'true|false',
-    help: 'Tell the owner of a pod that ran out of GPU memory by a Warning with the reason XeVMRebindOOM among the Events of the pod.',
+    help: 'Write a Kubernetes Warning event (reason XeVMRebindOOM) on a pod that runs out of GPU memory.',
     parse: parseSwitch,
   },
   nodeName: {
@@ -211,7 +211,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: undefined,
     unit: 'name',
-    help: 'Name of this node in Kubernetes; NODE_NAME or the host name if not given. Only its pods are asked for.',
+    help: 'Name of this node in Kubernetes; defaults to NODE_NAME, then the host name. Only pods of this node are requested.',
     parse: parseNodeName,
   },
   readerQueueBytes: {
@@ -220,7 +220,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo', 'watch'],
     default: '4MiB',
     unit: 'size',
-    help: 'Bound of the queue between the reader thread and JavaScript, 128KiB to 1GiB. What does not fit is dropped and counted.',
+    help: 'Size of the queue between each reader thread and JavaScript, 128KiB to 1GiB. Messages that do not fit are dropped and counted.',
     parse: parseBytes('128KiB', '1GiB'),
   },
   otlpEndpoint: {
@@ -229,7 +229,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo', 'doctor'],
     default: undefined,
     unit: 'URL',
-    help: 'Base URL of an OTLP/HTTP collector for log events. Without it the standard OTEL_* variables decide.',
+    help: 'Base URL of an OTLP/HTTP collector for log events. If unset, the standard OTEL_* variables apply.',
     parse: parseEndpoint,
     sensitive: true,
   },
@@ -239,7 +239,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: undefined,
     unit: 'records',
-    help: 'Bound of the OTLP queue, 1 to 65536; OTEL_BLRP_MAX_QUEUE_SIZE or 2048 if not given. What does not fit is dropped and counted.',
+    help: 'Size of the OTLP queue, 1 to 65536; defaults to OTEL_BLRP_MAX_QUEUE_SIZE, then 2048. Records that do not fit are dropped and counted.',
     parse: parseInteger(1, 65_536),
   },
   eventsStdout: {
@@ -248,7 +248,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: 'false',
     unit: 'true|false',
-    help: 'Also write each log event to standard output, one JSON object a line.',
+    help: 'Also write each log event to standard output, one JSON object per line.',
     parse: parseSwitch,
   },
   eventsHttp: {
@@ -257,7 +257,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: 'true',
     unit: 'true|false',
-    help: 'Serve log events on /events and on the status page. They name processes and pods.',
+    help: 'Serve log events on /events and the status page. They contain process and pod names.',
     parse: parseSwitch,
   },
   eventsRingSize: {
@@ -266,7 +266,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: '1024',
     unit: 'count',
-    help: 'How many of the last log events /events keeps for readers that come back, 1 to 65536; 4 MiB of them at most.',
+    help: 'Number of log events kept for /events clients that reconnect, 1 to 65536; at most 4 MiB of them.',
     parse: parseInteger(1, 65_536),
   },
   eventsMaxSubscribers: {
@@ -275,7 +275,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: '16',
     unit: 'count',
-    help: 'Most readers that follow /events at a time, 1 to 1024. Further ones are turned away with status 503.',
+    help: 'Maximum number of clients streaming /events at a time, 1 to 1024. Others get status 503.',
     parse: parseInteger(1, 1024),
   },
   includeProcess: {
@@ -284,7 +284,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: 'true',
     unit: 'true|false',
-    help: 'Put process id and executable name into log events.',
+    help: 'Include process id and executable name in log events.',
     parse: parseSwitch,
   },
   workloadLabels: {
@@ -293,7 +293,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: 'kubernetes',
     unit: WORKLOAD_LABELS.join('|'),
-    help: 'What the series of clients are labelled by: namespace, pod and container, or outside Kubernetes systemd_unit or slurm_job_id.',
+    help: 'Labels of per-client series: namespace, pod and container, or, outside Kubernetes, systemd_unit or slurm_job_id.',
     parse: parseChoice(WORKLOAD_LABELS),
   },
   eventRateLimitPerMinute: {
@@ -302,7 +302,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: '60',
     unit: 'count',
-    help: 'Most log events a minute for each client and event name, 0 for no limit. The next one says how many were suppressed; counters count all.',
+    help: 'Maximum log events per minute for each client and event name; 0 for no limit. The next event says how many were suppressed. Counters are not limited.',
     parse: parseInteger(0, 1_000_000),
   },
   outcomeWindow: {
@@ -311,7 +311,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: '60s',
     unit: 'duration',
-    help: 'How long after an out-of-memory error it is decided what became of the client, 1s to 60m.',
+    help: 'How long after an out-of-memory error to wait before reporting what became of the client, 1s to 60m.',
     parse: parseDuration('1s', '60m'),
   },
   clientSeriesRetention: {
@@ -320,7 +320,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: '15m',
     unit: 'duration',
-    help: 'How long the series of a container stay on /metrics after its last client left, 1s to 1440m.',
+    help: 'How long to keep the series of a container after its last client has gone, 1s to 1440m.',
     parse: parseDuration('1s', '1440m'),
   },
   memoryInterval: {
@@ -329,7 +329,7 @@ export const OPTIONS = {
     commands: ['serve', 'doctor'],
     default: '30s',
     unit: 'duration|off',
-    help: 'How often the memory of awake devices is read, 15s to 60m; off also leaves it out of log events. A sleeping device is never woken.',
+    help: 'How often to read the memory of awake devices, 15s to 60m; off also leaves memory out of log events. A sleeping device is never woken.',
     parse: parseInterval('15s', '60m'),
   },
   clientMemory: {
@@ -338,7 +338,7 @@ export const OPTIONS = {
     commands: ['serve'],
     default: 'false',
     unit: 'true|false',
-    help: 'Also publish what each container holds of the memory of each device.',
+    help: 'Also publish how much device memory each container holds.',
     parse: parseSwitch,
   },
   topConsumers: {
@@ -347,7 +347,7 @@ export const OPTIONS = {
     commands: ['serve'],
     default: 'false',
     unit: 'true|false',
-    help: 'Name those that hold most GPU memory in the log event of an out-of-memory error: it tells one team of the pods of others.',
+    help: "Name the largest holders of GPU memory in the log event of an out-of-memory error. This discloses other teams' pod names.",
     parse: parseSwitch,
   },
   demoRate: {
@@ -365,7 +365,7 @@ export const OPTIONS = {
     commands: ['demo'],
     default: 'off',
     unit: 'duration|off',
-    help: 'How often one of the simulated GPUs is given up by its driver (wedged), for half of that time, and then bound again: 10s to 60m.',
+    help: 'How often the driver gives up (wedges) one of the simulated GPUs, 10s to 60m. It stays wedged for half of that time and is then bound again.',
     parse: parseInterval('10s', '60m'),
   },
   devices: {
@@ -374,7 +374,7 @@ export const OPTIONS = {
     commands: ['watch'],
     default: undefined,
     unit: 'PCI address',
-    help: 'Only events of this device. May be repeated.',
+    help: 'Show only events of this device. May be repeated.',
     parse: parsePciAddress,
   },
   pids: {
@@ -383,7 +383,7 @@ export const OPTIONS = {
     commands: ['watch'],
     default: undefined,
     unit: 'pid',
-    help: 'Only events of this process. May be repeated.',
+    help: 'Show only events of this process. May be repeated.',
     parse: parseInteger(1, 4_194_304),
   },
   errnos: {
@@ -392,7 +392,7 @@ export const OPTIONS = {
     commands: ['watch'],
     default: undefined,
     unit: 'errno',
-    help: 'Only events with this error, by name (ENOMEM) or number. May be repeated.',
+    help: 'Show only events with this error, by name (ENOMEM) or number. May be repeated.',
     parse: parseErrno,
   },
   count: {
@@ -401,7 +401,7 @@ export const OPTIONS = {
     commands: ['watch'],
     default: undefined,
     unit: 'count',
-    help: 'Stop after that many events.',
+    help: 'Stop after this many events.',
     parse: parseInteger(1, 1_000_000_000),
   },
   json: {
@@ -410,7 +410,7 @@ export const OPTIONS = {
     commands: ['watch', 'doctor'],
     default: 'false',
     unit: 'true|false',
-    help: 'Print JSON for programs instead of text for people.',
+    help: 'Print JSON instead of text.',
     parse: parseSwitch,
   },
   explainPrivileges: {
@@ -419,7 +419,7 @@ export const OPTIONS = {
     commands: ['doctor'],
     default: 'false',
     unit: 'true|false',
-    help: 'Print what each feature needs, why, and what is lost without; look at nothing.',
+    help: 'Print what each feature needs, why, and what is lost without it. Does not inspect this machine.',
     parse: parseSwitch,
   },
   shutdownTimeout: {
@@ -428,7 +428,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo', 'watch'],
     default: '5s',
     unit: 'duration',
-    help: 'How long stopping may take, 100ms to 5m: queued log events are sent within it, what is left is dropped and counted.',
+    help: 'Maximum time for a shutdown, 100ms to 5m. Queued log events are sent within it; the rest are dropped and counted.',
     parse: parseDuration('100ms', '5m'),
   },
   procRoot: {
@@ -437,7 +437,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: '/proc',
     unit: 'path',
-    help: 'Where procfs is mounted.',
+    help: 'Mount point of procfs.',
     parse: parsePath,
   },
   sysRoot: {
@@ -446,7 +446,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: '/sys',
     unit: 'path',
-    help: 'Where sysfs is mounted.',
+    help: 'Mount point of sysfs.',
     parse: parsePath,
   },
   debugfsRoot: {
@@ -455,7 +455,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: '/sys/kernel/debug',
     unit: 'path',
-    help: 'Where debugfs is mounted; read-only is enough.',
+    help: 'Mount point of debugfs; read-only is enough.',
     parse: parsePath,
   },
   tracefsRoot: {
@@ -464,7 +464,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: '/sys/kernel/tracing',
     unit: 'path',
-    help: 'Where tracefs is mounted, writable.',
+    help: 'Mount point of tracefs; must be writable.',
     parse: parsePath,
   },
   devRoot: {
@@ -473,7 +473,7 @@ export const OPTIONS = {
     commands: ['serve', 'watch', 'doctor'],
     default: '/dev',
     unit: 'path',
-    help: 'Where the device nodes are.',
+    help: 'Directory of the device nodes.',
     parse: parsePath,
   },
   logLevel: {
@@ -482,7 +482,7 @@ export const OPTIONS = {
     commands: ALL,
     default: 'info',
     unit: LEVELS.join('|'),
-    help: 'Least severity of what is logged to standard error.',
+    help: 'Minimum severity to log to standard error.',
     parse: parseChoice(LEVELS),
   },
   logFormat: {
@@ -491,7 +491,7 @@ export const OPTIONS = {
     commands: ALL,
     default: 'auto',
     unit: 'auto|text|json',
-    help: 'Form of the log; auto is text on a terminal and JSON elsewhere.',
+    help: 'Log format; auto means text on a terminal, JSON otherwise.',
     parse: parseChoice(['auto', 'text', 'json']),
   },
 } as const satisfies Record<string, Option>;

@@ -36,7 +36,7 @@ describe('codedError', () => {
     const cause = new Error('bind');
     const error = codedError('XEE_PORT_IN_USE', { address: ':9464', flag: '--listen-address' }, { cause });
     assert.ok(error instanceof CodedError && error instanceof Error);
-    assert.equal(error.message, 'cannot listen on :9464: another process has that port (EADDRINUSE)');
+    assert.equal(error.message, 'cannot listen on :9464: the port is in use (EADDRINUSE)');
     assert.deepEqual(
       [error.name, error.code, error.exitCode, error.cause],
       ['CodedError', 'XEE_PORT_IN_USE', 1, cause],

@@ -32,7 +32,7 @@ const NO_DEVICE = 'not tried: there is no xe device';
 
 function kernel({ privileges: { kernelRelease } }: Facts): Finding {
   return kernelRelease === undefined
-    ? warn('procfs does not tell the kernel release', 'Mount procfs, or name its place with --path-procfs.')
+    ? warn('procfs does not give the kernel release', 'Mount procfs, or set --path-procfs.')
     : ok(kernelRelease);
 }
 
@@ -44,7 +44,7 @@ function devices({ devices: found, survivability, sysRoot }: Facts): Finding | r
   if (found.length === 0) {
     return off(
       `no device is bound to the xe driver (${sysRoot}/bus/pci/drivers/xe)`,
-      'Nothing to do on a node without an Intel GPU. If there is one, "lspci -k" tells which driver it has.',
+      'Nothing to do on a node without an Intel GPU. If there is one, run "lspci -k" to see its driver.',
     );
   }
   return found.map((device) => {
@@ -53,15 +53,15 @@ function devices({ devices: found, survivability, sysRoot }: Facts): Finding | r
     if (survivability.includes(device)) {
       return {
         ...fail(
-          `${seen}, in survivability mode: its firmware is damaged, and it does no work`,
-          'Update its firmware with "fwupdmgr update" and power-cycle the node; what failed stands below survivability_info in sysfs.',
+          `${seen}, in survivability mode: its firmware is damaged and it runs no work`,
+          'Update its firmware with "fwupdmgr update" and power-cycle the node; see survivability_info in sysfs for what failed.',
         ),
         device: pciBdf,
       };
     }
     if (render === undefined) {
       return {
-        ...warn(seen, 'Look for xe errors in the kernel log: the driver has not made its nodes.'),
+        ...warn(seen, 'Look for xe errors in the kernel log: the driver created no device nodes.'),
         device: pciBdf,
       };
     }
@@ -71,7 +71,7 @@ function devices({ devices: found, survivability, sysRoot }: Facts): Finding | r
 
 function notificationPipe({ addonError, pipe }: Facts): Finding {
   if (addonError !== undefined) return off(NO_ADDON);
-  if (pipe === undefined) return ok('the kernel makes them');
+  if (pipe === undefined) return ok('available');
   const { reason, fix } = pipeSupport(pipe);
   return fail(reason, fix);
 }
@@ -89,19 +89,16 @@ function watchIoctl({ addonError, pipe, devices: found, watches }: Facts): Findi
 function clientsAnnounced({ announced, devices: found, scanIntervalMs }: Facts): Finding {
   if (found.length === 0) return off(NO_DEVICE);
   const seconds = scanIntervalMs / 1000;
-  const cost = `new ones are looked for in procfs every ${seconds} s, and an error before that is not seen`;
-  if (announced === undefined) return off(`not asked with --discovery=proc: ${cost}`);
+  const cost = `procfs is scanned for new ones every ${seconds} s, and earlier errors are missed`;
+  if (announced === undefined) return off(`off with --discovery=proc: ${cost}`);
   const { path, clients } = announced;
-  if (clients > 0) return ok(`by the kernel, in ${path}: a new one is watched at once`);
+  if (clients > 0) return ok(`by the kernel, in ${path}: new clients are watched at once`);
   return clients === 0
     ? warn(
-        `${path} shows no client: there is none now, or the kernel announces none; then ${cost}`,
-        'Run a kernel 7.x where every second counts, or shorten --scan-interval.',
+        `${path} shows no client: there is none now, or the kernel does not announce them; then ${cost}`,
+        'Run Linux 7.x if every second counts, or shorten --scan-interval.',
       )
-    : warn(
-        `${path} cannot be read: ${cost}`,
-        "Mount the node's debugfs read-only, or name its place with --path-debugfs.",
-      );
+    : warn(`${path} cannot be read: ${cost}`, "Mount the node's debugfs read-only, or set --path-debugfs.");
 }
 
 /** Without the watch queue the kernel log reports rebind errors and the trace their processes. */
@@ -122,11 +119,11 @@ function memory({ addonError, devices: found, clients, memory: facts }: Facts): 
 
 function podNames({ podNames: { state, reason, fix } }: Facts): Finding {
   if (state === 'active') return ok(reason || 'known');
-  return state === 'disabled' ? off(reason) : warn(`events name container ids only: ${reason}`, fix);
+  return state === 'disabled' ? off(reason) : warn(`events carry container ids only: ${reason}`, fix);
 }
 
 function kubernetesEvents({ kubernetesEvents: rights }: Facts): Finding {
-  if (rights === undefined) return off('off', 'To tell the owners of pods by Events, give --kubernetes-events.');
+  if (rights === undefined) return off('off', 'To write Events on affected pods, set --kubernetes-events.');
   const { state, reason, fix } = rights;
   return state === 'active' ? ok('may be written in every namespace') : fail(reason, fix);
 }
@@ -138,29 +135,27 @@ function clientsVisible({ addonError, clients, devices: found }: Facts): Finding
   if (failure !== undefined) {
     return fail(
       `procfs cannot be searched: ${failure.operation} failed with ${errnoName(failure.errno)}`,
-      'Mount procfs, or name its place with --path-procfs.',
+      'Mount procfs, or set --path-procfs.',
     );
   }
   const seen = `${fds.length} open drm files in ${processes} processes`;
   return denied === 0
     ? ok(seen)
-    : warn(
-        `${seen}; ${denied} processes may not be looked into`,
-        'See the capabilities and the security module below.',
-      );
+    : warn(`${seen}; ${denied} processes cannot be inspected`, 'See capabilities and security module below.');
 }
 
 function clientsBorrowable({ addonError, clients }: Facts): Finding {
   if (addonError !== undefined) return off(NO_ADDON);
-  if (clients === undefined || clients.scan.failure !== undefined) return off('not tried: no client can be looked for');
+  if (clients === undefined || clients.scan.failure !== undefined)
+    return off('not tried: clients cannot be searched for');
   const { tried, borrowed, gone, refusal } = clients;
-  if (tried === gone) return ok('not tried: no process has a device open now');
+  if (tried === gone) return ok('not tried: no process has a device open');
   const seen = `${borrowed} of ${tried - gone}`;
   return refusal === undefined
     ? ok(seen)
     : fail(
         `${seen}; ${refusal.operation} was refused with ${errnoName(refusal.errno)}`,
-        'See the capabilities, Yama and the security module below.',
+        'See capabilities, Yama and security module below.',
       );
 }
 
@@ -169,5 +164,5 @@ function otlp({ otlp: { wanted, reason, warning } }: Facts): Finding {
   if (warning !== undefined)
     return wanted ? warn(`on: ${reason}; ${warning}`, fix) : fail(`${reason}: ${warning}`, fix);
   if (wanted) return ok(`on: ${reason}`);
-  return off(`off: ${reason}`, 'To send log events, give --otlp-endpoint or set OTEL_EXPORTER_OTLP_ENDPOINT.');
+  return off(`off: ${reason}`, 'To send log events, set --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT.');
 }

@@ -15,12 +15,12 @@ export function deviceMemory(facts: MemoryFacts, unseen: number): Finding {
   const asleep = regionsRefusal?.operation === 'asleep';
   const seen = [
     ...(regions.length > 0 ? [`${describeMemory(regions)}, from ${from === 'debugfs' ? from : `the ${from}`}`] : []),
-    ...(asleep ? ['not read: the device sleeps, and is not woken'] : []),
-    ...(readable > 0 ? [`what ${readable} of ${tried} open files hold, from fdinfo`] : []),
+    ...(asleep ? ['not read: the device is asleep, and is not woken'] : []),
+    ...(readable > 0 ? [`memory of ${readable} of ${tried} open files, from fdinfo`] : []),
     ...troubles.map(({ reason }) => reason),
     ...(regions.length === 0 && !asleep ? [`no ${METRIC.deviceMemoryUsed}, no memory in log events`] : []),
-    ...(unseen > 0 ? [`clients in ${unseen} processes that may not be looked into: theirs is not told`] : []),
-    ...(readable < tried ? ['what a victim held is not told'] : []),
+    ...(unseen > 0 ? [`clients in ${unseen} processes cannot be inspected: their memory is unknown`] : []),
+    ...(readable < tried ? ['log events will not say what a victim held'] : []),
   ].join('; ');
   const fixes = new Set([...troubles.map((trouble) => trouble.fix), ...(unseen > 0 ? [READ_CLIENTS] : [])]);
   const fix = [...fixes].join(' ');

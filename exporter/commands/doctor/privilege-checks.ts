@@ -33,7 +33,7 @@ function dacReadSearch({ privileges }: Facts): Finding {
     return ok('not effective, but CAP_DAC_OVERRIDE is, which includes it');
   const uid = privileges.effectiveUid;
   return fail(
-    `missing: only processes of uid ${uid ?? '(unknown)'} can be searched${uid === 0 ? ', being root does not help' : ''}`,
+    `missing: only processes of uid ${uid ?? '(unknown)'} can be searched${uid === 0 ? ', even as root' : ''}`,
     addCapability('DAC_READ_SEARCH'),
   );
 }
@@ -41,37 +41,37 @@ function dacReadSearch({ privileges }: Facts): Finding {
 function yama({ privileges: { yamaScope } }: Facts): Finding {
   if (yamaScope === undefined) return ok('not in this kernel');
   return yamaScope < 3
-    ? ok(`${yamaScope}, which CAP_SYS_PTRACE passes`)
+    ? ok(`${yamaScope}, which CAP_SYS_PTRACE overrides`)
     : fail(
         '3: nobody may attach to another process, not even root',
-        'Set kernel.yama.ptrace_scope to 2 or less in sysctl.d on the node; from 3 it goes back only with a reboot.',
+        'Set kernel.yama.ptrace_scope to 2 or less in sysctl.d on the node; a value of 3 can only be lowered by a reboot.',
       );
 }
 
 function pidNamespace({ privileges: { inInitialPidNamespace } }: Facts): Finding {
   if (inInitialPidNamespace === undefined)
-    return warn('procfs does not tell', 'Name the place of procfs with --path-procfs.');
+    return warn('not given by procfs', 'Set --path-procfs to the mount point of procfs.');
   return inInitialPidNamespace
     ? ok("the host's")
     : fail(
-        'its own: processes of other containers and of the host are out of sight',
+        'private: processes of other containers and of the host are not visible',
         'Kubernetes: hostPID: true in the pod spec. Docker and Podman: --pid=host.',
       );
 }
 
 function userNamespace({ privileges: { inInitialUserNamespace } }: Facts): Finding {
   if (inInitialUserNamespace === undefined)
-    return warn('procfs does not tell', 'Name the place of procfs with --path-procfs.');
+    return warn('not given by procfs', 'Set --path-procfs to the mount point of procfs.');
   return inInitialUserNamespace
     ? ok("the host's")
     : fail(
-        'its own: capabilities in it do not count outside',
+        'private: capabilities in it have no effect outside',
         'Kubernetes: leave hostUsers unset or true. Docker and Podman: run rootful, without a user namespace.',
       );
 }
 
 function securityModule({ privileges: { securityLabel } }: Facts): Finding {
-  if (securityLabel === undefined) return ok('none confines this process');
+  if (securityLabel === undefined) return ok('this process is not confined');
   const confined = securityLabel.endsWith('(enforce)') || securityLabel.includes(':container_t:');
   return confined
     ? warn(
@@ -97,7 +97,7 @@ const OWN_FILES = 256;
 
 /** The kernel counts the watches of a user against the soft limit (watch_queue.c); the exporter raises it to the hard one. */
 function openFiles({ privileges: { openFiles: limit }, clients, maxClients }: Facts): Finding {
-  if (limit === undefined) return warn('procfs does not tell', 'Name the place of procfs with --path-procfs.');
+  if (limit === undefined) return warn('not given by procfs', 'Set --path-procfs to the mount point of procfs.');
   const seen = limit.hard === Infinity ? 'unlimited' : `${limit.soft}, can be raised to ${limit.hard}`;
   const present = clients?.scan.fds.length ?? 0;
   const fix =

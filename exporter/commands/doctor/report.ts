@@ -66,10 +66,10 @@ function verdict({ status, checks }: Report): string {
   const failed = checks.filter((check) => check.status === 'fail').length;
   switch (status) {
     case 'ok':
-      return 'Everything that was asked for works.';
+      return 'Everything requested works.';
     case 'idle':
-      return `This node has no xe device: the exporter is idle here, and that is fine.${failed > 0 ? ' What failed would matter with one.' : ''}`;
+      return `This node has no xe device: the exporter is idle here, which is fine.${failed > 0 ? ' The failed checks would matter with one.' : ''}`;
     case 'degraded':
-      return `Degraded: ${failed} of ${checks.length} checks failed. The exporter runs without what they are about.`;
+      return `Degraded: ${failed} of ${checks.length} checks failed. The exporter still runs, without the affected features.`;
   }
 }

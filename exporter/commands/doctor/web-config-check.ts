@@ -9,16 +9,16 @@ const SOON_DAYS = 14;
 /** How the HTTP server is protected, and whether its certificate lasts. @param now of the clock on the wall */
 export function webConfig({ webConfig: given }: Pick<Facts, 'webConfig'>, now = Date.now()): Finding {
   if (given === undefined)
-    return off('none: plain HTTP for everybody', 'For TLS and passwords give --web-config-file.');
+    return off('none: plain HTTP, open to anyone', 'For TLS and passwords, set --web-config-file.');
   if (given instanceof CodedError) return fail(given.message, given.fix);
   const seen = describe(given);
   if (given.tls === undefined) {
     return given.users.size > 0
-      ? warn(`${seen}: passwords cross the network in clear text`, 'Add tls_server_config to the web configuration.')
+      ? warn(`${seen}: passwords are sent in clear text`, 'Add tls_server_config to the web configuration.')
       : ok(seen);
   }
   const days = Math.floor((Date.parse(given.tls.certificate.validTo) - now) / DAY_MS);
-  const fix = 'Renew the certificate; the exporter reads the new one by itself.';
+  const fix = 'Renew the certificate; the exporter picks up the new one by itself.';
   if (Date.parse(given.tls.certificate.validFrom) > now)
     return fail(`${seen}; it is not valid yet`, 'Check the clock.');
   if (days < 0) return fail(`${seen}; it has expired`, fix);

@@ -118,7 +118,7 @@ describe('a node on which everything works', () => {
       report.checks.filter(({ status }) => status !== 'ok'),
       [],
     );
-    assert.match(formatReport(report, false), /Everything that was asked for works\.\n$/);
+    assert.match(formatReport(report, false), /Everything requested works\.\n$/);
   });
 });
 
@@ -130,7 +130,7 @@ describe('checks', () => {
     ['devices', { devices: [{ ...device, render: undefined }] }, 'warn', /no render node/, /kernel log/],
     ['devices', { survivability: [device] }, 'fail', /survivability mode/, /fwupdmgr/],
     ['devices', { devices: [{ ...device, model: 'Arc B580' }] }, 'ok', /^Arc B580, renderD128$/, /^$/],
-    ['clients_announced', { announced: { path: '/d', clients: 0 } }, 'warn', /every 5 s, and an error before/, /7\.x/],
+    ['clients_announced', { announced: { path: '/d', clients: 0 } }, 'warn', /every 5 s, and earlier errors are missed/, /7\.x/],
     ['clients_announced', { announced: { path: '/d', clients: -1 } }, 'warn', /cannot be read/, /--path-debugfs/],
     ['clients_announced', { devices: [] }, 'off', /no xe device/, /^$/],
     ['clients_announced', { announced: undefined }, 'off', /--discovery=proc: .* every 5 s/, /^$/],
@@ -191,7 +191,7 @@ describe('checks', () => {
       'clients_visible',
       { clients: { ...clients, scan: { ...clients.scan, denied: 3 } } },
       'warn',
-      /3 processes may not/,
+      /3 processes cannot/,
       /capabilities/,
     ],
     [
@@ -207,7 +207,7 @@ describe('checks', () => {
       /--path-procfs/,
     ],
     ['clients_borrowable', { addonError: noAddon }, 'off', /addon/, /^$/],
-    ['clients_borrowable', { clients: undefined }, 'off', /no client/, /^$/],
+    ['clients_borrowable', { clients: undefined }, 'off', /clients cannot be searched/, /^$/],
     [
       'clients_borrowable',
       { clients: { ...clients, tried: 0, borrowed: 0 } },
@@ -228,7 +228,7 @@ describe('checks', () => {
       'cap_dac_read_search',
       privileges({ capabilities: 1n << 19n }),
       'fail',
-      /uid 0 .*root does not help/,
+      /uid 0 .*even as root/,
       /DAC_READ_SEARCH/,
     ],
     [
@@ -242,11 +242,11 @@ describe('checks', () => {
     ['yama', privileges({ yamaScope: undefined }), 'ok', /not in this kernel/, /^$/],
     ['yama', privileges({ yamaScope: 2 }), 'ok', /2/, /^$/],
     ['yama', privileges({ yamaScope: 3 }), 'fail', /not even root/, /ptrace_scope to 2 or less/],
-    ['host_pid', privileges({ inInitialPidNamespace: false }), 'fail', /out of sight/, /hostPID: true.*--pid=host/],
+    ['host_pid', privileges({ inInitialPidNamespace: false }), 'fail', /are not visible/, /hostPID: true.*--pid=host/],
     ['host_pid', privileges({ inInitialPidNamespace: undefined }), 'warn', /procfs/, /--path-procfs/],
-    ['host_user', privileges({ inInitialUserNamespace: false }), 'fail', /do not count outside/, /hostUsers/],
+    ['host_user', privileges({ inInitialUserNamespace: false }), 'fail', /have no effect outside/, /hostUsers/],
     ['host_user', privileges({ inInitialUserNamespace: undefined }), 'warn', /procfs/, /--path-procfs/],
-    ['security_module', privileges({ securityLabel: undefined }), 'ok', /none/, /^$/],
+    ['security_module', privileges({ securityLabel: undefined }), 'ok', /not confined/, /^$/],
     [
       'security_module',
       privileges({ securityLabel: 'docker-default (enforce)' }),
@@ -302,7 +302,7 @@ describe('checks', () => {
       'memory',
       {},
       'ok',
-      /^vram0 0\.5 of 12\.0 GiB used, gtt 0\.0 of 31\.0 GiB used, from debugfs; what 3 of 3 open files hold, from fdinfo$/,
+      /^vram0 0\.5 of 12\.0 GiB used, gtt 0\.0 of 31\.0 GiB used, from debugfs; memory of 3 of 3 open files, from fdinfo$/,
       /^$/,
     ],
     ['memory', memory({ from: 'render node', tried: 0, readable: 0 }), 'ok', /used, from the render node$/, /^$/],
@@ -330,21 +330,21 @@ describe('checks', () => {
         readable: 0,
       }),
       'warn',
-      /regions cannot be read: .*clients cannot be read: .*what a victim held is not told$/,
+      /regions cannot be read: .*clients cannot be read: .*log events will not say what a victim held$/,
       /debugfs.*CAP_SYS_PTRACE/,
     ],
     [
       'memory',
       memory({ regions: [], regionsRefusal: { operation: 'asleep', errno: EAGAIN }, tried: 0, readable: 0 }),
       'ok',
-      /^not read: the device sleeps, and is not woken$/,
+      /^not read: the device is asleep, and is not woken$/,
       /^$/,
     ],
     [
       'memory',
       { ...memory({ tried: 0, readable: 0 }), clients: { ...clients, scan: { ...clients.scan, denied: 3 } } },
       'warn',
-      /from debugfs; clients in 3 processes that may not be looked into/,
+      /from debugfs; clients in 3 processes cannot be inspected/,
       /^Run with hostPID and CAP_SYS_PTRACE\.$/,
     ],
     ['memory', memory({ hung: true, regions: [] }), 'warn', /a device does not answer/, /kernel log/],
@@ -409,7 +409,7 @@ describe('the verdict', () => {
   it('is idle on a node without a device, whatever else is missing', () => {
     const report = makeReport({ ...GOOD, ...denied, devices: [], watches: [], clients: undefined }, '0.0.0');
     assert.equal(report.status, 'idle');
-    assert.match(formatReport(report, false), /no xe device: the exporter is idle here, and that is fine/);
+    assert.match(formatReport(report, false), /no xe device: the exporter is idle here, which is fine/);
   });
 
   it('does not count what only watching needs when watching is switched off', () => {
