@@ -99,7 +99,7 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
     meaning: 'Where the dump can be read for one hour. The exporter never publishes its content.',
   },
   devcoredumpReason: { group: 'event', meaning: 'Why the driver took the dump, from its first lines.' },
-  pageFaultError: { group: 'event', meaning: 'Why the page fault could not be served, as an error name.' },
+  pageFaultError: { group: 'event', meaning: 'Why the driver could not service the page fault, as an error name.' },
   kernelLogMessage: { group: 'event', meaning: 'The message itself, for events whose name says too little.' },
   kernelLogSequence: { group: 'event', meaning: 'Sequence number of the record in `/dev/kmsg`.' },
   sourceState: { group: 'event', meaning: '`up` or `down`.' },

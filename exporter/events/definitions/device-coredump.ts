@@ -4,10 +4,10 @@ import { onGpu } from '../text/place.js';
 
 const DUMP = /^\/devices\/virtual\/devcoredump\/devcd\d{1,10}$/;
 
-/** The driver kept the state of a hang for an hour (drivers/base/devcoredump.c, xe_devcoredump.c, Linux 6.8 to 7.2). */
+/** The driver captured the state of a hang and keeps it for an hour (drivers/base/devcoredump.c, xe_devcoredump.c, Linux 6.8 to 7.2). */
 export const deviceCoredump = define({
   name: 'xe.device.coredump',
-  summary: 'the driver kept the state of a hang, for an hour',
+  summary: 'the driver captured the state of the GPU after a hang, and keeps it for an hour',
   kernelLog: {
     patterns: [/^Xe device coredump has been created$/],
   },
@@ -17,7 +17,7 @@ export const deviceCoredump = define({
       return { details: { [ATTRIBUTE.devcoredumpPath]: `/sys${devpath}/data` } };
     },
   },
-  // The uevent comes when the head of the dump can be read, and that is when the capture is done.
+  // The uevent comes when the head of the dump can be read, which is when the capture is complete.
   merging: { waitMs: 3_000, by: 'one_to_one' },
   counter: {
     name: 'xe_devcoredumps_total',
@@ -28,6 +28,6 @@ export const deviceCoredump = define({
   body(event) {
     const path = event.details?.[ATTRIBUTE.devcoredumpPath];
     const where = path === undefined ? 'it from /sys/class/devcoredump' : String(path);
-    return `The driver captured a hang${onGpu(event)}: copy ${where} within an hour and report it to the driver's developers.`;
+    return `The driver captured a coredump of a hang${onGpu(event)}: copy ${where} within an hour and attach it to a bug report.`;
   },
 });

@@ -6,12 +6,12 @@ import { gpu } from '../text/place.js';
 const RECOVERY = /^[a-z-]{1,32}(?:,[a-z-]{1,32}){0,7}$/;
 
 /**
- * The driver gave the device up: every ioctl fails until it is bound anew (xe_device.c). Linux 6.12 says it in the kernel log only,
- * 7.2 also by a uevent, which can repeat for one wedging. `device wedged, needs recovery` beside it is the DRM core's and says no more.
+ * The driver declared the device wedged: every ioctl fails until it is bound again (xe_device.c). Linux 6.12 says so in the kernel log
+ * only, 7.2 also by a uevent, which can repeat for one wedging. The DRM core adds `device wedged, needs recovery`, which says no more.
  */
 export const deviceWedged = define({
   name: 'xe.device.wedged',
-  summary: 'the driver gave the device up, which refuses all work until it is recovered',
+  summary: 'the driver declared the device wedged: it rejects all work until it is recovered',
   kernelLog: {
     patterns: [/^CRITICAL: Xe has declared device \S{1,64} as wedged\./],
   },
@@ -35,13 +35,13 @@ export const deviceWedged = define({
     const methods = event.details?.[ATTRIBUTE.deviceRecovery];
     const advice =
       ADVICE.find(([method]) => String(methods ?? '').includes(method))?.[1] ?? 'drain the node and reset the GPU';
-    return `${gpu(event)} is wedged and refuses all work until it is recovered: ${advice}.`;
+    return `${gpu(event)} is wedged and rejects all work until it is recovered: ${advice}.`;
   },
 });
 
 const ADVICE: readonly (readonly [method: string, advice: string])[] = [
-  ['vendor-specific', 'its firmware has to be flashed'],
-  ['rebind', 'unbind and bind the xe driver, and reset the bus if that does not help'],
-  ['bus-reset', 'reset the bus it is on, or reboot the node'],
-  ['none', 'the driver was told to leave it for debugging (wedged_mode 2)'],
+  ['vendor-specific', 'flash its firmware'],
+  ['rebind', 'unbind and rebind the xe driver, and reset the bus if that does not help'],
+  ['bus-reset', 'reset its bus, or reboot the node'],
+  ['none', 'the driver is configured to leave it for debugging (wedged_mode 2)'],
 ];

@@ -3,7 +3,7 @@ import { HEADER_BYTES, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notific
 import { define } from '../definition.js';
 import type { DeviceEvent } from '../device-event.js';
 
-/** What was too slow, by source; `count` messages at the least. */
+/** What the kernel did, by source, to at least `count` messages. */
 const LOST: Readonly<Record<SourceName, (count: number) => string>> = {
   watch_queue: () => 'discarded GPU events because its ring of 512 records was full',
   simulator: () => 'discarded GPU events because its ring of 512 records was full',
@@ -18,15 +18,14 @@ export function lostMessages(event: DeviceEvent): number {
 }
 
 /**
- * The kernel's notice that messages were thrown away. That of a notification pipe belongs to the pipe, not to a watch, and carries
- * no number (fs/pipe.c, Linux 7.2).
+ * The kernel's notice that messages were discarded. That of a notification pipe belongs to the pipe, not to a watch, and carries no
+ * number (fs/pipe.c, Linux 7.2).
  */
 export const eventsLost = define({
   name: 'xe.exporter.events_lost',
-  summary: 'the kernel threw events away before they were read',
+  summary: 'the kernel discarded events before they were read',
   wire: { type: WATCH_TYPE.META, subtype: META_SUBTYPE.LOSS, minLength: HEADER_BYTES },
   severity: () => 13,
   errorType: (event) => event.source,
-  body: (event) =>
-    `The kernel ${LOST[event.source](lostMessages(event))}: counts since the last event are a lower bound.`,
+  body: (event) => `The kernel ${LOST[event.source](lostMessages(event))}: some events are missing from the counts.`,
 });

@@ -2,12 +2,12 @@ import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
 /**
- * The driver reset a whole GT (xe_gt.c, Linux 6.8 to 7.2): once for each reset that began. `trying reset`, `reset queued` and `reset
- * done` say no more; `reset failed` follows a start that was counted, and is an error of its own: see kernel-log-error.ts.
+ * The driver reset a whole GT (xe_gt.c, Linux 6.8 to 7.2): one line for each reset that started. `trying reset`, `reset queued` and
+ * `reset done` add nothing; `reset failed` follows a start that was counted, and is an error of its own: see kernel-log-error.ts.
  */
 export const gtReset = define({
   name: 'xe.gt.reset',
-  summary: 'the driver reset a whole GT, all jobs on it are lost',
+  summary: 'the driver started to reset a GT: all jobs on it are lost',
   kernelLog: {
     patterns: [/^reset started$/],
   },
@@ -17,5 +17,5 @@ export const gtReset = define({
   },
   severity: () => 17,
   errorType: () => 'gt_reset',
-  body: (event) => `The driver resets a GT${onGpu(event)}: all jobs that ran there are lost.`,
+  body: (event) => `The driver is resetting a GT${onGpu(event)}: all jobs on it are lost.`,
 });

@@ -1,13 +1,14 @@
 import { define } from '../definition.js';
-import { gpu } from '../text/place.js';
+import { onGpu } from '../text/place.js';
 
 /**
- * The firmware that schedules all work did not start: the device is of no use. Each pattern is another stage of it (xe_guc.c: a missing
- * file and the set-up, the start; xe_uc_fw.c: the transfer), so that one failure makes one event. Linux 6.8 said `GuC load failed`.
+ * The firmware that schedules all work did not start, so the device cannot run any. Each pattern is a stage of the start (xe_guc.c: a
+ * missing file, the set-up, the start itself; xe_uc_fw.c: the transfer), so that one failure makes one event. Linux 6.8 said `GuC load
+ * failed`.
  */
 export const gucLoadFailure = define({
   name: 'xe.guc.load_failure',
-  summary: 'the GuC firmware did not load, the device is of no use',
+  summary: 'the GuC firmware did not load: the device cannot run any work',
   kernelLog: {
     patterns: [
       /^(?:GuC )?load failed: status = 0x[0-9A-Fa-f]{1,8}(?!\w)/,
@@ -22,5 +23,5 @@ export const gucLoadFailure = define({
   severity: () => 21,
   errorType: () => 'guc_load_failure',
   body: (event) =>
-    `The GuC firmware of ${gpu(event)} did not load: check the version of linux-firmware and the kernel log.`,
+    `The GuC firmware${onGpu(event)} did not load, so no work can run: check the linux-firmware version and the kernel log.`,
 });

@@ -10,19 +10,19 @@ const SEVERITIES: readonly (readonly [words: RegExp, severity: HardwareErrorSeve
   [/correctable-errors|Correctable Error|CORRECTABLE/, 'corrected'],
 ];
 
-const ADVICE: Readonly<Record<HardwareErrorSeverity, string>> = {
-  corrected: 'that it corrected: have the card looked at if they get more',
-  uncorrected: 'that it could not correct: drain the node and have the card looked at',
-  unknown: 'of unknown gravity: see its message and the kernel log',
+const REPORTED: Readonly<Record<HardwareErrorSeverity, string>> = {
+  corrected: 'a corrected hardware error: have the card checked if there are more',
+  uncorrected: 'an uncorrected hardware error: drain the node and have the card checked',
+  unknown: 'a hardware error of unknown severity: see its message and the kernel log',
 };
 
 /**
- * Errors the hardware reports of itself (xe_hw_error.c, xe_ras.c and xe_amc.c, Linux 7.2). `… detected` behind `[Hardware Error]` only
- * details the `TILE… reported` before it; the first line of a batch of `[RAS]` is but its number.
+ * Errors that the hardware itself reports (xe_hw_error.c, xe_ras.c and xe_amc.c, Linux 7.2). `… detected` after `[Hardware Error]` only
+ * details the `TILE… reported` before it; the first line of a `[RAS]` batch only says how many follow.
  */
 export const hardwareError = define({
   name: 'xe.hardware_error',
-  summary: 'the hardware reported an error of its own, corrected or not',
+  summary: 'the device reported a hardware error, corrected or not',
   kernelLog: {
     patterns: [
       /^\[Hardware Error\]: (?:TILE\d{1,2} reported |HEC FW |\w{1,12}: HEC |Tile\d{1,2} reported [^]{0,64} blank)/,
@@ -40,7 +40,7 @@ export const hardwareError = define({
   },
   severity: (event) => (recorded(event) === 'corrected' ? 13 : 17),
   errorType: recorded,
-  body: (event) => `${gpu(event)} reports a hardware error ${ADVICE[recorded(event)]}.`,
+  body: (event) => `${gpu(event)} reported ${REPORTED[recorded(event)]}.`,
 });
 
 function severityOf(message: string): HardwareErrorSeverity {

@@ -3,13 +3,13 @@ import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
 /**
- * A job of a process ran for longer than its queue allows (xe_guc_submit.c). Name and pid are those of the process that opened the
- * file, `no process` and -1 when the kernel knows none; kernels before 6.12 may not have them. A name may hold anything, even what the
- * line itself is made of: the last ` [pid]` is the kernel's. Where syslog(2) broke the line at a newline in the name, neither is known.
+ * A job ran for longer than its queue allows (xe_guc_submit.c). Name and pid are those of the process that opened the file, `no process`
+ * and -1 when the kernel knows none; kernels before 6.12 may omit them. A name can contain anything, even text that looks like the line:
+ * the last ` [pid]` is the kernel's. Where syslog(2) broke the line at a newline in the name, neither is known.
  */
 export const jobTimeout = define({
   name: 'xe.job.timeout',
-  summary: 'a job did not end in time and was stopped',
+  summary: 'a job timed out and was stopped',
   kernelLog: {
     patterns: [
       /^Timedout job: seqno=\d{1,10}, (?:lrc_seqno=\d{1,10}, )?guc_id=(?<guc>\d{1,10}), flags=0x[0-9a-f]{1,16}(?:$| in (?:(?<comm>[^]{0,64}) \[(?<pid>-?\d{1,10})\]$)?)/,
@@ -29,5 +29,5 @@ export const jobTimeout = define({
   severity: () => 17,
   errorType: () => 'job_timeout',
   body: (event) =>
-    `A job${onGpu(event)} did not end in time and was stopped: look for a hang in the application before the hardware is suspected.`,
+    `A job${onGpu(event)} timed out and was stopped: look for a hang in the application before you suspect the hardware.`,
 });

@@ -5,8 +5,8 @@ import { messageOf } from '../text/kernel-log-message.js';
 import { onGpu } from '../text/place.js';
 
 /**
- * Errors that only go on about what an event has told already: they are not news. GuC start (xe_guc.c), details of a hardware error
- * (xe_hw_error.c), survivability mode (xe_survivability_mode.c); Linux 6.8 to 7.2.
+ * Errors that only add detail to an event that has been reported already: GuC start (xe_guc.c), hardware errors (xe_hw_error.c),
+ * survivability mode (xe_survivability_mode.c); Linux 6.8 to 7.2.
  */
 const FOLLOW_UPS: readonly RegExp[] = [
   /^(?:GuC )?load failed: status: Reset = /,
@@ -19,37 +19,36 @@ const FOLLOW_UPS: readonly RegExp[] = [
 ];
 
 /**
- * Errors that mean more than that somebody should look, of which no metric of their own would tell more. A failed reset was counted
- * as a GT reset when it started (xe_gt.c); a wedged device mostly follows, but not where wedged_mode is 0. A firmware crash asks for a
- * GT reset (xe_guc_ct.c), which does not always come: such a GPU was seen to hang for good.
+ * Errors that call for action but need no metric of their own. A failed reset was counted as a GT reset when it started (xe_gt.c); the
+ * device is usually declared wedged next, but not with wedged_mode 0. A firmware crash requests a GT reset (xe_guc_ct.c), which does not
+ * always happen: GPUs have been seen to hang for good.
  */
 const GRAVE: readonly (readonly [message: RegExp, body: (event: DeviceEvent) => string])[] = [
   [
     /^reset failed \(/,
     (event) =>
-      `A GT${onGpu(event)} could not be reset: it does no work until the driver is bound again or the node rebooted.`,
+      `The driver could not reset a GT${onGpu(event)}: it runs no work until the driver is bound again or the node is rebooted.`,
   ],
   [
     /^GuC (?:Crash dump|Exception) notification$/,
-    (event) =>
-      `The GuC firmware${onGpu(event)} crashed: the driver resets the GT; if no GT reset is told, drain the node and reset the GPU.`,
+    (event) => `The GuC firmware${onGpu(event)} crashed: if no GT reset follows, drain the node and reset the GPU.`,
   ],
 ];
 
-/** Whether a line that is no event of its own belongs to one that is. */
+/** Whether the line only adds detail to another event. */
 export function isFollowUp(message: string): boolean {
   return FOLLOW_UPS.some((pattern) => pattern.test(message));
 }
 
 /**
- * What the driver logged as an error and no other definition tells: the firmware's channel (CT, G2H), PCODE, GSC, TLB invalidation, a
- * failed reset, SR-IOV, display, probe failures, and whatever a newer kernel says. The patterns are the warnings that deserve the same
- * because nothing follows them that is told: a suspend that was not acknowledged is why a VM gets -ETIME, and a VM of the SVM
- * kind is killed with these words. Other warnings, notices and debug messages are left to the kernel log.
+ * Whatever the driver logged as an error and no other definition covers: the firmware's channel (CT, G2H), PCODE, GSC, TLB invalidation,
+ * a failed reset, SR-IOV, display, probe failures, and anything a newer kernel says. The patterns are warnings of the same weight, because
+ * no other event follows them: an unacknowledged suspend is why a VM gets -ETIME, and an SVM VM is killed with these words. Other
+ * warnings, notices and debug messages stay in the kernel log.
  */
 export const kernelLogError = define({
   name: 'xe.kernel_log.error',
-  summary: 'the driver logged an error that is none of the above',
+  summary: 'the driver logged an error that no other event covers',
   kernelLog: {
     patterns: [
       /^Suspend fence, guc_id=\d{1,10}, failed to respond/,
@@ -66,7 +65,7 @@ export const kernelLogError = define({
   errorType: () => 'kernel_log',
   body: (event) =>
     grave(event)?.(event) ??
-    `The xe driver logged an error${onGpu(event)} that has no event of its own: see the kernel log.`,
+    `The xe driver logged an error${onGpu(event)} that no other event covers: see the kernel log.`,
 });
 
 function grave({ details }: DeviceEvent): ((event: DeviceEvent) => string) | undefined {

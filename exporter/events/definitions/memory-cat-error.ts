@@ -3,12 +3,12 @@ import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 
 /**
- * Catastrophic memory error: a queue used an address that translates to nothing (xe_guc_submit.c, Linux 7.2). Linux 6.12 writes `cat
- * error: engine_class=`, the first versions only guc_id, and both at debug level: seen only where that is on.
+ * Catastrophic memory error: an exec queue used an address that has no translation (xe_guc_submit.c, Linux 7.2). Linux 6.12 writes `cat
+ * error: engine_class=`, the first versions only guc_id, and both at debug level: visible only where that is switched on.
  */
 export const memoryCatError = define({
   name: 'xe.memory_cat_error',
-  summary: 'a queue used memory that is not mapped',
+  summary: 'a job accessed an unmapped GPU address and was stopped',
   kernelLog: {
     patterns: [
       /^Engine memory (?:CAT|cat) error(?: \[\d{1,10}\])?: (?:(?:engine_)?class=(?<engine>\w{1,16}), logical_mask: 0x[0-9a-f]{1,8}, )?guc_id=(?<guc>\d{1,10})(?!\w)/,
@@ -28,5 +28,5 @@ export const memoryCatError = define({
   severity: () => 17,
   errorType: () => 'memory_cat_error',
   body: (event) =>
-    `A queue${onGpu(event)} used an address that is not mapped, and was stopped: look for a bug in the application, or memory that was taken from it.`,
+    `A job${onGpu(event)} accessed an unmapped GPU address and was stopped: look for use of unmapped or freed memory in the application.`,
 });

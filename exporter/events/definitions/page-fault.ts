@@ -4,13 +4,13 @@ import { errnoNameOf } from '../../wire/errno.js';
 import { onGpu } from '../text/place.js';
 
 /**
- * The GPU touched memory that nobody has mapped, and the driver could not help (xe_pagefault.c, Linux 7.2; 6.12 at debug level
- * and with a number for the error). Address and engine stand in the record before. It is not joined with this one: several
- * workers print at the same time, and a wrong address is worse than none.
+ * The GPU accessed unmapped memory and the driver could not service the fault (xe_pagefault.c, Linux 7.2; 6.12 logs it at debug level and
+ * with a number for the error). Address and engine are in the record before, which is not joined with this one: several workers print at
+ * the same time, and a wrong address is worse than none.
  */
 export const pageFault = define({
   name: 'xe.page_fault',
-  summary: 'a GPU page fault could not be served',
+  summary: 'the driver could not service a GPU page fault',
   kernelLog: {
     patterns: [/^Fault response: Unsuccessful(?: (?<error>-(?:E[A-Z\d]{1,15}|\d{1,4}))$| |$)/],
     read: ({ error }) => (error === undefined ? {} : { details: { [ATTRIBUTE.pageFaultError]: errnoNameOf(error) } }),
@@ -22,5 +22,5 @@ export const pageFault = define({
   severity: () => 17,
   errorType: () => 'page_fault',
   body: (event) =>
-    `A page fault${onGpu(event)} could not be served: the application used memory it has not mapped, or that was taken from it.`,
+    `The driver could not service a page fault${onGpu(event)}: the application probably used memory that it had not mapped, or had freed.`,
 });

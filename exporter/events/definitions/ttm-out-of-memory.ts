@@ -1,12 +1,12 @@
 import { define } from '../definition.js';
 
 /**
- * The memory manager could not evict a buffer (drivers/gpu/drm/ttm/ttm_bo.c, Linux 6.8 to 7.2), for want of a place or because the move
- * failed: one line for each. It names no device, and other drivers than xe use it, too.
+ * TTM could not evict a buffer (drivers/gpu/drm/ttm/ttm_bo.c, Linux 6.8 to 7.2), because there was no room or the move failed: one line
+ * for each. The line names no device, and drivers other than xe use TTM, too.
  */
 export const ttmOutOfMemory = define({
   name: 'xe.ttm.out_of_memory',
-  summary: 'GPU memory could not be evicted to host memory; the kernel does not say of which device',
+  summary: 'GPU memory could not be evicted to host memory; the kernel does not name the device',
   kernelLog: {
     from: 'ttm',
     patterns: [
@@ -22,5 +22,5 @@ export const ttmOutOfMemory = define({
   severity: () => 17,
   errorType: () => 'eviction_failed',
   body: () =>
-    'Memory of a GPU of this node could not be evicted to host memory: free host memory, and see the kernel log for which GPU it was.',
+    'GPU memory could not be evicted to host memory on this node: free host memory, and see the kernel log for the GPU.',
 });

@@ -9,9 +9,10 @@ import { lostVm, vmIdAttribute } from '../text/victim.js';
 const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
   memory: 'the GPU ran out of memory; run fewer jobs on it or give each less memory, then restart this one',
   timeout:
-    'the GPU or its firmware did not answer in time; look for resets in the kernel log before restarting the job',
-  'host-memory': 'host memory kept moving under the GPU; check memory pressure, swap and NUMA balancing on the node',
-  internal: 'the driver failed; keep the kernel log and report it',
+    'the GPU or its firmware did not respond in time; look for resets in the kernel log before restarting the job',
+  'host-memory':
+    'host memory kept moving while the driver mapped it; check memory pressure, swap and NUMA balancing on the node',
+  internal: 'the driver failed; save the kernel log and report a bug',
 };
 
 /**
@@ -21,7 +22,7 @@ const ADVICE: Readonly<Record<RebindErrorClass, string>> = {
  */
 export const vmRebindError = define({
   name: KERNEL_EVENT.vmRebindError,
-  summary: 'the driver could not rebind a VM and stopped it, out of memory or for another reason',
+  summary: 'the driver could not rebind a VM and stopped it, usually because GPU memory ran out',
   wire: {
     type: WATCH_TYPE.DRM_XE_NOTIFY,
     subtype: XE_SUBTYPE.VM_ERR,
@@ -34,7 +35,7 @@ export const vmRebindError = define({
     read: ({ errorCode }) => ({ errorCode: Number(errorCode) }),
   },
   trace: 'rebind',
-  // For the victim: from the watch or the trace, or from what its clients do next.
+  // For the victim: from the watch or the trace, or from what the clients of the device do next.
   merging: { waitMs: 3_000, by: 'one_to_one' },
   ofClient: true,
   ofVm: true,
@@ -50,11 +51,11 @@ export const vmRebindError = define({
 
 function advice({ errorCode }: DeviceEvent): string {
   return errorCode === 0
-    ? 'the driver could not rebind it, most likely for want of GPU memory; only the kernel log has the error code'
+    ? 'the driver could not rebind it, most likely because GPU memory ran out; only the kernel log has the error code'
     : ADVICE[rebindErrorClass(errorCode)];
 }
 
-/** How full the GPU was, for the errors that are about that. */
+/** How full the GPU was, for out-of-memory errors. */
 function seen({ errorCode, memory }: DeviceEvent): string {
   const clause = memory && rebindErrorClass(errorCode) === 'memory' ? memoryClause(memory) : '';
   return clause === '' ? '' : `${clause}; `;

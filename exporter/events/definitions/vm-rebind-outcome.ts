@@ -2,16 +2,16 @@ import { ATTRIBUTE, type Outcome } from '../../names.js';
 import { define } from '../definition.js';
 import { lostVm, vmIdAttribute } from '../text/victim.js';
 
-/** Ends a sentence that begins with who lost which VM. */
+/** The end of a sentence that begins with who lost which VM. */
 const FATE: Readonly<Record<Outcome, string>> = {
-  exited: 'and has closed the GPU since: see that the job is started again, with less GPU memory',
+  exited: 'and has since closed the GPU: check that the job is restarted, with less GPU memory',
   repeated: 'and has failed again since: it will not recover while the GPU is this full',
-  survived: 'and still has the GPU open: see that it makes progress, and restart it if it does not',
-  unknown: 'and it is not known what became of it: see whether the job still runs',
+  survived: 'and still has the GPU open: check that it makes progress, and restart it if it does not',
+  unknown: 'and what became of it is unknown: check whether the job still runs',
 };
 
 /**
- * What became of a client after a rebind OOM. Everything but time and outcome is the original event's, its sequence too: both
+ * What became of a client after a rebind OOM. Everything except time and outcome is the original event's, including the sequence: both
  * have the same `xe.event.id`.
  */
 export const vmRebindOutcome = define({

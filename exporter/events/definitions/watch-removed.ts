@@ -1,7 +1,7 @@
 import { HEADER_BYTES, META_SUBTYPE, WATCH_TYPE } from '../../wire/watch-notification.js';
 import { define } from '../definition.js';
 
-/** A watched drm file is gone; the last record its watch id will ever carry. Bookkeeping, not news. */
+/** A watched client is gone: the last record with its watch id. Bookkeeping, not an event to log. */
 export const watchRemoved = define({
   name: 'xe.exporter.watch_removed',
   summary: 'a watched client closed its file; counted, not logged',

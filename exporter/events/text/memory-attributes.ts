@@ -13,8 +13,8 @@ interface Consumer {
 }
 
 /**
- * What a snapshot says in attributes: the regions of the device, what the victim has resident, and where the snapshot is of
- * every client, those that hold most. Pure.
+ * A snapshot as attributes: the regions of the device, what the victim has resident and, in a snapshot of every client, the clients that
+ * hold most. Pure.
  *
  * @param victim the drm-client-id that the event is about
  */
@@ -44,7 +44,7 @@ export function memoryAttributes(
 
 /** A clause such as `vram0 11.9 of 12.0 GiB used, most by ml/train-0/main (8.2 GiB)`; empty when nothing is known. Pure. */
 export function memoryClause(snapshot: MemorySnapshot): string {
-  // VRAM where there is some, else what an integrated GPU has of host memory.
+  // VRAM if there is any, otherwise the host memory of an integrated GPU.
   const shown = snapshot.regions.filter(({ region }) => isVram(region));
   const regions = shown.length > 0 ? shown : snapshot.regions;
   const used = describeMemory(regions.filter(({ usedBytes }) => usedBytes !== undefined));
@@ -54,7 +54,7 @@ export function memoryClause(snapshot: MemorySnapshot): string {
   );
 }
 
-/** By owner, the most first; none unless the snapshot may name others. */
+/** By owner, the largest first; none unless the snapshot may name other clients. */
 function topConsumers(snapshot: MemorySnapshot): Consumer[] {
   if (!snapshot.everyClient) return [];
   const hasVram = snapshot.regions.some(({ region }) => isVram(region));

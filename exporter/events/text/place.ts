@@ -5,7 +5,7 @@ export function gpu({ device }: DeviceEvent): string {
   return device ? `GPU ${device.pciBdf}` : 'A GPU';
 }
 
-/** End of a sentence that says where something happened. */
+/** The words that say where something happened. */
 export function onGpu({ device }: DeviceEvent): string {
   return device ? ` on GPU ${device.pciBdf}` : '';
 }

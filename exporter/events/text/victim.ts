@@ -3,7 +3,7 @@ import { ATTRIBUTE } from '../../names.js';
 import type { DeviceEvent, EventDetails } from '../device-event.js';
 import { errnoName } from '../../wire/errno.js';
 
-/** Beginning of a sentence about a VM error: who lost which VM where, and the error. */
+/** The beginning of a sentence about a VM error: who lost which VM where, and the error. */
 export function lostVm(event: DeviceEvent): string {
   const where = event.device ? ` on ${event.device.pciBdf}` : '';
   const which = event.vmId === 0 ? 'a GPU VM' : `GPU VM ${event.vmId}`;
@@ -21,12 +21,12 @@ function victim({ client, inferred, bare, details }: DeviceEvent): string {
   if (inferred) return `Probably ${nameOf(inferred.client)}`;
   const pid = details?.[ATTRIBUTE.pid];
   if (pid !== undefined) return `Process ${details?.[ATTRIBUTE.executable] ?? '(unnamed)'} (pid ${pid})`;
-  return bare ? 'An unknown process' : 'A process that is gone';
+  return bare ? 'An unknown process' : 'A process that has closed the GPU';
 }
 
 function nameOf({ workload, process }: XeClient): string {
   if (workload?.pod) return `container ${workload.container} of pod ${workload.namespace}/${workload.pod}`;
-  // Without an executable the sinks were told to keep the process private.
+  // Without an executable, processes are to be kept private.
   return process.executable === '' ? 'a process' : `process ${process.executable} (pid ${process.pid})`;
 }
 

@@ -12,19 +12,19 @@ export const MAX_MESSAGE_BYTES = 1024;
 const MAX_NAME_LENGTH = 64;
 
 const EVIDENCE: Readonly<Record<VictimEvidence, string>> = {
-  client_closed: 'its process was the only one to close the GPU then',
-  job_timeout: 'it names its process in a job time-out of that moment',
-  only_client: 'its process was the only one with compute work on the GPU',
+  client_closed: 'its process was the only one that closed the GPU at that moment',
+  job_timeout: 'the kernel reported a job timeout of its process at that moment',
+  only_client: 'its process was the only one using the GPU for compute',
 };
 
 const FATE: Partial<Readonly<Record<Outcome, string>>> = {
-  exited: 'It has closed the GPU since.',
-  survived: 'It still has the GPU open: see that it makes progress.',
+  exited: 'It has since closed the GPU.',
+  survived: 'It still has the GPU open: check that it makes progress.',
 };
 
 const ADVICE = 'Run fewer jobs on this GPU or give each less memory, then restart this one.';
 
-/** Who ran out of memory where, for whoever owns the pod: it names no other pod. Pure. */
+/** Who ran out of memory where, for the owner of the pod: it names no other pod. Pure. */
 export function whatHappened(
   event: DeviceEvent,
   { nodeName, includeProcess }: { readonly nodeName: string; readonly includeProcess: boolean },
@@ -37,7 +37,7 @@ export function whatHappened(
   const fill = memory && memoryClause({ ...memory, everyClient: false });
   return [
     `${client ? capital(who) : `Probably ${who}`} ran out of memory on ${where} (${errnoName(errorCode)}):`,
-    `the driver stopped ${vm}, and the job has most likely lost the device.`,
+    `the driver stopped ${vm}, and the job has probably lost the device.`,
     ...(fill ? [`The GPU had ${fill}.`] : []),
   ].join(' ');
 }
@@ -55,10 +55,10 @@ export interface MessageParts {
 export function messageOf({ what, count, since, outcome, evidence }: MessageParts): string {
   const parts = [
     what,
-    count > 1 && `${count} times since ${since}.`,
+    count > 1 && `This has happened ${count} times since ${since}.`,
     outcome && FATE[outcome],
     ADVICE,
-    evidence && `The kernel does not say whom it hit; this pod, because ${EVIDENCE[evidence]}.`,
+    evidence && `The kernel does not name the victim; this pod was chosen because ${EVIDENCE[evidence]}.`,
   ];
   return shortened(printable(parts.filter(Boolean).join(' ')));
 }

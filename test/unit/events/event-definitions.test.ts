@@ -79,7 +79,7 @@ test('a rebind error is put down to the container before the process, and says w
     vmRebindError!.body(anEvent({ client: clients[client], errorCode }));
   assert.match(body('a container'), /^Container main of pod ml\/train-0 lost GPU VM 5 on 0000:03:00\.0 \(ENOMEM\): /);
   assert.match(body('a process'), /^Process python3 \(pid 4711\) lost/);
-  assert.match(body('no client'), /^A process that is gone lost GPU VM 5 \(ENOMEM\)/);
+  assert.match(body('no client'), /^A process that has closed the GPU lost GPU VM 5 \(ENOMEM\)/);
   const line = { client: undefined, source: 'kmsg', bare: true, vmId: 0 } as const;
   assert.match(vmRebindError!.body(anEvent(line)), /^An unknown process lost a GPU VM \(ENOMEM\)/);
   const inferred = { client: clients['a container'], evidence: 'only_client' } as const;
@@ -140,11 +140,11 @@ test('an error of the kernel log that means a dead GPU is graver, and says what 
     ),
     [17, 17, 17],
   );
-  assert.match(of('reset failed (-ETIMEDOUT)')[1], /^A GT on GPU .* could not be reset: .* rebooted\.$/);
+  assert.match(of('reset failed (-ETIMEDOUT)')[1], /^The driver could not reset a GT on GPU .*: .* rebooted\.$/);
   assert.match(of('GuC Exception notification')[1], /^The GuC firmware .* crashed: .* drain the node/);
   for (const text of [undefined, 'PCODE Mailbox failed: 6 Illegal Data', 'VF reset failed (-5)']) {
     assert.equal(of(text)[0], 13, text);
-    assert.match(of(text)[1], /no event of its own/);
+    assert.match(of(text)[1], /no other event covers/);
   }
 });
 

@@ -131,7 +131,7 @@ describe('the Event of a pod that ran out of GPU memory', () => {
       reason: 'XeVMRebindOOM',
       message:
         'Process python3 of container main ran out of memory on GPU 0000:03:00.0 of node gpu-node-1 (ENOMEM): the driver stopped its GPU VM 5, ' +
-        'and the job has most likely lost the device. Run fewer jobs on this GPU or give each less memory, then restart this one.',
+        'and the job has probably lost the device. Run fewer jobs on this GPU or give each less memory, then restart this one.',
       count: 1,
       firstTimestamp: '2026-01-31T12:00:00Z',
       lastTimestamp: '2026-01-31T12:00:00Z',
@@ -182,7 +182,7 @@ describe('the Event of a pod that ran out of GPU memory', () => {
     assert.equal(events().length, 1);
     assert.equal(event!.lastTimestamp, '2026-01-31T12:01:05Z');
     assert.equal(event!.firstTimestamp, '2026-01-31T12:00:00Z');
-    assert.match(event!.message, / 8 times since 2026-01-31T12:00:00Z\. /);
+    assert.match(event!.message, / This has happened 8 times since 2026-01-31T12:00:00Z\. /);
     assert.match(event!.metadata.annotations['xe.event.id']!, /-8$/);
     assert.deepEqual(requests, { created: 1, updated: 1, failed: 0 });
   });
@@ -229,7 +229,7 @@ describe('the Event of a pod that ran out of GPU memory', () => {
     await waitFor(() => events()[0]!.message.includes('still has the GPU open'), { what: 'its outcome' });
     assert.equal(told(), 1);
     publish(anEvent({ client }), outcome({ outcome: 'exited' }));
-    await waitFor(() => events()[0]!.message.includes('has closed the GPU since'), { what: 'the later outcome' });
+    await waitFor(() => events()[0]!.message.includes('has since closed the GPU'), { what: 'the later outcome' });
     assert.doesNotMatch(events()[0]!.message, /still has/);
     assert.equal(told(), 2);
   });
@@ -244,7 +244,7 @@ describe('the Event of a pod that ran out of GPU memory', () => {
     assert.match(concluded!.message, /^Probably process python3 of container main ran out of memory/);
     assert.match(
       concluded!.message,
-      /The kernel does not say whom it hit; this pod, because its process was the only one to close the GPU then\.$/,
+      /The kernel does not name the victim; this pod was chosen because its process was the only one that closed the GPU at that moment\.$/,
     );
     assert.equal(concluded!.metadata.annotations['xe.victim.inferred'], 'true');
     assert.equal(concluded!.metadata.annotations['xe.victim.evidence'], 'client_closed');
