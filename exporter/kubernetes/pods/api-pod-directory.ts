@@ -37,7 +37,7 @@ const DEFAULTS = {
 const LIMIT = { pod: 3 * 1024 ** 2, list: 64 * 1024 ** 2, pages: 20, retryAfterMs: 5 * 60_000 } as const;
 
 const PAGE_SIZE = 500;
-/** A node runs some hundred pods. */
+/** More than the index keeps; a node runs some hundred pods. */
 const MOST_LISTED = 10_000;
 const PODS = '/api/v1/pods';
 const GONE = 410;
