@@ -33,17 +33,23 @@ export class TraceExporter {
     this.process = process;
   }
 
-  /** Resolves when it reads the trace. */
-  static async start(options: ExporterProcessOptions = {}): Promise<TraceExporter> {
-    return TraceExporter.of(await ExporterProcess.serve({ ...options, args: [...ARGS, ...(options.args ?? [])] }));
+  /** Resolves when it reads the sources. */
+  static async start(options: ExporterProcessOptions = {}, sources?: readonly string[]): Promise<TraceExporter> {
+    const args = [...ARGS, ...(options.args ?? [])];
+    return TraceExporter.of(await ExporterProcess.serve({ ...options, args }), sources);
   }
 
-  /** One that was started with {@link ARGS}. */
-  static async of(process: ExporterProcess): Promise<TraceExporter> {
+  /** One that was started with {@link ARGS}. It does not outlive a failure. */
+  static async of(process: ExporterProcess, sources: readonly string[] = ['trace', 'kmsg']): Promise<TraceExporter> {
     const exporter = new TraceExporter(process);
-    for (const source of ['trace', 'kmsg']) {
-      const series = `xe_exporter_source_up{source="${source}"}`;
-      await exporter.until(`the source ${source}`, async () => (await process.metric(series)) === 1);
+    try {
+      for (const source of sources) {
+        const series = `xe_exporter_source_up{source="${source}"}`;
+        await exporter.until(`the source ${source}`, async () => (await process.metric(series)) === 1);
+      }
+    } catch (error) {
+      await exporter.stop('SIGKILL');
+      throw error;
     }
     return exporter;
   }

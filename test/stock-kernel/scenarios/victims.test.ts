@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startClient, startClientIn, waitFor } from '../../kernel/guest-lib.js';
-import { control, createVm, freeVm, killVm, startGpu } from '../guest-lib.js';
+import { control, createVm, killVm, startGpu } from '../guest-lib.js';
 import { exactly, TraceExporter, victimOf } from '../trace-exporter.js';
 
 startGpu();
