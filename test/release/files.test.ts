@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -149,13 +149,24 @@ describe('manual and completions', () => {
   });
 
   it('zsh offers commands, options and values', () => {
-    const offered = (line: string): string => {
-      // A shell of its own in a pseudo-terminal, whose Tab lists what there is.
-      const script = `zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'PS1=; fpath=(${share}/usr/share/zsh/vendor-completions $fpath); autoload -Uz compinit; compinit -u -D; zstyle ":completion:*" list-prompt ""; LISTMAX=0; bindkey "^I" list-choices; print re""ady'; zpty -r -m z x '*ready*'; zpty -w -n z ${JSON.stringify(`${line}\t`)}; x=; zpty -r -m z x ${JSON.stringify('*fallback*|*doctor*|*explain*')}; print -r -- "$x"; zpty -d z`;
-      return output('timeout', '60', 'zsh', '-f', '-c', script);
-    };
-    assert.match(offered('xe-exporter d'), /demo[^]*doctor|doctor[^]*demo/);
-    assert.match(offered('xe-exporter doctor --ex'), /explain-privileges/);
-    assert.match(offered('xe-exporter serve --mode='), /fallback/);
+    // A shell of its own in a pseudo-terminal, whose Tab lists what there is; $2 is what has to appear.
+    const script = join(scratch, 'complete.zsh');
+    writeFileSync(
+      script,
+      `zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PS1=; fpath=(${share}/usr/share/zsh/vendor-completions $fpath); autoload -Uz compinit; compinit -u -D; LISTMAX=0; bindkey "^I" list-choices; print re""ady'
+zpty -r -m shell seen '*ready*'
+zpty -w -n shell "$1"$'\\t'
+zpty -r -m shell seen "$2"
+print -r -- "$seen"
+zpty -d shell
+`,
+    );
+    const offered = (line: string, pattern: string): string =>
+      output('timeout', '60', 'zsh', '-f', script, line, pattern);
+    assert.match(offered('xe-exporter d', '*demo*doctor*'), /demo[^]*doctor/);
+    assert.match(offered('xe-exporter doctor --ex', '*explain-priv*'), /explain-priv/);
+    assert.match(offered('xe-exporter serve --mode=', '*fallback*'), /auto\s+fallback/);
   });
 });

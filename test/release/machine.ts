@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '../helpers/wait-for.js';
 import { output, RELEASE } from './release.js';
@@ -26,6 +26,8 @@ export class Machine {
   static async boot(suite: 'bookworm' | 'trixie'): Promise<Machine> {
     const root = mkdtempSync(join(RELEASE.roots, `machine-${suite}-`));
     output('tar', '-x', '-C', root, '-f', join(RELEASE.roots, `${suite}.tar`));
+    // The root folder of a temporary one is closed to everybody else.
+    chmodSync(root, 0o755);
     const options = ['--quiet', '--register=no', '--keep-unit', '--private-network', '--console=pipe'];
     // Not among those that systemd-nspawn leaves to a machine by itself.
     const capability = '--capability=CAP_SYSLOG';

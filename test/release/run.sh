@@ -77,6 +77,8 @@ for suite in bookworm trixie; do
   [ -e "$here/$suite.tar" ] && continue
   root=$(mktemp -d "$here/root.XXXXXX")
   debootstrap --cache-dir="$cache/image/packages" --variant=minbase --include=systemd,systemd-sysv,libstdc++6 "$suite" "$root" "$mirror" >"$here/debootstrap.log" || die "debootstrap $suite failed, see $here/debootstrap.log"
+  # mktemp closes it to everybody else, and nobody but root could run anything in it.
+  chmod 755 "$root"
   tar -c -C "$root" . >"$here/$suite.tar.part"
   mv "$here/$suite.tar.part" "$here/$suite.tar"
   rm -rf "$root"
