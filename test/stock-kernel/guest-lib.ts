@@ -7,7 +7,8 @@ import type { GuestClient } from '../kernel/guest-lib.js';
 export const GPU = '0010:03:00.0';
 export const TRACEFS = '/sys/kernel/tracing';
 
-const CONTROL = '/sys/kernel/debug/xe_test/control';
+/** Of the test module. */
+export const CONTROL = '/sys/kernel/debug/xe_test/control';
 
 function required(name: string): string {
   const value = process.env[name];
