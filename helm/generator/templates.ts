@@ -38,12 +38,14 @@ function isOptional(key: OptionKey): boolean {
 
 /** `_privileges.tpl`: the privilege table as JSON, by feature, and the user when no feature needs a capability. */
 export function privilegesTemplate(): string {
-  const rows = PRIVILEGES.map(({ feature, capabilities, hostPid, mounts, rbac }) => [
+  const rows = PRIVILEGES.map(({ feature, capabilities, root = false, hostPid, mounts, rbac }) => [
     feature,
     {
       capabilities,
+      root,
       hostPid,
       mounts: mounts.filter(({ optional }) => optional !== true).map(({ path }) => path),
+      writableMounts: mounts.filter(({ writable }) => writable === true).map(({ path }) => path),
       optionalMounts: mounts.filter(({ optional }) => optional === true).map(({ path }) => path),
       rbac,
     },

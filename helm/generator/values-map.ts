@@ -13,6 +13,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'kmsg', value: 'sources.kmsg.enabled' },
   { option: 'kmsgSinceBoot', value: 'sources.kmsg.sinceBoot' },
   { option: 'uevent', value: 'sources.uevent.enabled' },
+  { option: 'trace', value: 'sources.trace.enabled' },
   { option: 'demoRate', value: 'sources.simulator.rate' },
   { option: 'demoWedgeEvery', value: 'sources.simulator.wedgeEvery' },
   { option: 'events', value: 'events.names' },
@@ -55,7 +56,6 @@ export const EXTRA_ARGS_OPTIONS: Partial<Record<OptionKey, string>> = {
   procRoot: 'the pod has it where it belongs',
   sysRoot: 'the pod has it where it belongs',
   debugfsRoot: 'the chart mounts it where it belongs',
-  trace: 'it says so itself where it has no tracefs',
-  tracefsRoot: 'the pod has it where it belongs',
+  tracefsRoot: 'the chart mounts it where it belongs',
   devRoot: 'the pod has it where it belongs',
 };

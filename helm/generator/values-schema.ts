@@ -75,7 +75,7 @@ function blocks(alerts: readonly string[]): Schema {
     fullnameOverride: text,
     namespaceOverride: text,
     commonLabels: labels,
-    posture: { enum: ['full', 'device-only'] },
+    posture: { enum: ['full', 'trace', 'device-only'] },
     deviceAccess: block({
       method: { enum: ['none', 'plugin', 'dra'] },
       plugin: block({ resource: { type: 'string', pattern: '^[a-z0-9.-]+/[A-Za-z0-9._-]+$' } }),
@@ -85,7 +85,13 @@ function blocks(alerts: readonly string[]): Schema {
         tolerations: kubernetesList,
       }),
     }),
-    sources: block({ watchQueue: block({}), kmsg: block({}), uevent: block({}), simulator: block({ enabled: flag }) }),
+    sources: block({
+      watchQueue: block({}),
+      kmsg: block({}),
+      uevent: block({}),
+      trace: block({}),
+      simulator: block({ enabled: flag }),
+    }),
     discovery: block({}),
     attribution: block({}),
     metrics: block({ port }),

@@ -10,7 +10,15 @@ import { capabilitiesOf, containerUid, privilegesOf, UNPRIVILEGED_UID } from '..
 import type { FeatureName } from '../../exporter/names.js';
 import { CHART, containerOf, NAMESPACE, only, podOf, refusal, render, template, type Manifest } from './chart.js';
 
-const ALL: readonly FeatureName[] = ['watch_queue', 'kmsg', 'uevent', 'discovery_proc', 'discovery_debugfs', 'memory'];
+const ALL: readonly FeatureName[] = [
+  'watch_queue',
+  'trace',
+  'kmsg',
+  'uevent',
+  'discovery_proc',
+  'discovery_debugfs',
+  'memory',
+];
 const without = (...names: readonly FeatureName[]): FeatureName[] => ALL.filter((name) => !names.includes(name));
 /** Written without quotes, as people do: Helm reads false. */
 const OFF = { memoryInterval: 'off' };
@@ -18,11 +26,22 @@ const OFF = { memoryInterval: 'off' };
 const postures: readonly { name: string; values: object; features: readonly FeatureName[] }[] = [
   { name: 'nothing is set', values: {}, features: ALL },
   { name: 'the kernel log is off', values: { sources: { kmsg: { enabled: 'off' } } }, features: without('kmsg') },
-  { name: 'only the watch queue is wanted', values: { mode: 'watch_queue' }, features: without('kmsg', 'uevent') },
+  {
+    name: 'only the watch queue is wanted',
+    values: { mode: 'watch_queue' },
+    features: without('trace', 'kmsg', 'uevent'),
+  },
   {
     name: 'debugfs is not wanted',
     values: { discovery: { method: 'proc' }, metrics: OFF },
     features: without('discovery_debugfs', 'memory'),
+  },
+  { name: 'the trace is off', values: { sources: { trace: { enabled: 'off' } } }, features: without('trace') },
+  { name: 'the posture is trace', values: { posture: 'trace' }, features: ['trace', 'kmsg', 'uevent'] },
+  {
+    name: 'the posture is trace and the kernel log is off',
+    values: { posture: 'trace', sources: { kmsg: { enabled: 'off' } } },
+    features: ['trace', 'uevent'],
   },
   { name: 'the posture is device-only', values: { posture: 'device-only' }, features: ['uevent'] },
   { name: 'events are simulated', values: { sources: { simulator: { enabled: true } } }, features: [] },
@@ -37,8 +56,9 @@ for (const { name, values, features } of postures) {
     const { securityContext } = containerOf(manifests);
     assert.deepEqual(securityContext.capabilities.add ?? [], capabilities);
     assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
-    assert.equal(securityContext.runAsUser, containerUid(capabilities));
-    assert.equal(securityContext.runAsNonRoot, capabilities.length === 0);
+    const uid = rows.some(({ root }) => root) ? 0 : containerUid(capabilities);
+    assert.equal(securityContext.runAsUser, uid);
+    assert.equal(securityContext.runAsNonRoot, uid !== 0);
     assert.equal(
       pod.hostPID ?? false,
       rows.some(({ hostPid }) => hostPid),
@@ -62,9 +82,15 @@ test('no values make the container privileged, writable or able to gain privileg
   assert.match(refusal({ securityContext: { capabilities: { add: ['SYS_ADMIN'] } } }), /capabilities/);
 });
 
-test('every mount is read-only', () => {
-  for (const values of [{}, { attribution: { kubernetes: 'node' } }, { web: { existingSecret: 'web' } }]) {
-    for (const mount of containerOf(render(values)).volumeMounts) assert.equal(mount.readOnly, true, mount.mountPath);
+test('every mount is read-only, except the tracefs that the trace is set up in', () => {
+  for (const values of [
+    {},
+    { attribution: { kubernetes: 'node' } },
+    { web: { existingSecret: 'web' } },
+    { posture: 'trace' },
+  ]) {
+    for (const { mountPath, readOnly } of containerOf(render(values)).volumeMounts)
+      assert.equal(readOnly, mountPath !== '/sys/kernel/tracing', mountPath);
   }
 });
 
@@ -92,10 +118,10 @@ test('the API server is asked for pods only when it is where names come from', (
     );
     assert.equal(podOf(manifests).automountServiceAccountToken, false);
   }
-  assert.deepEqual(hostPaths(podOf(render({ attribution: { kubernetes: 'node' } }))).slice(1), [
-    '/var/log/pods',
-    '/var/log/containers',
-  ]);
+  assert.deepEqual(
+    hostPaths(podOf(render({ attribution: { kubernetes: 'node' } }))).filter((path) => path.startsWith('/var')),
+    ['/var/log/pods', '/var/log/containers'],
+  );
 });
 
 test('Events may be written in every namespace when they are wanted, and then only', () => {
@@ -176,6 +202,14 @@ test('the device-only posture listens to uevents and to nothing else', async () 
   assert.deepEqual(
     [config.mode, config.kmsg, config.uevent, config.kubernetes, config.memoryInterval],
     ['fallback', 'off', 'auto', 'off', 0],
+  );
+});
+
+test('the trace posture reads trace, kernel log and uevents, and looks into no process', async () => {
+  const config = await configOf(render({ posture: 'trace' }));
+  assert.deepEqual(
+    [config.mode, config.trace, config.kmsg, config.discovery, config.memoryInterval],
+    ['fallback', 'auto', 'auto', 'proc', 0],
   );
 });
 
@@ -269,6 +303,9 @@ test('what contradicts itself is refused with what to change', () => {
   const both = { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } };
   assert.match(refusal(both), /scrapes every exporter twice: disable one/);
   assert.match(refusal({ posture: 'device-only', deviceAccess: { method: 'plugin' } }), /set posture to full/);
+  assert.match(refusal({ posture: 'trace', deviceAccess: { method: 'plugin' } }), /set posture to full/);
+  const traceOff = { posture: 'trace', sources: { trace: { enabled: 'off' } } };
+  assert.match(refusal(traceOff), /leave sources\.trace\.enabled at auto/);
   assert.match(refusal({ posture: 'device-only', mode: 'watch_queue' }), /set posture to full/);
 });
 

@@ -11,11 +11,14 @@
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
 {{- fail "serviceMonitor and podMonitor are both enabled, which scrapes every exporter twice: disable one." }}
 {{- end }}
-{{- if and .Values.sources.simulator.enabled (eq .Values.posture "device-only") }}
+{{- if and .Values.sources.simulator.enabled (ne .Values.posture "full") }}
 {{- fail "sources.simulator.enabled goes with posture full only: the simulator needs no privileges in any posture." }}
 {{- end }}
-{{- if and (eq .Values.posture "device-only") (or (ne .Values.deviceAccess.method "none") (eq .Values.mode "watch_queue")) }}
-{{- fail "posture device-only watches no clients: leave mode at auto and deviceAccess.method at none, or set posture to full." }}
+{{- if and (eq .Values.posture "trace") (eq (toString .Values.sources.trace.enabled) "off" "false") }}
+{{- fail "posture trace reads the trace of the driver: leave sources.trace.enabled at auto, or set posture to full or device-only." }}
+{{- end }}
+{{- if and (ne .Values.posture "full") (or (ne .Values.deviceAccess.method "none") (eq .Values.mode "watch_queue")) }}
+{{- fail "postures trace and device-only watch no clients: leave mode at auto and deviceAccess.method at none, or set posture to full." }}
 {{- end }}
 {{- $nameless := or (eq .Values.posture "device-only") (has (toString .Values.attribution.kubernetes) (list "off" "false")) }}
 {{- if and .Values.events.kubernetesEvents $nameless (not .Values.sources.simulator.enabled) }}

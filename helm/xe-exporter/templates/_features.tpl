@@ -5,8 +5,14 @@
 {{- if eq .Values.posture "device-only" }}
 {{- $_ := set $values "mode" "fallback" }}
 {{- $_ := set $values.sources.kmsg "enabled" "off" }}
+{{- $_ := set $values.sources.trace "enabled" "off" }}
 {{- $_ := set $values.discovery "method" "proc" }}
 {{- $_ := set $values.attribution "kubernetes" "off" }}
+{{- $_ := set $values.metrics "memoryInterval" "off" }}
+{{- end }}
+{{- if eq .Values.posture "trace" }}
+{{- $_ := set $values "mode" "fallback" }}
+{{- $_ := set $values.discovery "method" "proc" }}
 {{- $_ := set $values.metrics "memoryInterval" "off" }}
 {{- end }}
 {{- toJson $values }}
@@ -21,6 +27,7 @@
 {{- if not $values.sources.simulator.enabled }}
 {{- if and (ne $values.mode "fallback") (ne $values.sources.watchQueue.ioctl "off") }}{{ $names = append $names "watch_queue" }}{{ end }}
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.kmsg.enabled "off") }}{{ $names = append $names "kmsg" }}{{ end }}
+{{- if and (ne $values.mode "watch_queue") (ne $values.sources.trace.enabled "off") }}{{ $names = append $names "trace" }}{{ end }}
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.uevent.enabled "off") }}{{ $names = append $names "uevent" }}{{ end }}
 {{- if eq $values.posture "full" }}
 {{- $names = append $names "discovery_proc" }}
@@ -34,19 +41,23 @@
 
 {{- /*
 What the features need together, from the privilege table. JSON:
-{"capabilities": [...], "hostPid": bool, "mounts": [...], "apiRules": [...], "uid": number}
+{"capabilities": [...], "hostPid": bool, "mounts": [...], "writableMounts": [...], "apiRules": [...], "uid": number}
 */}}
 {{- define "xe-exporter.needs" -}}
 {{- $values := include "xe-exporter.effective" . | fromJson }}
 {{- $table := include "xe-exporter.privilegeTable" . | fromJson }}
 {{- $capabilities := list }}
 {{- $hostPid := false }}
+{{- $root := false }}
 {{- $mounts := list }}
+{{- $writableMounts := list }}
 {{- $apiRules := list }}
 {{- range (include "xe-exporter.features" . | fromJson).names }}
 {{- $row := get $table . }}
 {{- $capabilities = concat $capabilities $row.capabilities }}
 {{- $hostPid = or $hostPid $row.hostPid }}
+{{- $root = or $root $row.root }}
+{{- $writableMounts = concat $writableMounts $row.writableMounts }}
 {{- $mounts = concat $mounts $row.mounts }}
 {{- if and $row.optionalMounts (eq $values.attribution.kubernetes "node") }}
 {{- $mounts = concat $mounts $row.optionalMounts }}
@@ -56,8 +67,8 @@ What the features need together, from the privilege table. JSON:
 {{- end }}
 {{- $capabilities = $capabilities | uniq | sortAlpha }}
 {{- /* A container runtime hands added capabilities to uid 0 only. */}}
-{{- $uid := $capabilities | empty | ternary (include "xe-exporter.unprivilegedUid" . | int) 0 }}
-{{- dict "capabilities" $capabilities "hostPid" $hostPid "mounts" ($mounts | uniq) "apiRules" $apiRules "uid" $uid | toJson }}
+{{- $uid := and (empty $capabilities) (not $root) | ternary (include "xe-exporter.unprivilegedUid" . | int) 0 }}
+{{- dict "capabilities" $capabilities "hostPid" $hostPid "mounts" ($mounts | uniq) "writableMounts" $writableMounts "apiRules" $apiRules "uid" $uid | toJson }}
 {{- end }}
 
 {{- /* Where probes ask: a web configuration file covers every path of the metrics port. */}}

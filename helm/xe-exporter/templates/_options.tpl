@@ -5,6 +5,7 @@ xeWatchIoctl: {{ toJson .sources.watchQueue.ioctl }}
 kmsg: {{ toJson .sources.kmsg.enabled }}
 kmsgSinceBoot: {{ toJson .sources.kmsg.sinceBoot }}
 uevent: {{ toJson .sources.uevent.enabled }}
+trace: {{ toJson .sources.trace.enabled }}
 demoRate: {{ toJson .sources.simulator.rate }}
 demoWedgeEvery: {{ toJson .sources.simulator.wedgeEvery }}
 {{- with .events.names }}
@@ -42,6 +43,7 @@ shutdownTimeout: {{ toJson .shutdownTimeout }}
 {{- if eq (toString .sources.watchQueue.ioctl) "false" }}{{ $_ := set .sources.watchQueue "ioctl" "off" }}{{ end }}
 {{- if eq (toString .sources.kmsg.enabled) "false" }}{{ $_ := set .sources.kmsg "enabled" "off" }}{{ end }}
 {{- if eq (toString .sources.uevent.enabled) "false" }}{{ $_ := set .sources.uevent "enabled" "off" }}{{ end }}
+{{- if eq (toString .sources.trace.enabled) "false" }}{{ $_ := set .sources.trace "enabled" "off" }}{{ end }}
 {{- if eq (toString .sources.simulator.wedgeEvery) "false" }}{{ $_ := set .sources.simulator "wedgeEvery" "off" }}{{ end }}
 {{- if eq (toString .attribution.kubernetes) "false" }}{{ $_ := set .attribution "kubernetes" "off" }}{{ end }}
 {{- if eq (toString .metrics.memoryInterval) "false" }}{{ $_ := set .metrics "memoryInterval" "off" }}{{ end }}

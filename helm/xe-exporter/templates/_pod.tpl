@@ -88,10 +88,11 @@ seLinuxOptions:
   mountPath: /etc/xe-exporter/otlp
   readOnly: true
 {{- end }}
-{{- range (include "xe-exporter.needs" . | fromJson).mounts }}
+{{- $needs := include "xe-exporter.needs" . | fromJson }}
+{{- range $needs.mounts }}
 - name: {{ include "xe-exporter.volumeName" . }}
   mountPath: {{ . }}
-  readOnly: true
+  readOnly: {{ not (has . $needs.writableMounts) }}
 {{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}

@@ -5,15 +5,21 @@
     "capabilities": [
       "SYS_PTRACE"
     ],
+    "root": false,
     "hostPid": true,
     "mounts": [],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
   },
   "trace": {
     "capabilities": [],
+    "root": true,
     "hostPid": true,
     "mounts": [
+      "/sys/kernel/tracing"
+    ],
+    "writableMounts": [
       "/sys/kernel/tracing"
     ],
     "optionalMounts": [],
@@ -23,15 +29,19 @@
     "capabilities": [
       "SYSLOG"
     ],
+    "root": false,
     "hostPid": false,
     "mounts": [],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
   },
   "uevent": {
     "capabilities": [],
+    "root": false,
     "hostPid": false,
     "mounts": [],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
   },
@@ -40,8 +50,10 @@
       "SYS_PTRACE",
       "DAC_READ_SEARCH"
     ],
+    "root": false,
     "hostPid": true,
     "mounts": [],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
   },
@@ -49,10 +61,12 @@
     "capabilities": [
       "DAC_READ_SEARCH"
     ],
+    "root": false,
     "hostPid": false,
     "mounts": [
       "/sys/kernel/debug"
     ],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
   },
@@ -60,17 +74,21 @@
     "capabilities": [
       "SYS_PTRACE"
     ],
+    "root": false,
     "hostPid": true,
     "mounts": [
       "/sys/kernel/debug"
     ],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
   },
   "kubernetes": {
     "capabilities": [],
+    "root": false,
     "hostPid": false,
     "mounts": [],
+    "writableMounts": [],
     "optionalMounts": [
       "/var/log/pods",
       "/var/log/containers"
@@ -85,8 +103,10 @@
   },
   "kubernetes_events": {
     "capabilities": [],
+    "root": false,
     "hostPid": false,
     "mounts": [],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": {
       "resource": "events",
@@ -98,8 +118,10 @@
   },
   "otlp": {
     "capabilities": [],
+    "root": false,
     "hostPid": false,
     "mounts": [],
+    "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
   }
