@@ -16,16 +16,16 @@ import { startWebhook, type Webhook } from './webhook.js';
 const NODES = 200;
 /** What one incident may cost, in pages. */
 const MOST_PAGES = 3;
-const DEADLINE = { deadlineMs: 120_000 };
+const DEADLINE = { deadlineMs: 300_000 };
 
-/** The rules as they are, in a hurry. */
+/** The rules as they are, in a hurry; yet a busy machine scrapes 200 targets well within the time that Alertmanager waits. */
 const CONFIG: RulesConfig = {
   ...DEFAULT_RULES_CONFIG,
-  scrapeInterval: '2s',
+  scrapeInterval: '5s',
   eventWindow: '20s',
   eventKeepFiringFor: '1s',
-  wedgedKeepFiringFor: '1s',
-  exporterDownFor: '4s',
+  wedgedKeepFiringFor: '30s',
+  exporterDownFor: '20s',
 };
 
 for (const version of ['2', '3'] as const) {
@@ -41,10 +41,10 @@ for (const version of ['2', '3'] as const) {
       const receiver = { webhook_configs: [{ url: webhook.url, send_resolved: false }] };
       alertmanager = await startAlertmanager(
         tool('ALERTMANAGER', version),
-        alertmanagerConfig(CONFIG, { receiver, groupWait: '5s', groupInterval: '15s' }),
+        alertmanagerConfig(CONFIG, { receiver, groupWait: '20s', groupInterval: '2m' }),
       );
       // One exporter stands for all: every node wedges a GPU at the same moment.
-      demo = await startDemo({ flags: ['--demo-rate=0.01', '--demo-wedge-every=60s'] });
+      demo = await startDemo({ flags: ['--demo-rate=0.01', '--demo-wedge-every=100s'] });
       fleet = await replicate(demo.metricsUrl);
       const { port } = fleet.address() as AddressInfo;
       const targets = Array.from({ length: NODES }, (_, node) => ({
@@ -54,7 +54,7 @@ for (const version of ['2', '3'] as const) {
       prometheus = await startPrometheusWith(tool('PROMETHEUS', version), {
         'rules.yaml': prometheusRules(CONFIG),
         'prometheus.yml': `
-global: {scrape_interval: ${CONFIG.scrapeInterval}, scrape_timeout: 2s, evaluation_interval: 1s}
+global: {scrape_interval: ${CONFIG.scrapeInterval}, scrape_timeout: 5s, evaluation_interval: 1s}
 rule_files: [rules.yaml]
 alerting: {alertmanagers: [{static_configs: [{targets: ['${new URL(alertmanager.url).host}']}]}]}
 scrape_configs: [{job_name: xe-exporter, static_configs: ${JSON.stringify(targets)}}]
