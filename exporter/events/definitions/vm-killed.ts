@@ -2,16 +2,16 @@ import { define } from '../definition.js';
 import { lostVm } from '../text/victim.js';
 
 /**
- * The driver gave up a VM outside the rebind worker: a page table update failed on one tile of several, or shared virtual memory could not
- * be kept up (xe_pt.c, xe_svm.c; Linux 6.12 to 7.3). The kernel log has no line with the process for any of them.
+ * The driver stopped a VM outside the rebind worker: a page table update failed on one of several tiles, or shared virtual memory could
+ * not be updated (xe_pt.c, xe_svm.c; Linux 6.12 to 7.3). The kernel log names the process for neither.
  */
 export const vmKilled = define({
   name: 'xe.vm.killed',
-  summary: 'the driver stopped a VM outside a rebind: page tables or shared virtual memory could not be updated',
+  summary: 'the driver stopped a VM because it could not update page tables or shared virtual memory',
   trace: 'other',
   ofClient: true,
   severity: () => 17,
   errorType: () => 'vm_kill',
   body: (event) =>
-    `${lostVm(event)}: a page table or shared memory could not be updated; see the kernel log of that moment, then restart the job.`,
+    `${lostVm(event)}: the driver could not update a page table or shared virtual memory; see the kernel log of that moment, then restart the job.`,
 });
