@@ -4,6 +4,7 @@ import type { KernelLogBatch } from '../../sources/source.js';
 import { ATTRIBUTE } from '../../names.js';
 import { FACILITY_KERN, type KernelLogLine } from '../../wire/kernel-log.js';
 import type { DecodeAccounting, NextSequence } from './accounting.js';
+import { LogClock } from './log-clock.js';
 
 /** A line without a definition is news when the driver calls it an error (KERN_ERR or worse). */
 const ERROR_LEVEL = 3;
@@ -16,6 +17,7 @@ export class KernelLogDecoder {
   readonly #definitions: readonly EventDefinition[];
   readonly #accounting: DecodeAccounting;
   readonly #next: NextSequence;
+  readonly #clock = new LogClock();
 
   constructor(definitions: readonly EventDefinition[], accounting: DecodeAccounting, next: NextSequence) {
     this.#definitions = definitions.filter(({ kernelLog }) => kernelLog !== undefined);
@@ -58,25 +60,21 @@ export class KernelLogDecoder {
   ): DeviceEvent {
     const facts = definition.kernelLog?.read?.(groups, line);
     const details = { ...placeOf(line), ...facts?.details };
-    const happened = happenedAt(line, realtimeNs, monotonicNs);
+    const happened = this.#happened(line, realtimeNs, monotonicNs);
     return eventOf({ ...facts, definition, source, bare: true, sequence: this.#next(), ...happened, device, details });
   }
-}
 
-/**
- * printk stamps with the scheduler's clock, which starts with the boot and is CLOCK_MONOTONIC to within milliseconds; it goes on through
- * no suspend either. A stamp that is later than the read, or earlier than the epoch, is not believed.
- */
-function happenedAt(
-  { microseconds }: KernelLogLine,
-  realtimeNs: bigint,
-  monotonicNs: bigint,
-): Pick<DeviceEvent, 'realtimeNs' | 'monotonicNs'> {
-  if (microseconds === undefined) return { realtimeNs, monotonicNs };
-  const ago = monotonicNs - BigInt(microseconds) * 1000n;
-  return ago < 0n || ago > realtimeNs
-    ? { realtimeNs, monotonicNs }
-    : { realtimeNs: realtimeNs - ago, monotonicNs: monotonicNs - ago };
+  /** A stamp from before the epoch is not believed either. */
+  #happened(
+    { microseconds }: KernelLogLine,
+    realtimeNs: bigint,
+    readAtNs: bigint,
+  ): Pick<DeviceEvent, 'realtimeNs' | 'monotonicNs'> {
+    if (microseconds === undefined) return { realtimeNs, monotonicNs: readAtNs };
+    const monotonicNs = this.#clock.toMonotonic(BigInt(microseconds) * 1000n, readAtNs);
+    const ago = readAtNs - monotonicNs;
+    return ago > realtimeNs ? { realtimeNs, monotonicNs: readAtNs } : { realtimeNs: realtimeNs - ago, monotonicNs };
+  }
 }
 
 function placeOf({ tile, gt, sequence }: KernelLogLine): EventDetails {

@@ -3,14 +3,12 @@ import { ATTRIBUTE } from '../../names.js';
 import { Alarm } from '../../time/alarm.js';
 import { PairingQueue } from './pairing-queue.js';
 
-/** Two reports of one death differ by microseconds; the clocks they are told by, and a log without times that is polled, by more. */
+/** Two reports of one death differ by microseconds; their clocks, and a log without times that is polled, by more. */
 const PAIR_MS = 2_000;
 /** What only the trace has reported is an incident by itself after this time. */
 const WAIT_MS = 2_000;
 /** A report whose counterpart is read so late is still not counted twice. */
 const REMEMBERED_MS = 10_000;
-/** The clock of the kernel log drifts from CLOCK_MONOTONIC, which NTP corrects, by at most so much. */
-const DRIFT = 500e-6;
 
 /** An incident that a source other than the trace has reported. */
 interface Reported {
@@ -48,7 +46,6 @@ export class TraceReports {
   readonly #options: TraceReportsOptions;
   readonly #alarm: Alarm;
   readonly #byDevice = new Map<string, OfDevice>();
-  readonly #logClock = new LogClock();
 
   constructor(options: TraceReportsOptions) {
     this.#options = options;
@@ -81,7 +78,7 @@ export class TraceReports {
    */
   match(event: DeviceEvent, onTraced: (trace: DeviceEvent) => void): DeviceEvent | 'published' | undefined {
     const now = this.#options.now();
-    const at = event.source === 'kmsg' ? this.#logClock.happened(milliseconds(event), now) : milliseconds(event);
+    const at = milliseconds(event);
     const { reported, traced } = this.#of(event);
     const known = traced.take(at, PAIR_MS, (one) => mayBeSame(one.event, event));
     if (known !== undefined) return known.published ? 'published' : known.event;
@@ -125,20 +122,6 @@ export class TraceReports {
       }
       if (reported.empty && traced.empty) this.#byDevice.delete(pciBdf);
     }
-  }
-}
-
-/** When a line was printed, on CLOCK_MONOTONIC: the least that a line was ever old when it was read is the difference of the clocks. */
-class LogClock {
-  #difference = Infinity;
-  #asOf = 0;
-
-  /** @param stamped time of the line by its own clock; @param now when it was read */
-  happened(stamped: number, now: number): number {
-    const age = now - stamped;
-    this.#difference = Math.min(this.#difference + (now - this.#asOf) * DRIFT, age);
-    this.#asOf = now;
-    return stamped + this.#difference;
   }
 }
 

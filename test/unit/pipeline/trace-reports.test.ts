@@ -107,7 +107,6 @@ describe('what the trace says of a rebind error', () => {
   it('is counted once when the line is read late', (t) => {
     const { line, trace, enter, take, advance, deduplicated } = start(t);
     enter(1);
-    // So that the two clocks are known.
     line();
     trace(1);
     take();
@@ -151,18 +150,6 @@ describe('what the trace says of a rebind error', () => {
     trace(1);
     trace(2);
     assert.deepEqual(take().slice(3), ['concluded -62 3', 'concluded -12 1', 'concluded -28 2']);
-  });
-
-  it('is paired though the clock of the log is days off', (t) => {
-    const { line, trace, enter, take, advance } = start(t);
-    enter(1, 2);
-    for (const order of ['line', 'trace', 'line']) {
-      if (order === 'line') line(-12, {}, 86_400_000);
-      trace(1);
-      if (order === 'trace') line(-12, {}, 86_400_000);
-      advance(20_000);
-    }
-    assert.deepEqual(take(), ['opened -12', 'concluded -12 1', 'whole -12 1', 'opened -12', 'concluded -12 1']);
   });
 
   it('knows no victim: the order is kept, and the victim is inferred', (t) => {
