@@ -207,7 +207,10 @@ test('a VM that died outside a rebind is another event, and no rebind error', as
     logged.map(({ eventName }) => eventName),
     [EVENT.vmKilled, EVENT.vmRebindError, EVENT.vmRebindOutcome],
   );
-  assert.match(logged[0]!.body, /^Container main of pod ml\/train-0 lost a GPU VM on 0000:03:00\.0: the driver could not update a page table/);
+  assert.match(
+    logged[0]!.body,
+    /^Container main of pod ml\/train-0 lost a GPU VM on 0000:03:00\.0: the driver could not update a page table/,
+  );
   assert.equal((await read()).errors, 1);
 });
 
