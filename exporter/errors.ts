@@ -54,7 +54,7 @@ export const ERRORS = {
   },
   XEE_WEB_CONFIG_INVALID: {
     message: 'web configuration {problems}',
-    fix: 'The file has the web configuration format of Prometheus exporters; the README has an example.',
+    fix: 'The file has the web configuration format of Prometheus exporters; docs/http.md has an example.',
     exitCode: EXIT.usage,
   },
   XEE_PORT_IN_USE: {
