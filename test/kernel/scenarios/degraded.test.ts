@@ -52,7 +52,7 @@ test('watch refuses to follow nothing', { skip: supported && 'this kernel has it
   const args = [main, 'watch', '--mode=watch_queue', '--log-level=fatal', '--log-format=text'];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.equal(status, 1);
-  assert.match(stderr, /followed here: watch_queue: .*\[XEE_NO_EVENT_SOURCE\]/);
+  assert.match(stderr, /works here: watch_queue: .*\[XEE_NO_EVENT_SOURCE\]/);
 });
 
 test('another user than root without privileges', { skip: !supported && 'nothing to be denied' }, async () => {

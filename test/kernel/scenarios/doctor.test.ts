@@ -61,7 +61,7 @@ test('memory: what is there and from where, and without privileges what is lost'
   assert.deepEqual([first?.device, first?.status], [GPU0, 'ok']);
   assert.match(
     first!.seen,
-    /^vram0 3\.0 of \d+\.\d GiB used, gtt .*, from debugfs; what 1 of 1 open files hold, from fdinfo$/,
+    /^vram0 3\.0 of \d+\.\d GiB used, gtt .*, from debugfs; memory of 1 of 1 open files, from fdinfo$/,
   );
   assert.deepEqual([second?.device, second?.status], [GPU1, 'ok']);
   assert.doesNotMatch(second!.seen, /fdinfo/);
