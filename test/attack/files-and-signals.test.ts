@@ -72,7 +72,7 @@ it('an exporter that is told to reload while it starts does so when it is up', a
   });
   assert.equal(said, '');
   for (let count = 0; count < 10; count++) child.kill('SIGHUP');
-  await waitFor(() => /the configuration was read again/.test(said), { what: 'the reload', deadlineMs: 30_000 });
+  await waitFor(() => /configuration reloaded/.test(said), { what: 'the reload', deadlineMs: 30_000 });
   child.kill('SIGTERM');
   const [code] = (await once(child, 'exit')) as [number | null];
   assert.equal(code, 0);
