@@ -113,12 +113,16 @@ export class IncidentMerger {
     if (source === 'trace') return this.#takeTrace(event);
     const kind = this.#kindOf(event);
     if (kind === undefined) return this.#options.next(event);
-    if (this.#isKnown(kind, merging, bare, this.#happened(event))) {
+    const at = this.#happened(event);
+    if (this.#isKnown(kind, merging, bare, at)) {
       this.#options.accounting.deduplicated(source);
       if (!bare) this.#complete(kind.waiting.shift(), event);
       return;
     }
-    this.#new(event, kind, merging);
+    if (bare) return this.#open(event, kind, merging);
+    const published = event.definition.trace !== undefined && this.#traces.complete(event, at);
+    if (published) return this.#options.accounting.deduplicated(source);
+    this.#options.next(event);
   }
 
   /** Asks again for the clients that the trace has named. */
@@ -126,12 +130,11 @@ export class IncidentMerger {
     for (const waiting of this.#unidentified) this.#identify(waiting, waiting.event);
   }
 
-  /** An incident that no other source but the trace may have reported. */
-  #new(event: DeviceEvent, kind: Kind, merging: Merging): void {
+  /** A bare report of an incident that no other source but the trace may have reported. */
+  #open(event: DeviceEvent, kind: Kind, merging: Merging): void {
     const held: { waiting?: Waiting | undefined } = {};
     const trace = event.definition.trace && this.#traces.match(event, (later) => this.#identify(held.waiting, later));
     if (trace === 'published') return this.#options.accounting.deduplicated(event.source);
-    if (event.source !== 'kmsg') return this.#options.next(event);
     const known = trace === undefined ? event : withTrace(event, trace);
     if (trace?.client !== undefined) return this.#options.next(known);
     held.waiting = this.#wait(known, kind, merging);

@@ -1,6 +1,7 @@
 import type { DeviceEvent } from '../../events/device-event.js';
 import { ATTRIBUTE } from '../../names.js';
 import { Alarm } from '../../time/alarm.js';
+import { CompleteReports } from './complete-reports.js';
 import { PairingQueue } from './pairing-queue.js';
 
 /** Two reports of one death differ by microseconds; their clocks, and a log without times that is polled, by more. */
@@ -10,7 +11,7 @@ const WAIT_MS = 2_000;
 /** A report whose counterpart is read so late is still not counted twice. */
 const REMEMBERED_MS = 10_000;
 
-/** An incident that a source other than the trace has reported. */
+/** An incident that a bare report has opened. */
 interface Reported {
   readonly at: number;
   readonly event: DeviceEvent;
@@ -28,6 +29,8 @@ interface Traced {
 
 interface OfDevice {
   readonly reported: PairingQueue<Reported>;
+  /** Made with the first: the kernel log has none. */
+  complete: CompleteReports | undefined;
   readonly traced: PairingQueue<Traced>;
 }
 
@@ -54,16 +57,26 @@ export class TraceReports {
 
   /** How many reports are remembered. */
   get remembered(): number {
-    return [...this.#byDevice.values()].reduce((sum, of) => sum + [...of.reported].length + [...of.traced].length, 0);
+    return [...this.#byDevice.values()].reduce(
+      (sum, of) => sum + [...of.reported].length + (of.complete?.length ?? 0) + [...of.traced].length,
+      0,
+    );
   }
 
   /** Takes what the trace says. @returns whether it is about an incident that was reported before; `onTraced` of that is called */
   take(event: DeviceEvent): boolean {
     const at = milliseconds(event);
-    const { reported, traced } = this.#of(event);
-    const known = reported.take(at, PAIR_MS, (one) => mayBeSame(one.event, event));
+    const { reported, complete, traced } = this.#of(event);
+    const client = drmClientIdOf(event) ?? -1;
+    const completeAt = complete?.find(at, PAIR_MS, client);
+    // The older of the two: incidents of a device pair in their order, whoever reported them.
+    const known = reported.take(at, PAIR_MS, (one) => !(completeAt! <= one.at) && mayBeSame(one.event, event));
     if (known !== undefined) {
       known.onTraced(event);
+      return true;
+    }
+    if (completeAt !== undefined) {
+      complete?.take(at, PAIR_MS, client);
       return true;
     }
     const readAt = this.#options.now();
@@ -73,7 +86,25 @@ export class TraceReports {
   }
 
   /**
-   * Another source has reported a new incident. @returns what the trace has said of it, `published` when that is an incident already;
+   * Another source has reported a new incident, and its client. On the hot path.
+   *
+   * @param at when it happened, milliseconds
+   * @returns whether the trace has reported it, and it is published
+   */
+  complete(event: DeviceEvent, at: number): boolean {
+    const of = this.#of(event);
+    if (!of.traced.empty) {
+      const known = of.traced.take(at, PAIR_MS, (one) => mayBeSame(one.event, event));
+      if (known !== undefined) return known.published;
+    }
+    of.complete ??= new CompleteReports();
+    of.complete.add(at, event.client?.drmClientId ?? -1);
+    if (!this.#alarm.set) this.#alarm.setFor(this.#options.now() + REMEMBERED_MS);
+    return false;
+  }
+
+  /**
+   * The kernel log has reported a new incident. @returns what the trace has said of it, `published` when that is an incident already;
    * undefined when the trace has said nothing: it may still, and then `onTraced` is called
    */
   match(event: DeviceEvent, onTraced: (trace: DeviceEvent) => void): DeviceEvent | 'published' | undefined {
@@ -98,7 +129,7 @@ export class TraceReports {
     const pciBdf = device?.pciBdf ?? '';
     const known = this.#byDevice.get(pciBdf);
     if (known !== undefined) return known;
-    const made = { reported: new PairingQueue<Reported>(), traced: new PairingQueue<Traced>() };
+    const made = { reported: new PairingQueue<Reported>(), complete: undefined, traced: new PairingQueue<Traced>() };
     this.#byDevice.set(pciBdf, made);
     return made;
   }
@@ -111,16 +142,14 @@ export class TraceReports {
 
   #sweep(): void {
     const now = this.#options.now();
-    for (const [pciBdf, { reported, traced }] of this.#byDevice) {
+    for (const [pciBdf, { reported, complete, traced }] of this.#byDevice) {
       for (const one of traced) {
         if (one.readAt + WAIT_MS <= now) this.#publish(one);
         else this.#alarm.setFor(one.readAt + WAIT_MS);
       }
-      for (const queue of [reported, traced]) {
-        queue.forgetBefore(now - REMEMBERED_MS);
-        if (!queue.empty) this.#alarm.setFor(now + REMEMBERED_MS);
-      }
-      if (reported.empty && traced.empty) this.#byDevice.delete(pciBdf);
+      for (const queue of [reported, complete, traced]) queue?.forgetBefore(now - REMEMBERED_MS);
+      if (reported.empty && traced.empty && !complete?.length) this.#byDevice.delete(pciBdf);
+      else this.#alarm.setFor(now + REMEMBERED_MS);
     }
   }
 }
