@@ -22,6 +22,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = process.env.XE_TEST_ROOT ?? process.cwd();
 const programs = required('XE_TEST_PROGRAMS');
 const containerRoot = process.env.XE_TEST_CONTAINER_ROOT;
+/** Folder into which the scenario "recording" writes what it recorded; see test/golden/README.md. */
+const recordTo = process.env.XE_TEST_RECORD;
 
 function required(name: string): string {
   const value = process.env[name];
@@ -80,6 +82,7 @@ const scenarios: Scenario[] = [
   nodeTest('uevents', ['xestub.watch_nr=0']),
   nodeTest('fallback', ['xestub.watch_nr=0']),
   nodeTest('both-sources', []),
+  nodeTest('recording', []),
   nodeTest('hardship', []),
   nodeTest('doctor', []),
   nodeTest('degraded', []),
@@ -98,10 +101,12 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
     command: scenario.command,
     kernelArgs: scenario.kernelArgs,
     cwd: root,
+    writable: recordTo === undefined ? [] : [recordTo],
     readable: [root, programs, ...(containerRoot === undefined ? [] : [containerRoot])],
     env: {
       ...scenario.env,
       ...(containerRoot !== undefined && { XE_TEST_CONTAINER_ROOT: containerRoot }),
+      ...(recordTo !== undefined && { XE_TEST_RECORD: recordTo }),
       XE_TEST_CLIENT: join(programs, 'client'),
       XE_TEST_MESSAGE_WRITER: join(programs, 'message-writer'),
       XE_TEST_NO_WATCH_QUEUE: scenario.kernel === 'no-watch-queue' ? '1' : '0',

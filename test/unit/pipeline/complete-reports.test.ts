@@ -5,7 +5,13 @@ import { CompleteReports } from '../../../exporter/pipeline/incidents/complete-r
 
 test('the oldest report within the window that may be of the client is found, and taken once', () => {
   const reports = new CompleteReports();
-  for (const [at, client] of [[1_000, 7], [1_001, 8], [1_002, -1], [9_000, 7]] as const) reports.add(at, client); // prettier-ignore
+  for (const [at, client] of [
+    [1_000, 7],
+    [1_001, 8],
+    [1_002, -1],
+    [9_000, 7],
+  ] as const)
+    reports.add(at, client);
   assert.equal(reports.find(1_000, 2_000, 8), 1_001);
   assert.equal(reports.find(1_000, 2_000, -1), 1_000, 'an unknown client may be any');
   assert.equal(reports.find(1_000, 2_000, 9), 1_002, 'a report without a client may be of any');
@@ -19,10 +25,18 @@ test('the oldest report within the window that may be of the client is found, an
 test('it does as a plain list does, and beyond its bound forgets the oldest', () => {
   const BOUND = 4_096;
   const step = fc.oneof(
-    fc.record({ what: fc.constant('add' as const), times: fc.nat({ max: 3_000 }), client: fc.integer({ min: -1, max: 3 }) }),
-    fc.record({ what: fc.constant('take' as const), back: fc.nat({ max: 5_000 }), client: fc.integer({ min: -1, max: 3 }) }),
+    fc.record({
+      what: fc.constant('add' as const),
+      times: fc.nat({ max: 3_000 }),
+      client: fc.integer({ min: -1, max: 3 }),
+    }),
+    fc.record({
+      what: fc.constant('take' as const),
+      back: fc.nat({ max: 5_000 }),
+      client: fc.integer({ min: -1, max: 3 }),
+    }),
     fc.record({ what: fc.constant('forget' as const), back: fc.nat({ max: 5_000 }) }),
-  ); // prettier-ignore
+  );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
       const reports = new CompleteReports();
