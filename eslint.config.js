@@ -71,6 +71,8 @@ function direction(room) {
 }
 
 const mainOnly = 'Only main.ts touches process: take it from the CommandContext.';
+const selfContained =
+  'Only the text of the exported function goes into the page: declare this inside it, or pass it in.';
 const processImport = { name: 'node:process', importNames: [...STEERING, 'default'], message: mainOnly };
 
 export default defineConfig(
@@ -118,6 +120,20 @@ export default defineConfig(
     },
   },
   ...ROOMS.map(direction),
+  {
+    files: ['exporter/http/status/browser/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'ImportDeclaration[importKind="value"]',
+          'ImportExpression',
+          ':matches(Program, Program > *) > :matches(VariableDeclaration, ClassDeclaration)',
+          'Program > FunctionDeclaration',
+        ].map((selector) => ({ selector, message: selfContained })),
+      ],
+    },
+  },
   // Programs of their own, started by npm scripts and tests; they print, and tests throw what nobody should.
   { files: ['native/*.mjs', 'test/**', 'dashboards/**', 'helm/**', 'docs/**'], rules: { 'no-console': 'off' } },
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/only-throw-error': 'off' } },

@@ -105,7 +105,7 @@ tarball() {
 }
 
 mkdir -p "$output"
-(cd "$tree/src" && npm ci "${npm_flags[@]}" && npx tsc) || die 'the program was not built.'
+(cd "$tree/src" && npm ci "${npm_flags[@]}" && npm run --silent compile) || die 'the program was not built.'
 for architecture in "$@"; do addon "$architecture"; fetch_node "$architecture"; done
 (cd "$tree/src" && npm prune --omit=dev "${npm_flags[@]}")
 packaging/trim.sh "$tree/src"
