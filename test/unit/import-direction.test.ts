@@ -36,6 +36,18 @@ const RULES: readonly [what: string, path: string, code: string, complaints: rea
     ['no-restricted-imports'],
   ],
   [
+    'what the browser runs may take types from elsewhere',
+    'exporter/http/status/browser/x.ts',
+    "import type { Y } from './y.js';\nexport function x(y: Y): Y {\n  const z = y;\n  return z;\n}",
+    [],
+  ],
+  [
+    'but uses nothing outside its function',
+    'exporter/http/status/browser/x.ts',
+    "import { y } from './y.js';\nexport const z = 1;\nfunction w(): void {}\nexport function x() {\n  w();\n  return y + z;\n}",
+    ['no-restricted-syntax', 'no-restricted-syntax', 'no-restricted-syntax'],
+  ],
+  [
     'only main.ts steers the process',
     'exporter/x.ts',
     'export const f = () => process.exit(1);',
