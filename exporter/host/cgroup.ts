@@ -7,8 +7,6 @@ export interface CgroupIdentity {
   readonly containerId: string;
   /** With dashes, or 32 hexadecimal digits for a static pod: there it is the kubelet's hash, not the uid in the API. */
   readonly podUid: string;
-  /** Also empty where the kubelet's cgroupfs driver does not name it. */
-  readonly runtime: ContainerRuntime;
   /**
    * Service or scope, by the name systemctl knows. Empty inside a pod or Slurm job, where it would be the kubelet or
    * slurmd.
@@ -17,13 +15,10 @@ export interface CgroupIdentity {
   readonly slurmJobId: string;
 }
 
-export type ContainerRuntime = '' | 'containerd' | 'cri-o' | 'docker' | 'podman';
-
 /** A process that no container, unit or job claims. */
 export const NO_CGROUP_IDENTITY: CgroupIdentity = Object.freeze({
   containerId: '',
   podUid: '',
-  runtime: '',
   systemdUnit: '',
   slurmJobId: '',
 });
@@ -34,16 +29,6 @@ export const NO_CGROUP_IDENTITY: CgroupIdentity = Object.freeze({
  */
 const LIMIT = { lines: 64, segments: 2048, name: 255 } as const;
 
-const RUNTIMES: Readonly<Record<string, ContainerRuntime>> = {
-  'cri-containerd': 'containerd',
-  containerd: 'containerd',
-  nerdctl: 'containerd',
-  crio: 'cri-o',
-  docker: 'docker',
-  libpod: 'podman',
-  'libpod-payload': 'podman',
-};
-
 /** systemd driver, below whatever slice the kubelet's --cgroup-root names; dashes of the uid are underscores there. */
 const POD_SLICE =
   /(?:^|-)kubepods(?:-besteffort|-burstable)?-pod([0-9a-f]{8}(?:_[0-9a-f]{4}){3}_[0-9a-f]{12}|[0-9a-f]{32})\.slice$/;
@@ -51,7 +36,7 @@ const POD_SLICE =
 const POD_DIRECTORY = /^pod([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/;
 /** Monitors (crio-conmon-, libpod-conmon-) carry the id of their container but are not the container. */
 const CONTAINER =
-  /^(?:(cri-containerd|containerd|nerdctl|crio|docker|libpod|libpod-payload)-)?([0-9a-f]{64})(?:\.scope)?$/;
+  /^(?:(?:cri-containerd|containerd|nerdctl|crio|docker|libpod|libpod-payload)-)?([0-9a-f]{64})(?:\.scope)?$/;
 /**
  * A kubelet with the systemd driver on a runtime with the cgroupfs driver: one directory named `<slice>:<prefix>:<id>`.
  */
@@ -85,7 +70,6 @@ export function parseCgroup(text: string): CgroupIdentity {
   return {
     containerId: detached(best.containerId),
     podUid: detached(best.podUid),
-    runtime: best.runtime,
     systemdUnit: best.podUid !== '' || slurmJobId !== '' ? '' : detached(unit),
     slurmJobId: detached(slurmJobId),
   };
@@ -118,17 +102,15 @@ function certainty({ podUid, containerId }: CgroupIdentity): number {
 function identify(path: string): CgroupIdentity {
   const identity = { ...NO_CGROUP_IDENTITY } as { -readonly [Key in keyof CgroupIdentity]: CgroupIdentity[Key] };
   let underSlurm = false;
-  let before = '';
   for (const segment of segmentsOf(path)) {
     const podUid = podUidOf(segment);
     const container = CONTAINER.exec(segment);
     if (podUid !== '') {
-      Object.assign(identity, { podUid, containerId: '', runtime: '' });
+      Object.assign(identity, { podUid, containerId: '' });
     } else if (container !== null) {
       // A pod's container can hold containers of its own (docker in docker), for which Kubernetes has no name.
       if (identity.podUid === '' || identity.containerId === '') {
-        identity.containerId = container[2] ?? '';
-        identity.runtime = RUNTIMES[container[1] ?? before] ?? '';
+        identity.containerId = container[1] ?? '';
       }
     } else if (identity.podUid === '' && identity.containerId === '' && isUnit(segment)) {
       if (segment !== 'init.scope' || identity.systemdUnit === '') identity.systemdUnit = segment.replace(/^_/, '');
@@ -136,7 +118,6 @@ function identify(path: string): CgroupIdentity {
     const job = underSlurm ? SLURM_JOB.exec(segment)?.[1] : undefined;
     if (job !== undefined) identity.slurmJobId = job;
     underSlurm ||= SLURM.test(segment);
-    before = segment;
   }
   // A service that starts containers (dockerd) is not their unit; a unit that runs one container (podman quadlets) is.
   const aroundContainer = !USER_MANAGER.test(identity.systemdUnit) && identity.systemdUnit.endsWith('.service');
