@@ -1,13 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-/** The process the kernel has on record for a client: the one that opened it, or the last one that sent an ioctl. */
-export interface DrmClientOwner {
-  /** In the kernel's own pid namespace; 0 when that process is gone. */
-  readonly pid: number;
-  readonly comm: string;
-}
-
 /**
  * The directories `client-<drm-client-id>` below `<debugfs>/dri`, one for each open file of every DRM driver, with a
  * link `device` and a file `proc_info` (drivers/gpu/drm/drm_debugfs.c, Linux 7.2; not in 6.12). Reading them wakes no
@@ -48,10 +41,13 @@ export class DrmClientDirectory {
     }
   }
 
-  /** undefined when the client is gone. */
-  ownerOf(drmClientId: number): DrmClientOwner | undefined {
+  /**
+   * The process the kernel has on record for a client: the one that opened it, or the last one that sent an ioctl. A pid in the
+   * initial pid namespace, 0 when that process is gone; undefined when the client is gone.
+   */
+  pidOf(drmClientId: number): number | undefined {
     try {
-      return parseOwner(readFileSync(join(this.path, `client-${drmClientId}`, 'proc_info'), 'utf8'));
+      return parsePid(readFileSync(join(this.path, `client-${drmClientId}`, 'proc_info'), 'utf8'));
     } catch {
       return undefined;
     }
@@ -64,8 +60,8 @@ export function drmClientIdOf(name: string): number | undefined {
   return Number.isSafeInteger(id) ? id : undefined;
 }
 
-/** Parses `pid: N` and `comm: X`; the name may hold anything but a line end. */
-function parseOwner(text: string): DrmClientOwner | undefined {
+/** Parses the line `pid: N`; the line `comm: X` beside it may hold anything but a line end. */
+function parsePid(text: string): number | undefined {
   const pid = /^pid: (\d{1,10})$/m.exec(text)?.[1];
-  return pid === undefined ? undefined : { pid: Number(pid), comm: /^comm: (.*)$/m.exec(text)?.[1] ?? '' };
+  return pid === undefined ? undefined : Number(pid);
 }

@@ -7,8 +7,6 @@ export interface DrmFdinfo {
   readonly driver: string;
   /** `drm-client-id`. */
   readonly clientId: number;
-  /** `drm-pdev`, the PCI address; undefined for devices that are not on PCI. */
-  readonly pciBdf: string | undefined;
 }
 
 /** Why a file could not be read (EACCES, ENOENT, ESRCH; `cancelled`), or undefined if it is no longer a drm file. */
@@ -60,5 +58,5 @@ export function parseDrmFdinfo(text: string): DrmFdinfo | undefined {
   const driver = value('drm-driver');
   const clientId = Number(/^\d+$/.exec(value('drm-client-id') ?? '')?.[0] ?? NaN);
   if (driver === undefined || !Number.isSafeInteger(clientId)) return undefined;
-  return { driver, clientId, pciBdf: value('drm-pdev') };
+  return { driver, clientId };
 }

@@ -2,8 +2,6 @@
 export interface DevcoredumpHead {
   /** Why it was taken; Linux 6.12 does not say. */
   readonly reason: string | undefined;
-  /** Release of the kernel that took it. */
-  readonly kernel: string;
   /** Name of the process that opened the device, at that time; undefined when the kernel knows none. */
   readonly process: string | undefined;
   /** Its pid in the initial pid namespace; undefined as above, and Linux 6.12 does not say. */
@@ -18,7 +16,7 @@ const HEAD = new RegExp(
   [
     '^\\*{4} Xe Device Coredump \\*{4}\\n',
     '(?:Reason: (?<reason>[^\\n]{1,256})[^\\n]*\\n)?',
-    'kernel: (?<kernel>[^\\n]{1,128})\\n',
+    'kernel: [^\\n]{1,128}\\n',
     'module: [^\\n]*\\n',
     'Snapshot time: [^\\n]*\\n',
     'Uptime: [^\\n]*\\n',
@@ -32,12 +30,11 @@ const NO_PROCESS = 'no process';
 /** Reads the head of a dump; undefined when it is no dump of xe. Pure. @param text the first {@link DEVCOREDUMP_HEAD_BYTES}, as UTF-8 */
 export function devcoredumpHead(text: string): DevcoredumpHead | undefined {
   const groups = HEAD.exec(text)?.groups;
-  if (groups?.['kernel'] === undefined) return undefined;
-  const { reason, kernel, process, pid } = groups;
+  if (groups === undefined) return undefined;
+  const { reason, process, pid } = groups;
   const known = process !== NO_PROCESS;
   return {
     reason,
-    kernel,
     process: known ? process : undefined,
     pid: known && pid !== undefined && Number(pid) > 0 ? Number(pid) : undefined,
   };

@@ -257,7 +257,7 @@ export class DebugfsDiscovery {
     if (name === undefined) return this.#lookAgain(drmClientId, attempt);
     const device = this.#xeDevice(name);
     // Before anything touches the file: our own ioctl would make us the owner.
-    const pid = device && this.#directory.ownerOf(drmClientId)?.pid;
+    const pid = device && this.#directory.pidOf(drmClientId);
     if (device === undefined || pid === undefined || pid === ownPid) this.#settled.add(drmClientId);
     else if (pid === 0) this.#leave(drmClientId);
     else this.#search.begin(drmClientId, device, pid);
