@@ -1,5 +1,6 @@
 import { DRM_MAJOR, drmMinors, type XeDevice } from '../../host/device.js';
 import type { DrmFd, NativeAddon } from '../../native/binding.js';
+import { Alarm } from '../../time/alarm.js';
 import type { ClientIntake } from '../client-intake.js';
 import type { ClientTable } from '../client-table.js';
 
@@ -37,9 +38,10 @@ interface Sought {
 export class ClientSearch {
   readonly #options: ClientSearchOptions;
   readonly #sought = new Map<number, Sought>();
-  #timer: NodeJS.Timeout | undefined;
-  /** When it goes off. */
-  #nextAt = Infinity;
+  readonly #alarm = new Alarm(
+    () => performance.now(),
+    () => this.#start(),
+  );
   #running: Promise<void> | undefined;
   #stopped = false;
 
@@ -67,19 +69,15 @@ export class ClientSearch {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#sought.clear();
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     await this.#running;
   }
 
   #schedule(dueAt: number): void {
-    if (this.#stopped || this.#running !== undefined || dueAt >= this.#nextAt) return;
-    clearTimeout(this.#timer);
-    this.#nextAt = dueAt;
-    this.#timer = setTimeout(() => this.#start(), Math.max(0, dueAt - performance.now()));
+    if (!this.#stopped && this.#running === undefined) this.#alarm.setFor(dueAt);
   }
 
   #start(): void {
-    this.#nextAt = Infinity;
     const now = performance.now();
     const due = [...this.#sought.values()].filter(({ dueAt }) => dueAt <= now);
     // A timer can be a fraction of a millisecond early.

@@ -1,6 +1,7 @@
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FeatureBoard } from '../../features.js';
+import { Alarm } from '../../time/alarm.js';
 import { ChangeNotice } from './change-notice.js';
 import {
   isDnsLabel,
@@ -62,7 +63,7 @@ export class LogDirPodDirectory implements PodDirectory {
   readonly #names = new Map<string, PodName>();
   readonly #pending = new Map<string, Pending>();
   readonly #notice = new ChangeNotice();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
   #reading: Promise<void> | undefined;
   #stopped = false;
 
@@ -78,6 +79,7 @@ export class LogDirPodDirectory implements PodDirectory {
     this.#maxNames = maxNames;
     this.#retryMs = retryMs;
     this.#now = now;
+    this.#alarm = new Alarm(now, () => this.#readDue());
   }
 
   lookup(query: PodQuery): PodName | undefined {
@@ -101,7 +103,7 @@ export class LogDirPodDirectory implements PodDirectory {
 
   stop(): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     this.#notice.cancel();
     return this.#reading ?? Promise.resolve();
   }
@@ -114,29 +116,32 @@ export class LogDirPodDirectory implements PodDirectory {
     if (this.#pending.has(key) || (query.podUid === '' && query.containerId === '')) return;
     const [oldest] = this.#pending.keys();
     if (this.#pending.size >= MAX_PENDING && oldest !== undefined) this.#pending.delete(oldest);
-    this.#pending.set(key, { query, attempts: 0, dueAt: this.#now() });
-    this.#schedule();
+    const dueAt = this.#now();
+    this.#pending.set(key, { query, attempts: 0, dueAt });
+    this.#schedule(dueAt);
+  }
+
+  #schedule(dueAt: number): void {
+    if (!this.#stopped && this.#reading === undefined) this.#alarm.setFor(dueAt);
+  }
+
+  #scheduleAll(): void {
+    for (const { dueAt } of this.#pending.values()) this.#schedule(dueAt);
   }
 
   /** One read serves every lookup that is due. */
-  #schedule(): void {
-    if (this.#stopped || this.#reading !== undefined) return;
-    clearTimeout(this.#timer);
-    const due = Math.min(...[...this.#pending.values()].map(({ dueAt }) => dueAt));
-    if (!Number.isFinite(due)) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#reading = this.#read().finally(() => {
-          this.#reading = undefined;
-          this.#schedule();
-        });
-      },
-      Math.max(0, due - this.#now()),
-    );
+  #readDue(): void {
+    const now = this.#now();
+    const due = [...this.#pending].filter(([, { dueAt }]) => dueAt <= now);
+    // A timer can be a fraction of a millisecond early.
+    if (due.length === 0) return this.#scheduleAll();
+    this.#reading = this.#read(due).finally(() => {
+      this.#reading = undefined;
+      this.#scheduleAll();
+    });
   }
 
-  async #read(): Promise<void> {
-    const due = [...this.#pending].filter(([, { dueAt }]) => dueAt <= this.#now());
+  async #read(due: readonly (readonly [string, Pending])[]): Promise<void> {
     const listing = await this.#list();
     for (const [key, pending] of due) {
       const name = await this.#resolve(pending.query, listing);

@@ -1,6 +1,7 @@
 import { hrtime } from 'node:process';
 import type { ClientEntry, ClientTableListener } from '../../clients/client-table.js';
 import type { DeviceEvent } from '../../events/device-event.js';
+import { Alarm } from '../../time/alarm.js';
 import { isRebindOom } from '../../wire/errno.js';
 import { vmRebindError } from '../../events/definitions/vm-rebind-error.js';
 import { vmRebindOutcome } from '../../events/definitions/vm-rebind-outcome.js';
@@ -38,13 +39,14 @@ export class OutcomeTracker implements ClientTableListener {
   readonly #present = new Map<number, Pick<ClientEntry, 'removalMayBeLost'>>();
   /** By client, in the order of their deadlines: the window is the same for all. */
   readonly #pending = new Map<number, Pending>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #alarm: Alarm;
   #closed = false;
 
   constructor(options: OutcomeTrackerOptions) {
     this.#options = options;
     this.#maxPending = options.maxPending ?? MAX_PENDING;
     this.#now = options.now ?? (() => performance.now());
+    this.#alarm = new Alarm(this.#now, () => this.#endWindows());
   }
 
   /** How many outcomes are open. */
@@ -86,14 +88,15 @@ export class OutcomeTracker implements ClientTableListener {
     if (!isRebindOom(event.errorCode)) return;
     const lost = id === undefined || !this.#present.has(id) || this.#closed;
     if (lost || this.#pending.size >= this.#maxPending) return this.#decide(event, 'unknown', event);
-    this.#pending.set(id, { event, deadline: this.#now() + this.#options.windowMs });
-    if (this.#timer === undefined) this.#arm();
+    const deadline = this.#now() + this.#options.windowMs;
+    this.#pending.set(id, { event, deadline });
+    this.#alarm.setFor(deadline);
   }
 
   /** Decides what is open as `unknown`: nobody will be there to see. A second close is the first. */
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     for (const { event } of this.#pending.values()) this.#decide(event, 'unknown');
     this.#pending.clear();
   }
@@ -104,23 +107,14 @@ export class OutcomeTracker implements ClientTableListener {
     return pending;
   }
 
-  /** One timer for all, set for the oldest; that one may be decided before, then the timer only sets itself anew. */
-  #arm(): void {
-    this.#timer = undefined;
-    const [oldest] = this.#pending.values();
-    if (oldest === undefined) return;
-    this.#timer = setTimeout(() => this.#endWindows(), Math.max(1, Math.ceil(oldest.deadline - this.#now())));
-  }
-
   #endWindows(): void {
     const now = this.#now();
     for (const [id, { event, deadline }] of this.#pending) {
-      if (deadline > now) break;
+      if (deadline > now) return this.#alarm.setFor(deadline);
       this.#pending.delete(id);
       // After a loss nobody can say, until the next look at /proc has found the client.
       this.#decide(event, this.#present.get(id)?.removalMayBeLost === false ? 'survived' : 'unknown');
     }
-    this.#arm();
   }
 
   /** @param at the event that decides it, and so gives the time; now if there is none */

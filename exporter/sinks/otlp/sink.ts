@@ -1,4 +1,5 @@
 import type { DropReason } from '../../names.js';
+import { withDeadline } from '../../time/deadline.js';
 import type { LogRecord } from '../../pipeline/log/log-record.js';
 import { printableUrl } from './endpoint.js';
 import { ExportHealth, type OtlpLog } from './export-health.js';
@@ -76,13 +77,10 @@ export class OtelLogsSink implements Sink<LogRecord> {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, deadlineMs))));
     const flushed = this.#pipeline.flush().catch((error: unknown) => {
       this.#options.log('debug', `OTLP: shutdown: ${String(error)}`);
     });
-    await Promise.race([flushed, deadline]);
-    clearTimeout(timer);
+    await withDeadline(deadlineMs, flushed);
     const lost = this.#ledger.seal();
     this.#pipeline.close();
     if (lost > 0) this.#options.log('warn', `OTLP: ${lost} log records were not delivered before the exporter stopped`);
