@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { BoundedMap } from '../bounded-map.js';
 import { TIMED_OUT, withDeadline } from '../time/deadline.js';
 import type { XeDevice } from '../host/device.js';
 import { MAX_DEVICES, type DeviceTable } from '../host/device-table.js';
@@ -53,7 +54,7 @@ export class ClientIntake {
   /** Devices with an abandoned read. */
   readonly #late = new Set<XeDevice>();
   /** Clients reported gone: an answer in flight must not bring them back. Ids are never reused. */
-  readonly #ended = new Set<number>();
+  readonly #ended = new BoundedMap<number, true>(ENDED_REMEMBERED);
   readonly #stopping = new AbortController();
   #asking: Promise<void> = Promise.resolve();
   #bootTime: number | undefined;
@@ -130,11 +131,7 @@ export class ClientIntake {
 
   /** The kernel says that this client is gone. */
   ended(drmClientId: number): void {
-    this.#ended.add(drmClientId);
-    for (const oldest of this.#ended) {
-      if (this.#ended.size <= ENDED_REMEMBERED) break;
-      this.#ended.delete(oldest);
-    }
+    this.#ended.set(drmClientId, true);
     this.#identities.forget(drmClientId);
     const entry = this.#options.clients.get(drmClientId);
     if (entry) this.#options.clients.closing(entry);

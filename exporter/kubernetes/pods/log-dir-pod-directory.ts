@@ -1,5 +1,6 @@
 import { opendir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BoundedMap } from '../../bounded-map.js';
 import type { FeatureBoard } from '../../features.js';
 import { Alarm } from '../../time/alarm.js';
 import { ChangeNotice } from './change-notice.js';
@@ -57,11 +58,10 @@ interface Listing {
 export class LogDirPodDirectory implements PodDirectory {
   readonly #root: string;
   readonly #features: FeatureBoard | undefined;
-  readonly #maxNames: number;
   readonly #retryMs: readonly number[];
   readonly #now: () => number;
-  readonly #names = new Map<string, PodName>();
-  readonly #pending = new Map<string, Pending>();
+  readonly #names: BoundedMap<string, PodName>;
+  readonly #pending = new BoundedMap<string, Pending>(MAX_PENDING);
   readonly #notice = new ChangeNotice();
   readonly #alarm: Alarm;
   #reading: Promise<void> | undefined;
@@ -76,7 +76,7 @@ export class LogDirPodDirectory implements PodDirectory {
   }: LogDirPodDirectoryOptions = {}) {
     this.#root = root;
     this.#features = features;
-    this.#maxNames = maxNames;
+    this.#names = new BoundedMap(maxNames);
     this.#retryMs = retryMs;
     this.#now = now;
     this.#alarm = new Alarm(now, () => this.#readDue());
@@ -114,8 +114,6 @@ export class LogDirPodDirectory implements PodDirectory {
 
   #want(key: string, query: PodQuery): void {
     if (this.#pending.has(key) || (query.podUid === '' && query.containerId === '')) return;
-    const [oldest] = this.#pending.keys();
-    if (this.#pending.size >= MAX_PENDING && oldest !== undefined) this.#pending.delete(oldest);
     const dueAt = this.#now();
     this.#pending.set(key, { query, attempts: 0, dueAt });
     this.#schedule(dueAt);
@@ -126,7 +124,7 @@ export class LogDirPodDirectory implements PodDirectory {
   }
 
   #scheduleAll(): void {
-    for (const { dueAt } of this.#pending.values()) this.#schedule(dueAt);
+    for (const [, { dueAt }] of this.#pending) this.#schedule(dueAt);
   }
 
   /** One read serves every lookup that is due. */
@@ -163,10 +161,7 @@ export class LogDirPodDirectory implements PodDirectory {
 
   #keep(key: string, name: PodName): void {
     const before = this.#names.get(key);
-    this.#names.delete(key);
     this.#names.set(key, name);
-    const [oldest] = this.#names.keys();
-    if (this.#names.size > this.#maxNames && oldest !== undefined) this.#names.delete(oldest);
     if (before?.container !== name.container || before.pod !== name.pod) this.#notice.raise();
   }
 
