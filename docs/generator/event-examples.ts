@@ -27,7 +27,7 @@ export interface ExampleRecord {
 }
 
 const DEVICE = aDevice({ model: 'Battlemage G21 [Arc B580]', driverVersion: '1.1' });
-const CLIENT = aClient({ device: DEVICE, workload: aWorkload(), holders: 2 });
+const CLIENT = aClient({ device: DEVICE, workload: aWorkload(), holderCount: 2 });
 const STAMP = { realtimeNs: 1_769_860_800_123_456_789n, monotonicNs: 86_401_000_000_000n } as const;
 const GIB = 1024 ** 3;
 

@@ -154,7 +154,7 @@ export class ClientIntake {
         createdAt: creationTime(owner.startTime, this.#bootTime),
       },
       workload: undefined,
-      holders: 1,
+      holderCount: 1,
     };
     // Before the watch is placed: afterwards the process may be gone.
     await naming?.name(client);

@@ -76,7 +76,7 @@ export class ClientTable {
   /** Adds a client that is not in the table. @returns undefined when the table is full. */
   add(client: XeClient, holders: readonly DrmFd[]): ClientEntry | undefined {
     if (this.full) return undefined;
-    client.holders = processes(holders);
+    client.holderCount = processes(holders);
     const entry = { client, holders, watched: false, removalMayBeLost: false, absences: 0 };
     this.#entries.set(client.drmClientId, entry);
     this.#count(client.device, 1, 0);
@@ -124,7 +124,7 @@ export class ClientTable {
       const now = holders.get(entry.client.drmClientId);
       if (now !== undefined) {
         Object.assign(entry, { holders: now, absences: 0, removalMayBeLost: false });
-        entry.client.holders = processes(now);
+        entry.client.holderCount = processes(now);
         continue;
       }
       if (!doubtful.has(entry.client.drmClientId)) this.#absent(entry);

@@ -42,5 +42,5 @@ export interface XeClient {
   /** undefined outside containers, units and jobs. Replaced, never modified, when its names become known. */
   workload: Workload | undefined;
   /** Processes that had it open at the last scan: fork, SCM_RIGHTS and pidfd_getfd share a client. */
-  holders: number;
+  holderCount: number;
 }

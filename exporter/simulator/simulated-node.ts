@@ -166,7 +166,7 @@ export class SimulatedNode {
         containerId: id.toString(16).padStart(64, '0'),
         podUid: `00000000-0000-4000-8000-${String(job).padStart(12, '0')}`,
       },
-      holders: 1,
+      holderCount: 1,
     };
     const fd = { pid: 1000 + id, fd: 3, minor: device.renderMinor!, startTime: BigInt(id), comm: 'python3' };
     const entry = this.#options.clients.add(client, [fd]);

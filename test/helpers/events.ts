@@ -42,7 +42,7 @@ export function aClient(
     drmClientId: 7,
     device: aDevice(),
     workload: undefined,
-    holders: 1,
+    holderCount: 1,
     ...given,
     process: {
       pid: 4711,

@@ -70,7 +70,7 @@ function putDevice(attributes: Attributes, device: XeDevice): void {
 function putClient(attributes: Attributes, client: XeClient, includeProcess: boolean): void {
   attributes[ATTRIBUTE.drmClientId] = client.drmClientId;
   // One is what everybody expects.
-  if (client.holders > 1) attributes[ATTRIBUTE.drmClientHolders] = client.holders;
+  if (client.holderCount > 1) attributes[ATTRIBUTE.drmClientHolders] = client.holderCount;
   if (includeProcess) {
     attributes[ATTRIBUTE.pid] = client.process.pid;
     put(attributes, ATTRIBUTE.executable, client.process.executable);

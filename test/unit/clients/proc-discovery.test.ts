@@ -97,7 +97,7 @@ test('a new client is told with its process as it is now', async (t) => {
     device,
     process: { pid: 100, startTime: 100n, executable: 'trainer', createdAt: '2026-01-31T12:00:01.000Z' },
     workload: undefined,
-    holders: 1,
+    holderCount: 1,
   });
   assert.equal(holders.length, 1);
   assert.equal(watched, false);
@@ -117,12 +117,12 @@ test('dup, fork and SCM_RIGHTS make more fds of one client, and the oldest proce
     ['200/5', '200/6', '300/9', '400/3'],
   );
 
-  assert.equal(entry.client.holders, 3);
+  assert.equal(entry.client.holderCount, 3);
 
   await look(fds.filter(({ pid }) => pid !== 200));
   assert.equal(clients.get(17), entry, 'the process that opened it is gone, its child still has it');
   assert.equal(entry.client.process.pid, 200, 'it keeps the name it was found under');
-  assert.equal(entry.client.holders, 2);
+  assert.equal(entry.client.holderCount, 2);
 });
 
 test('two clients of one process are two; other drivers and our own files are none', async (t) => {

@@ -35,7 +35,7 @@ test('a rebind error carries its device, process and numbers', () => {
 });
 
 test('a client that several processes hold says so', () => {
-  const { attributes } = toLogRecord(anEvent({ client: aClient({ holders: 3 }) }), options);
+  const { attributes } = toLogRecord(anEvent({ client: aClient({ holderCount: 3 }) }), options);
   assert.equal(attributes['xe.drm.client_holders'], 3);
 });
 
