@@ -18,7 +18,12 @@ export interface FeaturePrivileges {
   readonly feature: FeatureName;
   /** What the feature does, as the end of "so that the exporter can ...". */
   readonly does: string;
-  /** Effective ones. A container runtime gives added capabilities to uid 0 only: see {@link containerUid}. */
+  /**
+   * Effective ones. A container that needs any has to run as uid 0: Kubernetes and Docker put added capabilities into the bounding
+   * set, from where only uid 0 gets them by executing a program. Other users would need ambient capabilities, which neither can
+   * set, or file capabilities on Node.js, which no_new_privs ignores and which keep Node.js from starting wherever the bounding set
+   * lacks one of them.
+   */
   readonly capabilities: readonly Capability[];
   /** Uid 0 of the host, which needs no capability for it. */
   readonly root?: true;
@@ -146,24 +151,5 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
   },
 ];
 
-/** The rows of some features. */
-export function privilegesOf(features: readonly FeatureName[]): readonly FeaturePrivileges[] {
-  return PRIVILEGES.filter(({ feature }) => features.includes(feature));
-}
-
-/** What these rows need together, sorted. */
-export function capabilitiesOf(rows: readonly FeaturePrivileges[]): readonly Capability[] {
-  return [...new Set(rows.flatMap(({ capabilities }) => capabilities))].sort();
-}
-
 /** The user of the image when nothing asks for more: nobody's, and not root's. Also in the Dockerfile. */
 export const UNPRIVILEGED_UID = 65_532;
-
-/**
- * The uid a container needs. Kubernetes and Docker put added capabilities into the bounding set, from where only uid 0 gets them
- * by executing a program; other users would need ambient capabilities, which neither can set, or file capabilities on Node.js,
- * which no_new_privs ignores and which keep Node.js from starting wherever the bounding set has not all of them.
- */
-export function containerUid(capabilities: readonly Capability[]): number {
-  return capabilities.length > 0 ? 0 : UNPRIVILEGED_UID;
-}

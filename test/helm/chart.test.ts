@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse as parseYaml } from 'yaml';
 import { loadConfig } from '../../exporter/config/load.js';
-import { capabilitiesOf, containerUid, privilegesOf, UNPRIVILEGED_UID } from '../../exporter/privileges/table.js';
+import { UNPRIVILEGED_UID } from '../../exporter/privileges/table.js';
 import type { FeatureName } from '../../exporter/names.js';
+import { capabilitiesOf, containerUid, privilegesOf } from '../helpers/privileges.js';
 import { CHART, containerOf, NAMESPACE, only, podOf, refusal, render, template, type Manifest } from './chart.js';
 
 const ALL: readonly FeatureName[] = [

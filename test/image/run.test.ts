@@ -4,7 +4,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { capabilitiesOf, PRIVILEGES, type Capability } from '../../exporter/privileges/table.js';
+import { PRIVILEGES, type Capability } from '../../exporter/privileges/table.js';
+import { capabilitiesOf } from '../helpers/privileges.js';
 import { startCollector } from '../helpers/collector.js';
 import { ExporterProcess, type LogLine } from '../helpers/exporter-process.js';
 import { documentedCommands } from '../helpers/documented-commands.js';

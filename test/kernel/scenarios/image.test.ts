@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
-import { capabilitiesOf, PRIVILEGES, UNPRIVILEGED_UID, type Capability } from '../../../exporter/privileges/table.js';
+import { PRIVILEGES, UNPRIVILEGED_UID, type Capability } from '../../../exporter/privileges/table.js';
+import { capabilitiesOf } from '../../helpers/privileges.js';
 import { CAPABILITY } from '../../../exporter/host/privileges.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { driverState, GPU0, postVmError, startClient, waitFor, type GuestClient } from '../guest-lib.js';

@@ -1,7 +1,8 @@
 // The privileges of the systemd unit in INSTALL.md: not root, with two ambient capabilities and nothing beyond them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { capabilitiesOf, PRIVILEGES, UNPRIVILEGED_UID } from '../../../exporter/privileges/table.js';
+import { PRIVILEGES, UNPRIVILEGED_UID } from '../../../exporter/privileges/table.js';
+import { capabilitiesOf } from '../../helpers/privileges.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { GPU0, postVmError, startClient, waitFor } from '../guest-lib.js';
 

@@ -3,15 +3,10 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { privilegeTable } from '../../../docs/generator/privileges.js';
 import { explainPrivileges } from '../../../exporter/privileges/explain.js';
-import {
-  capabilitiesOf,
-  containerUid,
-  PRIVILEGES,
-  privilegesOf,
-  UNPRIVILEGED_UID,
-} from '../../../exporter/privileges/table.js';
+import { PRIVILEGES, UNPRIVILEGED_UID } from '../../../exporter/privileges/table.js';
 import { FEATURES } from '../../../exporter/names.js';
 import { dockerRun } from '../../helpers/install-document.js';
+import { capabilitiesOf, containerUid, privilegesOf } from '../../helpers/privileges.js';
 
 const ALL = capabilitiesOf(PRIVILEGES);
 const dockerfile = readFileSync('Dockerfile', 'utf8');
