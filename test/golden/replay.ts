@@ -102,7 +102,7 @@ function clientsOf({ clients }: Recording, devices: ReadonlyMap<string, XeDevice
     device: devices.get(pciBdf)!,
     process: { pid, startTime: 0n, executable, createdAt: undefined },
     workload: index === 0 ? aWorkload() : undefined,
-    holders: 1,
+    holderCount: 1,
   }));
 }
 
