@@ -64,8 +64,6 @@ export interface BorrowRequest {
 export interface ProbeResult {
   /** Set when the probe could not be carried out at all (pipe, open, not an xe node). */
   readonly failure?: NativeFailure;
-  /** Driver name from DRM_IOCTL_VERSION, when the node could be opened. */
-  readonly driver?: string;
   /** errno of the first attach; 0 = attached. */
   readonly attachErrno: number;
   /** errno of the second attach of the same file to the same pipe; EBUSY (16) is the proof. 0 also when the first failed. */

@@ -31,9 +31,6 @@ Napi::Value ToJs(Napi::Env env, const ProbeOutcome& outcome) {
   if (outcome.failure) {
     object.Set("failure", ToJs(env, outcome.failure));
   }
-  if (!outcome.driver.empty()) {
-    object.Set("driver", outcome.driver);
-  }
   object.Set("attachErrno", outcome.attach_errno);
   object.Set("repeatErrno", outcome.repeat_errno);
   object.Set("removalSeen", outcome.removal_seen);

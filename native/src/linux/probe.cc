@@ -84,11 +84,12 @@ ProbeOutcome ProbeWatchIoctl(const std::string& render_node, uint32_t request, u
     outcome.failure = Failure{"open", errno};
     return outcome;
   }
-  if (const int error = DriverName(node.get(), &outcome.driver); error != 0) {
+  std::string driver;
+  if (const int error = DriverName(node.get(), &driver); error != 0) {
     outcome.failure = Failure{"version", error};
     return outcome;
   }
-  if (outcome.driver != "xe") {
+  if (driver != "xe") {
     outcome.failure = Failure{"driver", ENODEV};
     return outcome;
   }

@@ -10,7 +10,6 @@ namespace xe {
 /// See ProbeResult in exporter/native/binding.ts.
 struct ProbeOutcome {
   Result failure;
-  std::string driver;    // empty when the node could not be asked
   int attach_errno = 0;  // 0 = attached
   int repeat_errno = 0;  // EBUSY is the proof; 0 also when the first attach failed
   bool removal_seen = false;
