@@ -25,6 +25,7 @@ export const METRIC = {
   featureInfo: 'xe_exporter_feature_info',
   sourceUp: 'xe_exporter_source_up',
   sourceRestarts: 'xe_exporter_source_restarts_total',
+  readerQueuePeak: 'xe_exporter_reader_queue_peak_bytes',
   eventsReceived: 'xe_exporter_events_received_total',
   eventsLost: 'xe_exporter_events_lost_total',
   eventsDropped: 'xe_exporter_events_dropped_total',

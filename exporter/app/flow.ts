@@ -139,6 +139,11 @@ function sourceAccounting(metrics: ExporterMetrics): SourceAccounting {
     upChanged: (source, up) => metrics.sourceUp.cell(source).set(up ? 1 : 0),
     restarted: (source) => metrics.sourceRestarts.cell(source).inc(),
     dropped: (_source, messages) => metrics.eventsDropped.cell('reader', '', 'queue_full').inc(messages),
+    queuePeak: (source, bytes) => {
+      const peak = metrics.readerQueuePeak.cell(source);
+      // A source that was restarted begins with an empty queue.
+      peak.set(Math.max(peak.value, bytes));
+    },
     attachFailed: (reason) => metrics.clientAttachFailures.cell(reason).inc(),
   };
 }

@@ -68,6 +68,11 @@ export class ExporterMetrics {
     'Restarts of the event source after a failure.',
     LABEL.source,
   );
+  readonly readerQueuePeak = this.#gauge(
+    METRIC.readerQueuePeak,
+    'Most bytes that waited in the queue of a reader thread since the start. Raise --reader-queue-bytes before it gets there.',
+    LABEL.source,
+  );
   readonly eventsReceived = this.#counter(
     METRIC.eventsReceived,
     'Events received and decoded.',
@@ -174,6 +179,7 @@ export class ExporterMetrics {
   #sourceWanted(source: SourceName): void {
     this.sourceUp.cell(source);
     this.sourceRestarts.cell(source);
+    this.readerQueuePeak.cell(source);
     this.eventsDeduplicated.cell(source);
     this.eventsUnmerged.cell(source);
     this.eventsLost.cell(source);

@@ -29,7 +29,10 @@ export interface ReaderOptions {
   readonly onReady: () => void;
 }
 
-/** Monotonic counters since the reader was opened; a consistent snapshot taken under the queue lock. */
+/**
+ * Monotonic counters since the reader was opened; a consistent snapshot taken under the queue lock. Only `recordsDropped` and
+ * `queuedBytesPeak` are published; the others let tests see the reader at work.
+ */
 export interface ReaderStats {
   readonly reads: number;
   readonly bytesRead: number;

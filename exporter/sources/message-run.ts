@@ -27,7 +27,7 @@ export interface MessageRunOptions {
   readonly onMessage: (bytes: Uint8Array, time: ReadTime) => void;
   /** Takes the losses. */
   readonly handler: BatchHandler;
-  readonly accounting: Pick<SourceAccounting, 'dropped'>;
+  readonly accounting: Pick<SourceAccounting, 'dropped' | 'queuePeak'>;
   /** Called once when the device failed, after everything that was read before. */
   readonly onDied: (reason: string) => void;
 }
@@ -41,6 +41,7 @@ export class MessageRun implements SourceRun {
   #nextTurn: NodeJS.Immediate | undefined;
   #missing = 0;
   #dropped = 0;
+  #queuePeak = 0;
   #ended = false;
 
   private constructor(options: MessageRunOptions) {
@@ -105,10 +106,12 @@ export class MessageRun implements SourceRun {
 
   #count(): void {
     const { source, handler, accounting } = this.#options;
-    const { missing, dropped } = this.#reader.stats();
+    const { missing, dropped, queuedBytesPeak } = this.#reader.stats();
     if (missing > this.#missing) handler({ kind: 'loss', source, ...now(), messages: missing - this.#missing });
     if (dropped > this.#dropped) accounting.dropped(source, dropped - this.#dropped);
+    if (queuedBytesPeak > this.#queuePeak) accounting.queuePeak(source, queuedBytesPeak);
     this.#missing = missing;
     this.#dropped = dropped;
+    this.#queuePeak = queuedBytesPeak;
   }
 }

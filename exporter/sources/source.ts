@@ -98,6 +98,8 @@ export interface SourceAccounting {
   restarted(source: SourceName): void;
   /** Messages the reader thread discarded because its queue was full. */
   dropped(source: SourceName, messages: number): void;
+  /** The queue of a reader thread has held more bytes than ever since that thread started. */
+  queuePeak(source: SourceName, bytes: number): void;
   attachFailed(reason: AttachFailureReason): void;
 }
 

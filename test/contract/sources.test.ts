@@ -87,6 +87,8 @@ interface NodeUnderTest {
   /** Records and messages in the batches so far. */
   records: number;
   restarts: number;
+  /** Bytes that waited for JavaScript at most, as reported. */
+  queuePeak: number;
   start(): Promise<void>;
 }
 
@@ -112,6 +114,7 @@ function open(t: TestContext, entry: SourceEntry, config: Partial<Config> = {}):
     numbers: { next: 1 },
     records: 0,
     restarts: 0,
+    queuePeak: 0,
     start: async () => {
       await source.start((batch) => {
         node.batches.push(batch);
@@ -147,6 +150,10 @@ function open(t: TestContext, entry: SourceEntry, config: Partial<Config> = {}):
       },
       restarted: () => node.restarts++,
       dropped: () => assert.fail('dropped'),
+      queuePeak: (name, bytes) => {
+        assert.equal(name, entry.name);
+        node.queuePeak = bytes;
+      },
       attachFailed: () => assert.fail('attach failed'),
     },
     onChanged: (name, state, reason) => node.changes.push(`${name} ${state}: ${reason}`),
@@ -226,6 +233,7 @@ for (const entry of sources) {
       assert.equal(node.source.stop(), stopping);
       await stopping;
       assert.equal(node.records, 50);
+      assert.ok(node.queuePeak > 0 && node.queuePeak <= 1 << 20, `${node.queuePeak} bytes`);
       const { length } = node.batches;
       await new Promise((resolve) => setImmediate(resolve));
       assert.equal(node.batches.length, length);

@@ -78,6 +78,7 @@ export class MessageSourceUnderTest {
         dropped: (_source, count) => (this.dropped += count),
         upChanged: () => undefined,
         restarted: () => undefined,
+        queuePeak: () => undefined,
         attachFailed: () => undefined,
       },
       onGpuProcess: (pid) => this.gpuProcesses.push(pid),

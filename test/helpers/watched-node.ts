@@ -54,6 +54,7 @@ export class WatchedNode {
   readonly failures: AttachFailureReason[] = [];
   readonly ups: boolean[] = [];
   dropped = 0;
+  queuePeak = 0;
   /** Called for every batch, before its records are looked at by the source. */
   onBatch: () => void = () => undefined;
   readers: NativeReader[] = [];
@@ -71,6 +72,7 @@ export class WatchedNode {
       wanted: eventDefinitions,
       probe: options.probe ?? (() => Promise.resolve(ACTIVE)),
       accounting: {
+        queuePeak: (_source, bytes) => (this.queuePeak = bytes),
         attachFailed: (reason) => this.failures.push(reason),
         dropped: (_source, count) => (this.dropped += count),
         upChanged: (_source, up) => this.ups.push(up),

@@ -31,7 +31,7 @@ export interface WatchQueueSourceOptions extends Pick<SourceContext, 'clients' |
   readonly wanted: readonly EventDefinition[];
   /** Finds the watch ioctl of a device; must not reject. */
   readonly probe: (device: XeDevice) => Promise<WatchSupport>;
-  readonly accounting: Pick<SourceContext['accounting'], 'upChanged' | 'dropped' | 'attachFailed'>;
+  readonly accounting: Pick<SourceContext['accounting'], 'upChanged' | 'dropped' | 'queuePeak' | 'attachFailed'>;
 }
 
 /**
@@ -52,6 +52,7 @@ export class WatchQueueSource implements Source {
   #handler: (batch: WatchBatch) => void = () => undefined;
   #nextTurn: NodeJS.Immediate | undefined;
   #dropped = 0;
+  #queuePeak = 0;
   #denied = false;
   #stopped: Promise<void> | undefined;
 
@@ -197,7 +198,9 @@ export class WatchQueueSource implements Source {
       });
       this.#follow(pipe, start, end);
     });
-    this.#countDropped(reader.stats());
+    const stats = reader.stats();
+    this.#countDropped(stats);
+    this.#countQueued(stats);
     return length > 0;
   }
 
@@ -216,6 +219,12 @@ export class WatchQueueSource implements Source {
     this.#options.accounting.dropped(this.name, recordsDropped - this.#dropped);
     this.#dropped = recordsDropped;
     for (let pipe = 0; pipe < (this.#pool?.size ?? 0); pipe++) this.#removalsMayBeLost(pipe);
+  }
+
+  #countQueued({ queuedBytesPeak }: ReaderStats): void {
+    if (queuedBytesPeak === this.#queuePeak) return;
+    this.#options.accounting.queuePeak(this.name, queuedBytesPeak);
+    this.#queuePeak = queuedBytesPeak;
   }
 
   #removalsMayBeLost(pipe: number): void {

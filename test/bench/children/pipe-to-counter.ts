@@ -59,6 +59,7 @@ const source = new WatchQueueSource({
   wanted: eventDefinitions,
   probe: () => Promise.resolve({ request: 1, state: 'active', reason: '', fix: '', retry: false }),
   accounting: {
+    queuePeak: () => undefined,
     attachFailed: () => undefined,
     dropped: (_source, count) => dropped.inc(count),
     upChanged: () => undefined,

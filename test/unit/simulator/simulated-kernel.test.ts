@@ -36,6 +36,7 @@ test('what the simulated kernel says comes through the real sources as events of
         upChanged: nothing,
         restarted: () => assert.fail(),
         dropped: () => assert.fail(),
+        queuePeak: nothing,
         attachFailed: nothing,
       },
     });

@@ -25,7 +25,13 @@ for (const [config, option] of [
       devices,
       clients: new ClientTable(1),
       features,
-      accounting: { upChanged: nothing, restarted: nothing, dropped: nothing, attachFailed: nothing },
+      accounting: {
+        upChanged: nothing,
+        restarted: nothing,
+        dropped: nothing,
+        queuePeak: nothing,
+        attachFailed: nothing,
+      },
     });
     await source.start(nothing);
     await source.settled();

@@ -162,6 +162,7 @@ test('records dropped for want of room in our own queue raise the same doubt as 
   assert.ok(entry.removalMayBeLost);
   await node.source.stop();
   assert.equal(node.dropped, node.reader.stats().recordsDropped);
+  assert.equal(node.queuePeak, node.reader.stats().queuedBytesPeak);
 });
 
 test('a flood leaves the event loop its turns', async (t) => {
