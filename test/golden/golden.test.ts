@@ -33,7 +33,7 @@ const SCENARIOS: Readonly<Record<string, () => Recording>> = {
 for (const [name, recording] of Object.entries(SCENARIOS)) {
   describe(`the recording ${name}`, () => {
     it('leads to the metrics, the OTLP records and the event stream that are expected of it', async (t) => {
-      const { metrics, records } = await replay(recording(), manualClock(t));
+      const { metrics, records } = await replay(t, recording(), manualClock(t));
       // From here on real sockets, with real time.
       t.mock.timers.reset();
       assert.ok(records.length > 0);

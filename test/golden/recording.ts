@@ -7,8 +7,15 @@ export type Recorded = { readonly at: string } & (
   | { readonly what: 'client_added' | 'client_removed'; readonly drmClientId: number }
   | { readonly what: 'watch_queue'; readonly bytes: string; readonly owners: Readonly<Record<string, number>> }
   | { readonly what: 'kmsg'; readonly text: string }
-  | { readonly what: 'uevent'; readonly text: string }
+  | { readonly what: 'trace'; readonly text: string }
+  | { readonly what: 'uevent'; readonly text: string; readonly dump?: RecordedDump }
 );
+
+/** The device coredump that a uevent announces: whose it is, and how it begins. */
+export interface RecordedDump {
+  readonly pciBdf: string;
+  readonly head: string;
+}
 
 /** A client as it was when it was found. */
 export type RecordedClient = Pick<XeClient, 'drmClientId' | 'workload'> & {

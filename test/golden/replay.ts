@@ -1,3 +1,4 @@
+import type { TestContext } from 'node:test';
 import type { XeClient } from '../../exporter/clients/client.js';
 import type { XeDevice } from '../../exporter/host/device.js';
 import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
@@ -6,10 +7,14 @@ import type { LogRecord } from '../../exporter/pipeline/log/log-record.js';
 import { Pipeline } from '../../exporter/pipeline/pipeline.js';
 import type { Sink } from '../../exporter/pipeline/sink.js';
 import { PrometheusSink } from '../../exporter/sinks/prometheus.js';
-import type { StampedBatch } from '../../exporter/sources/source.js';
+import type { StampedBatch, UeventBatch } from '../../exporter/sources/source.js';
+import { VmKills } from '../../exporter/sources/trace/vm-kills.js';
+import { readDevcoredump } from '../../exporter/sources/uevent/devcoredump.js';
 import { parseKmsgRecord } from '../../exporter/wire/kernel-log.js';
+import { parseTraceLine } from '../../exporter/wire/trace-line.js';
 import { parseUevent, pciBdfOf } from '../../exporter/wire/uevent.js';
 import { aWorkload } from '../helpers/events.js';
+import { FixtureTree } from '../helpers/fixture-tree.js';
 import type { ManualClock } from '../helpers/manual-clock.js';
 import type { Recorded, Recording } from './recording.js';
 
@@ -27,9 +32,11 @@ export interface Replayed {
  * Puts a recording through the stages of the exporter, from the bytes to the log records, and moves the clock as the kernel's went; then
  * waits for what is still open. The same in every run.
  */
-export async function replay(recording: Recording, clock: ManualClock): Promise<Replayed> {
+export async function replay(t: TestContext, recording: Recording, clock: ManualClock): Promise<Replayed> {
+  const traced = recording.messages.some(({ what }) => what === 'trace');
   const metrics = new ExporterMetrics({
-    sources: ['watch_queue', 'kmsg', 'uevent'],
+    // Only a kernel without the watch queue has its trace recorded.
+    sources: [traced ? 'trace' : 'watch_queue', 'kmsg', 'uevent'],
     sinks: ['prometheus'],
     version: '1.2.3',
     revision: '',
@@ -65,6 +72,17 @@ export async function replay(recording: Recording, clock: ManualClock): Promise<
   };
   for (const device of devices.values()) deviceAdded(device);
   const clients = new Map(clientsOf(recording, devices).map((client) => [client.drmClientId, client]));
+  const vmKills = new VmKills(BigInt(recording.messages[0]?.at ?? 0), {
+    onKill(kill) {
+      const { nanoseconds: monotonicNs, pciBdf = '' } = kill;
+      const stamp = { realtimeNs: bootNs + monotonicNs, monotonicNs };
+      pipeline.handle({ kind: 'trace', source: 'trace', ...stamp, kill, device: devices.get(pciBdf) });
+    },
+    onCreated: () => undefined,
+    processOf: () => undefined,
+    // Both lines of a kill are recorded.
+    later: () => undefined,
+  });
 
   for (const message of recording.messages) {
     // Whole milliseconds, as Date has them.
@@ -74,9 +92,11 @@ export async function replay(recording: Recording, clock: ManualClock): Promise<
       const client = clients.get(message.drmClientId)!;
       const entry = { client, holders: [], watched: true, removalMayBeLost: false, absences: 0 };
       for (const listener of listeners) listener[message.what === 'client_added' ? 'added' : 'removed']?.(entry);
+    } else if (message.what === 'trace') {
+      vmKills.take(parseTraceLine(message.text)!);
     } else {
       const batch = batchOf(message, bootNs, devices, clients);
-      pipeline.handle(batch);
+      pipeline.handle(batch.kind === 'uevent' ? { ...batch, ...(await dumpOf(t, message, devices)) } : batch);
       if (batch.kind !== 'uevent' || batch.device === undefined) continue;
       // As the device table does.
       const { action, subsystem } = batch.uevent ?? {};
@@ -106,8 +126,20 @@ function clientsOf({ clients }: Recording, devices: ReadonlyMap<string, XeDevice
   }));
 }
 
+/** What the source of uevents reads beside one that announces a device coredump. */
+async function dumpOf(
+  t: TestContext,
+  message: Recorded,
+  devices: ReadonlyMap<string, XeDevice>,
+): Promise<Partial<UeventBatch>> {
+  if (!('dump' in message) || message.dump === undefined) return {};
+  const tree = new FixtureTree(t);
+  tree.file('data', message.dump.head);
+  return { device: devices.get(message.dump.pciBdf), details: await readDevcoredump(tree.root) };
+}
+
 function batchOf(
-  message: Exclude<Recorded, { readonly drmClientId: number }>,
+  message: Exclude<Recorded, { readonly drmClientId: number } | { readonly what: 'trace' }>,
   bootNs: bigint,
   devices: ReadonlyMap<string, XeDevice>,
   clients: ReadonlyMap<number, XeClient>,
