@@ -13,7 +13,7 @@ export interface FeatureReport {
 /** Called once for every change of a feature's report, never for a repetition. */
 export type FeatureListener = (report: FeatureReport) => void;
 
-/** The board every stage reports to, read by /metrics, doctor, the landing page and the log. JavaScript thread only. */
+/** The board every stage reports to, read by /metrics, doctor, the landing page and the log. */
 export class FeatureBoard {
   readonly #reports = new Map<FeatureName, FeatureReport>();
   readonly #listeners: FeatureListener[] = [];

@@ -21,7 +21,7 @@ export interface FeedFollower {
   closed(): void;
 }
 
-/** The last log events, as the stream sink keeps them and the HTTP side reads them. JavaScript thread only. */
+/** The last log events, as the stream sink keeps them and the HTTP side reads them. */
 export interface EventFeed {
   /** Differs from one start of the exporter to the next: a number means nothing without it. */
   readonly instance: string;

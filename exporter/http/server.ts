@@ -54,7 +54,7 @@ const LIMITS: HttpLimits = {
 
 const TEXT = 'text/plain; charset=utf-8';
 
-/** The HTTP side of the exporter: not listening yet, so that tests can `inject()`. JavaScript thread only. */
+/** The HTTP side of the exporter: not listening yet, so that tests can `inject()`. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { app, deadline, connections } = createApp(options, Object.values(PATH));
   const queue = new DocumentQueue();

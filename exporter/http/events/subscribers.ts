@@ -27,7 +27,7 @@ export type NewSubscriber = Pick<SubscriberOptions, 'filter' | 'from' | 'isAdmit
 
 /**
  * The open event streams. Events of one turn of the event loop go out together, after the sinks have them all, so that a
- * subscriber costs the event path nothing but a flag. JavaScript thread only.
+ * subscriber costs the event path nothing but a flag.
  */
 export class Subscribers {
   readonly #feed: EventFeed;

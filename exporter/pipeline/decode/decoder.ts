@@ -7,7 +7,7 @@ import { TraceDecoder } from './trace-decoder.js';
 import { UeventDecoder } from './uevent-decoder.js';
 import { WatchDecoder } from './watch-decoder.js';
 
-/** Batches of every kind to events, numbered in the order in which they were read. Never throws. JavaScript thread only, not reentrant. */
+/** Batches of every kind to events, numbered in the order in which they were read. Never throws. Not reentrant. */
 export class Decoder {
   readonly #accounting: DecodeAccounting;
   readonly #watch: WatchDecoder;

@@ -11,7 +11,7 @@ const ERROR_LEVEL = 3;
 
 /**
  * Lines of the kernel log to events. A line of another driver, or one of no interest, is nobody's; an error of the xe driver that no definition
- * knows is an event, too. Any text decodes without throwing. JavaScript thread only.
+ * knows is an event, too. Any text decodes without throwing.
  */
 export class KernelLogDecoder {
   readonly #definitions: readonly EventDefinition[];

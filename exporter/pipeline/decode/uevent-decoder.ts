@@ -2,7 +2,7 @@ import { eventOf, type DeviceEvent, type EventDefinition } from '../../events/de
 import type { UeventBatch } from '../../sources/source.js';
 import type { DecodeAccounting, NextSequence } from './accounting.js';
 
-/** Uevents of xe devices to events; every other uevent is nobody's, and what user space had repeated is none. JavaScript thread only. */
+/** Uevents of xe devices to events; every other uevent is nobody's, and what user space had repeated is none. */
 export class UeventDecoder {
   readonly #definitions: readonly EventDefinition[];
   readonly #accounting: DecodeAccounting;

@@ -16,7 +16,7 @@ const SUBTYPES = 256;
 
 /**
  * Records of the watch queue to events. Any bytes decode without throwing; unknown types and subtypes are normal input from a newer kernel, are
- * counted and skipped by their length. JavaScript thread only, not reentrant.
+ * counted and skipped by their length. Not reentrant.
  */
 export class WatchDecoder {
   readonly #entries: readonly Entry[];

@@ -7,7 +7,7 @@ export interface PresentClient {
   readonly since: number;
 }
 
-/** The clients of the client table by device, for the questions of the kernel log, which names no client. JavaScript thread only. */
+/** The clients of the client table by device, for the questions of the kernel log, which names no client. */
 export class PresentClients implements ClientTableListener {
   readonly #now: () => number;
   readonly #byDevice = new Map<string, Map<number, PresentClient>>();

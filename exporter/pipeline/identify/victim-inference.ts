@@ -35,7 +35,7 @@ export interface VictimInferenceOptions {
 /**
  * Concludes who an incident without a process probably hit, from what the clients of the device did around it. A victim is a process: of several
  * clients of one, the oldest stands for it. Every piece of evidence has to admit the one that is named. Has to be told of a removal before
- * {@link PresentClients} is. JavaScript thread only.
+ * {@link PresentClients} is.
  */
 export class VictimInference implements ClientTableListener {
   readonly #options: VictimInferenceOptions;

@@ -65,7 +65,7 @@ interface Kind {
  * reports, as long as they happened within the window and are read within it. A report of the kernel log is published as `opened`
  * at once, and as `concluded` when a fuller report has come or its wait is over. A fuller report that comes later still is merged and
  * adds nothing: the incident has been put down to nobody by then, and the counts by client have to add up to those of the
- * device. Where memory ends it counts twice rather than not at all. JavaScript thread only.
+ * device. Where memory ends it counts twice rather than not at all.
  */
 export class IncidentMerger {
   readonly #options: IncidentMergerOptions;

@@ -68,7 +68,7 @@ const MENDABLE = [401, 408, 409, 425, 429];
 /**
  * Tells the owner of a pod by a Warning in its Events that it ran out of GPU memory. Errors of one container on one GPU are one Event with a
  * count; a storm costs requests at a bounded rate and loses none of the count. Of errors that were taken, each is told by an Event or counted as
- * dropped. One request at a time. JavaScript thread only.
+ * dropped. One request at a time.
  */
 export class KubernetesEventsSink implements Sink<DeviceEvent> {
   readonly name = 'kubernetes_events';

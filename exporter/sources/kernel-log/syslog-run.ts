@@ -22,7 +22,7 @@ export interface SyslogRunOptions {
   readonly intervalMs?: number;
 }
 
-/** Looks at the kernel log through syslog(2), again and again. JavaScript thread only. */
+/** Looks at the kernel log through syslog(2), again and again. */
 export class SyslogRun implements SourceRun {
   readonly #options: SyslogRunOptions;
   #timer: NodeJS.Timeout | undefined;

@@ -66,7 +66,7 @@ function open(context: SourceContext, handler: BatchHandler, onDied: (reason: st
   }
 }
 
-/** From lines to batches. JavaScript thread only. */
+/** From lines to batches. */
 class Reading {
   readonly #context: SourceContext;
   readonly #handler: BatchHandler;

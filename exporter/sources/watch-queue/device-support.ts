@@ -10,7 +10,7 @@ export interface DeviceSupportOptions {
   readonly onChanged: () => void;
 }
 
-/** Which devices of the node can be watched, by proof. JavaScript thread only. */
+/** Which devices of the node can be watched, by proof. */
 export class DeviceSupport {
   readonly #options: DeviceSupportOptions;
   readonly #present = new Set<XeDevice>();
