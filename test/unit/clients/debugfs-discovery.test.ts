@@ -308,11 +308,13 @@ test('the end of the directory is a denial with its fix, and the next list takes
 });
 
 test('a directory that comes before its content is looked into again', async (t) => {
+  const looks = t.mock.method(DrmClientDirectory.prototype, 'deviceOf').mock;
   const node = new Node(t);
   node.discovery.list();
   node.installFd(100, 5, 17);
   node.debugfs.directory('dri/client-17');
-  await new Promise((resolve) => setTimeout(resolve, 3));
+  await waitFor(() => looks.callCount() > 0, { what: 'the first look into it' });
+  assert.equal(looks.calls[0]?.result, undefined);
   node.debugfs.file('dri/client-17/proc_info', 'pid: 100\ncomm: x\n');
   node.debugfs.link('dri/client-17/device', `../${OURS}`);
   await node.found(17);

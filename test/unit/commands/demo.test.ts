@@ -63,6 +63,7 @@ test('the demo counts, is ready, adds up and leaves on SIGTERM within its deadli
   const received = series.get(`${METRIC.eventsReceived}{source="simulator",event="${EVENT.vmRebindError}"}`);
   assert.equal(errorsIn(series), received, 'every error has its pod');
   assert.equal(series.get(`${METRIC.sourceUp}{source="simulator"}`), 1);
+  assert.ok(series.get(`${METRIC.readerQueuePeak}{source="simulator"}`)! > 0, 'its reader had records to hand over');
   for (const [key, value] of series) if (key.startsWith(METRIC.eventsDropped)) assert.equal(value, 0, key);
   for (const path of ['/readyz', '/healthz', '/events?format=json', '/']) {
     assert.equal((await fetch(`${url}${path}`)).status, 200, path);
