@@ -9,7 +9,10 @@ import { text } from 'node:stream/consumers';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { COMMANDS } from '../../exporter/config/schema.js';
+import { METRIC } from '../../exporter/names.js';
+import { parseExposition } from '../helpers/exposition.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
+import { waitFor } from '../helpers/wait-for.js';
 
 const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'main-'));
@@ -161,19 +164,33 @@ describe('watch', () => {
 });
 
 describe('a running command', () => {
-  const args = ['demo', '--listen-address=127.0.0.1:0', '--demo-rate=50', '--events-stdout'];
+  const args = ['demo', '--listen-address=127.0.0.1:0', '--demo-rate=50', '--events-stdout', '--log-level=debug'];
 
-  async function running(...more: string[]): Promise<ChildProcess> {
+  interface Running {
+    readonly child: ChildProcess;
+    readonly url: string;
+  }
+
+  async function running(...more: string[]): Promise<Running> {
     const child = start([...args, ...more]);
-    assert.ok(child.stdout !== null);
-    await once(child.stdout, 'data');
-    child.stdout.resume();
-    return child;
+    let said = '';
+    // The first event is out, so that there is something to drain.
+    let events = 0;
+    child.stdout?.on('data', () => events++);
+    child.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
+    const urlIn = () => events > 0 && /"url":"(http:[^"]+)"[^\n]*is running/.exec(said)?.[1];
+    return { child, url: await waitFor(urlIn, { what: 'its URL', deadlineMs: 20_000 }) };
+  }
+
+  /** Waits until a metric of a running command is what it should be. */
+  async function becomes({ url }: Running, series: string, is: (value: number | undefined) => boolean): Promise<void> {
+    const value = async () => parseExposition(await (await fetch(`${url}/metrics`)).text()).get(series);
+    await waitFor(async () => is(await value()), { what: series, deadlineMs: 20_000 });
   }
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     it(`stops with 0 at the first ${signal}`, async () => {
-      const child = await running();
+      const { child } = await running();
       child.kill(signal);
       assert.deepEqual(await once(child, 'exit'), [0, null]);
     });
@@ -184,10 +201,11 @@ describe('a running command', () => {
     const collector = createServer().listen(0, '127.0.0.1');
     await once(collector, 'listening');
     const { port } = collector.address() as AddressInfo;
-    const child = await running(`--otlp-endpoint=http://127.0.0.1:${port}`, '--shutdown-timeout=1m');
+    const demo = await running(`--otlp-endpoint=http://127.0.0.1:${port}`, '--shutdown-timeout=1m');
+    const { child } = demo;
     try {
       child.kill('SIGTERM');
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      await becomes(demo, `${METRIC.sourceUp}{source="simulator"}`, (up) => up === 0);
       assert.equal(child.exitCode, null, 'still stopping');
       child.kill('SIGINT');
       assert.deepEqual(await once(child, 'exit'), [130, null]);
@@ -198,10 +216,12 @@ describe('a running command', () => {
   });
 
   it('goes on when standard output is closed, and says nothing about it', async () => {
-    const child = await running();
+    const demo = await running();
+    const { child } = demo;
     const stderr = child.stderr === null ? Promise.resolve('') : text(child.stderr);
     child.stdout?.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const dropped = `${METRIC.eventsDropped}{stage="sink",sink="stdout",reason="closed"}`;
+    await becomes(demo, dropped, (events) => events! > 0);
     assert.equal(child.exitCode, null);
     child.kill('SIGTERM');
     assert.deepEqual(await once(child, 'exit'), [0, null]);
