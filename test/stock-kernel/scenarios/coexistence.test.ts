@@ -1,7 +1,7 @@
 // What the exporter leaves in tracefs, and finds there: after a SIGKILL, beside another exporter, and beside other people's events.
 import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { startClient } from '../../kernel/guest-lib.js';
 import { createVm, GPU, killVm, startGpu, TRACEFS } from '../guest-lib.js';
@@ -16,6 +16,7 @@ const foreign = tracefsState().events;
 assert.equal(foreign.length, FOREIGN.length);
 
 const older = await startClient({ comm: 'ollama' });
+after(() => older.kill());
 
 test('killed and started again, it takes its instance over', async (t) => {
   const exporter = await TraceExporter.start();

@@ -8,6 +8,7 @@ import { exactly, TraceExporter, victimOf } from '../trace-exporter.js';
 startGpu();
 
 const older = await startClient({ comm: 'ollama' });
+after(() => older.kill());
 const olderVm = await createVm(older);
 const exporter = await TraceExporter.start();
 after(() => exporter.stop('SIGKILL'));
