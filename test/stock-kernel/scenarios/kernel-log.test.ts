@@ -28,7 +28,11 @@ test("the real driver's line in the kernel log is an event and is counted", asyn
   const line = await waitFor('the event', () => exporter.stdout.find((text) => text.includes('xe.vm.rebind_error')));
   const { attributes } = JSON.parse(line) as { attributes: Record<string, unknown> };
   assert.equal(attributes['pci.bdf'], GPU);
-  assert.equal(attributes['process.pid'], client.pid);
+  assert.equal(
+    'process.pid' in attributes,
+    attributes['xe.victim.inferred'] === true,
+    'without the trace a name is a guess',
+  );
 });
 
 test('doctor finds the GPU and no watch queue', async () => {
