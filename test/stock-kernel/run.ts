@@ -75,7 +75,7 @@ async function runScenario(release: string, guest: string, { name, kernelArgs }:
     writeFileSync(join(dir, 'command'), script);
     // Far more than any needs: the machine may be busy with something else.
     const result = await runGuest('qemu-system-x86_64', qemuArgs(release, guest, kernelArgs, dir), {
-      timeoutMs: 900_000,
+      timeoutMs: 600_000,
       ...(process.env.XE_TEST_LIVE === '1' && { onOutput: (text: string) => process.stderr.write(text) }),
     });
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -106,10 +106,13 @@ const queue = kernels
   )
   .values();
 
-/** A guest takes one processor of the host. */
+/**
+ * A guest takes one processor of the host. Where that processor is taken away for seconds, kernel log and trace are read too far
+ * apart to be one incident, so a scenario gets a second guest before it has failed; both are printed.
+ */
 async function lane(): Promise<void> {
   for (const { release, guest, scenario } of queue) {
-    if (await runScenario(release, guest, scenario)) passed++;
+    if ((await runScenario(release, guest, scenario)) || (await runScenario(release, guest, scenario))) passed++;
     else failed++;
   }
 }
