@@ -90,8 +90,9 @@ test('a record that does not fit the buffer is passed over, counted, and does no
 test('a device that only refuses is given up', async (t) => {
   const listener = new Listener(t, KMSG);
   for (let i = 0; i < 100; i++) listener.reader.postError(EINVAL);
-  const { failure } = await listener.settled({ lossNotices: 16 });
-  assert.deepEqual(failure, { operation: 'read', errno: EINVAL });
+  await listener.settled({ lossNotices: 16 });
+  await waitFor(() => listener.seen?.failure, { what: 'the failure' });
+  assert.deepEqual(listener.seen?.failure, { operation: 'read', errno: EINVAL });
 });
 
 test('a failure ends the reader and is told once, behind everything that came before', async (t) => {

@@ -117,8 +117,8 @@ test('the fake gives a line a post', async (t) => {
   await listener.settled({ kept: 2, missing: 1 });
   assert.deepEqual(listener.messages, ['one', 'two']);
   listener.reader.postError(EIO);
-  const { failure } = await listener.settled({ read: 2 });
-  assert.deepEqual(failure, { operation: 'read', errno: EIO });
+  await waitFor(() => listener.seen?.failure, { what: 'the failure' });
+  assert.deepEqual(listener.seen?.failure, { operation: 'read', errno: EIO });
 });
 
 test('a trace_pipe that is not there is a refusal', () => {

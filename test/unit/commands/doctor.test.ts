@@ -352,7 +352,7 @@ describe('checks', () => {
     ['memory', { addonError: noAddon, memory: [] }, 'off', /addon/, /^$/],
     ['memory', { devices: [], watches: [], memory: [] }, 'off', /no xe device/, /^$/],
     ['web_config', { webConfig: undefined }, 'off', /plain HTTP/, /--web-config-file/],
-    ['web_config', { webConfig: protection('other-key.bad.yml') }, 'fail', /is not the key/, /README/],
+    ['web_config', { webConfig: protection('other-key.bad.yml') }, 'fail', /is not the key/, /docs\/http\.md/],
     ['web_config', { webConfig: protection('missing-files.bad.yml') }, 'fail', /no\.pem": ENOENT/, /may read them/],
     ['web_config', { webConfig: protection('users.good.yml') }, 'warn', /clear text/, /tls_server_config/],
     ['web_config', { webConfig: protection('headers.good.yml') }, 'ok', /^no TLS; no basic/, /^$/],
