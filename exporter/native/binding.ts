@@ -63,7 +63,7 @@ export interface BorrowRequest {
   readonly request: number;
 }
 
-/** What one candidate ioctl number did on our own fresh render-node file (kernel-facts: positive proof only). */
+/** What one candidate ioctl number did on our own fresh render-node file (positive proof only: docs/kernel.md). */
 export interface ProbeResult {
   /** Set when the probe could not be carried out at all (pipe, open, not an xe node). */
   readonly failure?: NativeFailure;
