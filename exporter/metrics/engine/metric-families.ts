@@ -45,32 +45,44 @@ export class Counter implements Sample {
   }
 }
 
-/** A counter with labels. Its name ends in `_total`. */
-export class CounterFamily implements Family {
-  readonly type = 'counter';
+/** What counters and gauges share: a name, a help and a series for each set of label values. */
+abstract class SeriesFamily<Series extends Sample> implements Family {
+  abstract readonly type: Family['type'];
   readonly name: string;
   readonly help: string;
-  readonly #table: SeriesTable<Counter>;
+  readonly #table: SeriesTable<Series>;
 
-  constructor(options: FamilyOptions) {
-    if (!options.name.endsWith('_total')) throw new RangeError(`the counter ${options.name} has to end in _total`);
+  constructor(options: FamilyOptions, create: (labels: Labels) => Series) {
     this.name = options.name;
     this.help = options.help;
-    this.#table = new SeriesTable(options, (labels) => new Counter(labels));
+    this.#table = new SeriesTable(options, create);
   }
 
   /** The series of these label values, born at 0. Keep it: the look-up is not for hot paths. */
-  cell(...labelValues: string[]): Counter {
+  cell(...labelValues: string[]): Series {
     return this.#table.at(labelValues);
   }
 
-  /** Removes the series from the exposition. Only for an owner that is gone for good: one that comes back starts at 0. */
+  /**
+   * Removes the series from the exposition; of a counter only for an owner that is gone for good, because one that comes back starts
+   * at 0. @returns whether there was one
+   */
   remove(...labelValues: string[]): boolean {
     return this.#table.remove(labelValues);
   }
 
   async get(): Promise<FamilySnapshot> {
     return { name: this.name, help: this.help, type: this.type, values: this.#table.all() };
+  }
+}
+
+/** A counter with labels. Its name ends in `_total`. */
+export class CounterFamily extends SeriesFamily<Counter> {
+  readonly type = 'counter';
+
+  constructor(options: FamilyOptions) {
+    if (!options.name.endsWith('_total')) throw new RangeError(`the counter ${options.name} has to end in _total`);
+    super(options, (labels) => new Counter(labels));
   }
 }
 
@@ -95,29 +107,10 @@ export class Gauge implements Sample {
 }
 
 /** A gauge with labels. */
-export class GaugeFamily implements Family {
+export class GaugeFamily extends SeriesFamily<Gauge> {
   readonly type = 'gauge';
-  readonly name: string;
-  readonly help: string;
-  readonly #table: SeriesTable<Gauge>;
 
   constructor(options: FamilyOptions) {
-    this.name = options.name;
-    this.help = options.help;
-    this.#table = new SeriesTable(options, (labels) => new Gauge(labels));
-  }
-
-  /** The series of these label values, born at 0. */
-  cell(...labelValues: string[]): Gauge {
-    return this.#table.at(labelValues);
-  }
-
-  /** Removes the series from the exposition. @returns whether there was one */
-  remove(...labelValues: string[]): boolean {
-    return this.#table.remove(labelValues);
-  }
-
-  async get(): Promise<FamilySnapshot> {
-    return { name: this.name, help: this.help, type: this.type, values: this.#table.all() };
+    super(options, (labels) => new Gauge(labels));
   }
 }
