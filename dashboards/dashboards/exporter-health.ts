@@ -252,7 +252,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
     );
 }
 
-/** The twenty worst of the range, from several counters with labels of their own; nothing where all is well. */
+/** The twenty worst of the range, from several counters each with its own labels; empty when all is well. */
 function problems(
   title: string,
   description: string,

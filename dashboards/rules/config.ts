@@ -34,7 +34,7 @@ export interface RulesConfig {
   readonly manyExportersDown: {
     /** Share of the exporters of a cluster that are away at once and somebody is woken for, 0 to 1. */
     readonly share: number;
-    /** How many that has to be at least, so that one node of a small cluster wakes nobody. */
+    /** How many that has to be at least, so that one node of a small cluster does not page. */
     readonly nodes: number;
   };
   /** How long there may be no exporter at all. Raise it where GPU nodes scale to zero. */
