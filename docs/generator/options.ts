@@ -8,7 +8,7 @@ export function optionReference(): string {
 
 A flag wins over its environment variable, and the variable over the YAML file given with \`--config\`. The file uses the keys in the
 third column. A switch such as \`--client-memory\` is turned off with \`--no-client-memory\`. \`xe-exporter <command> --help\` prints the
-same text. The Helm chart has [a value for each option](../helm/xe-exporter/values.yaml).
+same text. The Helm chart has [a value for each option](../helm/xe-exporter/README.md#values).
 
 ## Commands
 
