@@ -1,5 +1,5 @@
 import { startExporter } from '../app/exporter.js';
-import { COMMANDS } from '../config/schema.js';
+import { COMMANDS, type Config, type DemoKernel } from '../config/schema.js';
 import { EXIT } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { METRIC, PATH } from '../names.js';
@@ -12,8 +12,8 @@ export const command: Command = {
   summary: COMMANDS.demo,
   async run(context) {
     const exporter = await startExporter({ ...context, logger: quiet(context.logger) }, true);
-    const { eventsStdout, demoWedgeEvery } = context.config;
-    if (!eventsStdout) context.stdout.write(introduction(exporter.url, demoWedgeEvery > 0));
+    const { eventsStdout } = context.config;
+    if (!eventsStdout) context.stdout.write(introduction(exporter.url, context.config));
     await untilAborted(context.signal);
     await exporter.stop();
     return EXIT.ok;
@@ -31,10 +31,18 @@ function quiet(logger: Logger): Logger {
   };
 }
 
-function introduction(url: string, wedges: boolean): string {
+const KERNEL: Readonly<Record<DemoKernel, string>> = {
+  watch_queue:
+    'Its kernel has the xe watch-queue series, which names each victim. With --demo-kernel=stock it is one as distributions ship it.',
+  stock:
+    "Its kernel is a stock one, without the watch queue: the kernel log has each error, and the driver's trace names the victim.",
+};
+
+function introduction(url: string, { demoKernel, demoWedgeEvery }: Config): string {
   return [
     'Simulating a GPU node: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error about every second. Press Ctrl-C to stop.',
-    wedges
+    KERNEL[demoKernel],
+    demoWedgeEvery > 0
       ? 'Now and then a job hangs, and the driver gives up on GPU 0000:04:00.0 (wedged) until it is bound again.'
       : 'Now and then a job hangs. With --demo-wedge-every=2m the driver also gives up on a GPU (wedged) and binds it again.',
     `Status page: ${url}${PATH.landing}  (or stream events in a terminal: curl -N ${url}${PATH.events})`,

@@ -35,6 +35,10 @@ export type LogLevel = (typeof LEVELS)[number];
 /** Of a source: used where the node has it. */
 const SWITCHABLE = ['auto', 'off'] as const;
 
+/** What the simulated kernel has. */
+const DEMO_KERNELS = ['watch_queue', 'stock'] as const;
+export type DemoKernel = (typeof DEMO_KERNELS)[number];
+
 /** Which sources are wanted. */
 const MODES = ['auto', 'watch_queue', 'fallback'] as const;
 
@@ -358,6 +362,15 @@ export const OPTIONS = {
     unit: 'events/s',
     help: 'Simulated events per second, 0.01 to 1000000.',
     parse: parseNumber(0.01, 1_000_000),
+  },
+  demoKernel: {
+    flag: 'demo-kernel',
+    kind: 'value',
+    commands: ['demo'],
+    default: 'watch_queue',
+    unit: DEMO_KERNELS.join('|'),
+    help: "Kernel of the simulated node. watch_queue: one with the xe watch-queue series. stock: one as distributions ship it, where the driver's trace names the victim.",
+    parse: parseChoice(DEMO_KERNELS),
   },
   demoWedgeEvery: {
     flag: 'demo-wedge-every',

@@ -1,18 +1,20 @@
 import { hrtime } from 'node:process';
 import type { XeDevice } from '../host/device.js';
+import { SimulatedTrace } from './simulated-trace.js';
 import type { MessageOrigin, MessageReaderOptions, NativeAddon, NativeMessageReader } from '../native/binding.js';
 
 /** The levels the driver logs with. */
-const LEVEL = { error: 3, notice: 5, info: 6 } as const;
+const LEVEL = { error: 3, warning: 4, notice: 5, info: 6 } as const;
 
 /**
- * The kernel log and the uevents of the simulated node. What it says goes through the real reader thread and the real
+ * The kernel log, the uevents and the trace of the simulated node. What it says goes through the real reader thread and the real
  * sources; only the device they read is a fake, which {@link native} provides. Formats: kernel/printk/printk.c and
  * lib/kobject_uevent.c.
  */
 export class SimulatedKernel {
   /** The addon, whose message readers read this kernel's messages. */
   readonly native: NativeAddon;
+  readonly trace = new SimulatedTrace((line) => this.#post('trace', line));
   readonly #readers = new Map<MessageOrigin['protocol'], NativeMessageReader>();
   #lines = 0;
   #uevents = 0;

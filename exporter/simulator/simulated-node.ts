@@ -1,9 +1,9 @@
 import type { Workload, XeClient } from '../clients/client.js';
 import type { ClientEntry, ClientTable } from '../clients/client-table.js';
 import type { XeDevice } from '../host/device.js';
+import type { JobReports } from './job-reports.js';
 import { SIMULATED_GPUS } from './simulated-devices.js';
 import type { SimulatedMemory } from './simulated-memory.js';
-import { encodeRemoval, encodeVmError } from '../wire/watch-notification.js';
 
 /** -12 as often as in the field; -28, -62 and -16 so that every class is seen. */
 const ERROR_CODES = [-12, -12, -12, -12, -28, -12, -62, -12, -16, -12];
@@ -54,8 +54,7 @@ export interface SimulatedNodeOptions {
   readonly clients: ClientTable;
   /** The devices the exporter knows now: no job runs on any other. */
   readonly devices: () => readonly XeDevice[];
-  /** Posts a record for a client's watch into its pipe; false while the client is not watched yet. */
-  readonly post: (entry: ClientEntry, record: (watchId: number) => Uint8Array) => boolean;
+  readonly reports: JobReports;
   /** Follows what the jobs hold. */
   readonly memory: SimulatedMemory;
   /** VM rebind errors a second, over all clients. */
@@ -72,8 +71,8 @@ const TICKS_PER_LOOK = 50;
 const QUIET_MARGIN_MS = 1000;
 
 /**
- * A simulated GPU node for demos and drills: jobs start, hit rebind errors and exit. All of it is posted as kernel
- * records into a notification pipe and comes back through the real reader thread. Deterministic: no randomness.
+ * A simulated GPU node for demos and drills: jobs start, hit rebind errors and exit. All of it comes back as the
+ * simulated kernel reports it, through the real reader threads. Deterministic: no randomness.
  */
 export class SimulatedNode {
   readonly #options: SimulatedNodeOptions;
@@ -109,15 +108,16 @@ export class SimulatedNode {
 
   /** One rebind error of the client whose turn it is. */
   #fail(turn: number): void {
+    const { reports, memory } = this.#options;
     const entries = [...this.#eventsOf.keys()].filter(
-      (entry) => entry.watched && !this.#isQuiet(entry) && this.#isBound(entry),
+      (entry) => reports.sees(entry) && !this.#isQuiet(entry) && this.#isBound(entry),
     );
     const entry = entries[turn % entries.length];
     if (entry === undefined) return;
     const vmId = (this.#eventsOf.get(entry) ?? 0) + 1;
     const code = ERROR_CODES[turn % ERROR_CODES.length]!;
-    if (code === -12 || code === -28) this.#options.memory.runOut(entry.client);
-    if (!this.#options.post(entry, (watchId) => encodeVmError(watchId, vmId, code))) return;
+    if (code === -12 || code === -28) memory.runOut(entry.client);
+    if (!reports.vmFailed(entry, vmId, code)) return;
     this.#eventsOf.set(entry, vmId);
     const { nature } = JOBS[jobOf(entry)]!;
     const last = nature === 'leaves' ? 1 : Math.max(FEWEST_REPEATS, this.#options.rate * REPEATS_PER_RATE);
@@ -148,7 +148,7 @@ export class SimulatedNode {
   #leave(entry: ClientEntry): void {
     this.#eventsOf.delete(entry);
     this.#options.memory.leave(entry.client);
-    this.#options.post(entry, encodeRemoval);
+    this.#options.reports.left(entry);
     this.#arrive(jobOf(entry));
   }
 
@@ -172,6 +172,7 @@ export class SimulatedNode {
     const entry = this.#options.clients.add(client, [fd]);
     if (entry === undefined) return;
     this.#eventsOf.set(entry, 0);
+    this.#options.reports.started(entry);
     this.#options.memory.arrive(client, JOBS[job]!.gibibytes * 1024 ** 3);
   }
 }

@@ -15,6 +15,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'uevent', value: 'sources.uevent.enabled' },
   { option: 'trace', value: 'sources.trace.enabled' },
   { option: 'demoRate', value: 'sources.simulator.rate' },
+  { option: 'demoKernel', value: 'sources.simulator.kernel' },
   { option: 'demoWedgeEvery', value: 'sources.simulator.wedgeEvery' },
   { option: 'events', value: 'events.names' },
   { option: 'discovery', value: 'discovery.method' },

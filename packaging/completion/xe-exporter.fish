@@ -46,6 +46,7 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor demo' -
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor demo' -l top-consumers -d 'Name the largest holders of GPU memory in the log event of an out-of-memory error.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor demo' -l no-top-consumers -d 'The opposite of --top-consumers'
 complete -c xe-exporter -n '__fish_seen_subcommand_from demo' -l demo-rate -x -d 'Simulated events per second, 0.01 to 1000000.'
+complete -c xe-exporter -n '__fish_seen_subcommand_from demo' -l demo-kernel -x -a 'watch_queue stock' -d 'Kernel of the simulated node.'
 complete -c xe-exporter -n '__fish_seen_subcommand_from demo' -l demo-wedge-every -x -a 'off' -d 'How often the driver gives up (wedges) one of the simulated GPUs, 10s to 60m.'
 complete -c xe-exporter -n '__fish_seen_subcommand_from watch' -l device -x -d 'Show only events of this device.'
 complete -c xe-exporter -n '__fish_seen_subcommand_from watch' -l pid -x -d 'Show only events of this process.'

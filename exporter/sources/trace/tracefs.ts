@@ -5,7 +5,7 @@ import { join } from 'node:path';
 export const VM_KILL_PROBE = { group: 'xe_exporter', name: 'vm_kill' } as const;
 
 /** Events of the xe driver that may be switched on, one by one: nobody knows what else stands in their folder. */
-const XE_EVENTS = [
+export const XE_EVENTS = [
   'xe_vm_create',
   'xe_vm_free',
   'xe_vm_kill',

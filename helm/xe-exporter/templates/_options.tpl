@@ -7,6 +7,7 @@ kmsgSinceBoot: {{ toJson .sources.kmsg.sinceBoot }}
 uevent: {{ toJson .sources.uevent.enabled }}
 trace: {{ toJson .sources.trace.enabled }}
 demoRate: {{ toJson .sources.simulator.rate }}
+demoKernel: {{ toJson .sources.simulator.kernel }}
 demoWedgeEvery: {{ toJson .sources.simulator.wedgeEvery }}
 {{- with .events.names }}
 events: {{ toJson . }}

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { test, type TestContext } from 'node:test';
 import { EVENT } from '../../../exporter/events/index.js';
-import { METRIC } from '../../../exporter/names.js';
+import { ATTRIBUTE, METRIC, UNATTRIBUTED_SERIES } from '../../../exporter/names.js';
+import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
 
@@ -20,7 +22,11 @@ interface Demo {
 }
 
 function demo(t: TestContext, ...flags: string[]): Demo {
-  const child = spawn(process.execPath, [MAIN, 'demo', ...flags], { env: { PATH: process.env['PATH'] } });
+  return demoWith(t, {}, ...flags);
+}
+
+function demoWith(t: TestContext, env: Readonly<Record<string, string>>, ...flags: string[]): Demo {
+  const child = spawn(process.execPath, [MAIN, 'demo', ...flags], { env: { PATH: process.env['PATH'], ...env } });
   const running: Demo = {
     child,
     out: '',
@@ -93,6 +99,65 @@ test('the demo shows every outcome a job can have, and they add up to the out-of
   const ooms = sum(series, `${METRIC.vmRebindErrors}{pci_bdf="0000:03:00.0",errno="EN`);
   const pending = ooms - outcomes(series, '');
   assert.ok(pending >= 0 && pending <= 3, `${pending} open for three clients`);
+});
+
+test('on a stock kernel the trace names the exact pod of every error, and leaves nothing behind', async (t) => {
+  const { root } = new FixtureTree(t);
+  const flags = ['--listen-address=127.0.0.1:0', '--demo-kernel=stock', '--demo-rate=20', '--outcome-window=1s'];
+  const running = demoWith(t, { TMPDIR: root }, ...flags);
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  assert.match(running.out, /stock one, without the watch queue.*the driver's trace names the victim/);
+  const podOf = (pod: string, series: Map<string, number>) =>
+    [...series].filter(([key]) => key.startsWith(`${METRIC.clientVmRebindErrors}{`) && key.includes(`="${pod}"`));
+  const PODS = ['llama-finetune-0', 'llama-finetune-1', 'segmentation-batch', 'video-analytics', 'md-simulation'];
+  const series = await waitFor(
+    async () => {
+      const now = await scrape(url);
+      const hit = (pod: string) => podOf(pod, now).some(([, value]) => value > 0);
+      return PODS.every(hit) && errorsIn(now) >= 40 && now;
+    },
+    { what: 'errors of each pod', deadlineMs: 30_000 },
+  );
+  for (const [key, value] of podOf(UNATTRIBUTED_SERIES, series)) assert.equal(value, 0, key);
+  assert.equal(series.get(`${METRIC.sourceUp}{source="trace"}`), 1);
+  assert.equal(series.get(`${METRIC.sourceUp}{source="watch_queue"}`), 0);
+  assert.equal(series.get(`${METRIC.clientsWatched}{pci_bdf="0000:03:00.0"}`), 0);
+
+  const { events } = (await (await fetch(`${url}/events?format=json`)).json()) as {
+    events: { event_name: string; body: string; attributes: Record<string, unknown> }[];
+  };
+  const errors = events.filter(({ event_name: name }) => name === EVENT.vmRebindError);
+  assert.ok(errors.length >= 40, `${errors.length} of them logged`);
+  for (const { attributes, body } of errors) {
+    assert.equal(attributes[ATTRIBUTE.victimEvidence], 'kernel_trace');
+    assert.match(body, /^Container \w+ of pod [\w/-]+ lost a GPU VM on 0000:0[34]:00\.0 \(E\w+\)/);
+    assert.ok(!(ATTRIBUTE.victimInferred in attributes));
+  }
+  // A second scrape: what is counted for a GPU is counted for its pods, once the error and its victim have met.
+  const errorsOfDevices = (now: Map<string, number>) =>
+    [...now].reduce((sum, [key, value]) => (key.startsWith(`${METRIC.vmRebindErrors}{`) ? sum + value : sum), 0);
+  await waitFor(
+    async () => {
+      const now = await scrape(url);
+      return errorsIn(now) === errorsOfDevices(now);
+    },
+    { what: 'the two to agree' },
+  );
+  assert.equal(readdirSync(root).length, 1, 'its made-up tracefs');
+
+  running.child.kill('SIGTERM');
+  assert.equal(await inTime(running.exit, 'the demo'), 0);
+  assert.equal(running.err, '');
+  assert.deepEqual(readdirSync(root), []);
+});
+
+test('a demo of a stock kernel that can make no folder for its trace says so and goes on', async (t) => {
+  const running = demoWith(t, { TMPDIR: '/proc' }, '--listen-address=127.0.0.1:0', '--demo-kernel=stock');
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  // Where shared memory can be written, it stands in.
+  const up = (await scrape(url)).get(`${METRIC.sourceUp}{source="trace"}`);
+  if (up === 0) assert.match(running.err, /cannot make a folder in \/proc or \/dev\/shm.*TMPDIR/);
+  else assert.equal(up, 1);
 });
 
 test('a second one on the same port ends with code 1 and one line that names the fix', async (t) => {

@@ -94,6 +94,10 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     good: ['auto', 'off', '0x0f', '0x10', '0x11'].map((text) => [text, text]),
     bad: ['', '15', '0x12', 'on'],
   },
+  demoKernel: {
+    good: ['watch_queue', 'stock'].map((text) => [text, text]),
+    bad: ['', 'patched', 'auto'],
+  },
   events: {
     good: [
       ['xe.vm.rebind_error', ['xe.vm.rebind_error']],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { ClientTable, type ClientEntry } from '../../../exporter/clients/client-table.js';
+import { watchQueueReports } from '../../../exporter/simulator/job-reports.js';
 import { SimulatedDevices } from '../../../exporter/simulator/simulated-devices.js';
 import { SimulatedMemory } from '../../../exporter/simulator/simulated-memory.js';
 import { SimulatedNode } from '../../../exporter/simulator/simulated-node.js';
@@ -15,11 +16,11 @@ function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => 
     memory: new SimulatedMemory(),
     clients,
     devices: () => bound,
-    post: (entry, record) => {
+    reports: watchQueueReports((entry, record) => {
       if (!entry.watched) return false;
       post(entry, record(0));
       return true;
-    },
+    }),
     rate: 100,
     outcomeWindowMs: 2000,
   });
