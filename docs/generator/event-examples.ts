@@ -97,7 +97,7 @@ function concluded(): DeviceEvent[] {
   return [
     anEvent({ definition: vmRebindOutcome, client: CLIENT, outcome: 'exited' }),
     anEvent({ definition: sourceChanged, source: 'kmsg', client: undefined, vmId: 0, errorCode: 0, details: state }),
-    anEvent({ source: 'kmsg', bare: true, client: undefined, device: DEVICE, vmId: 0, inferred }),
+    anEvent({ source: 'kmsg', report: 'bare', client: undefined, device: DEVICE, vmId: 0, inferred }),
   ];
 }
 

@@ -14,8 +14,8 @@ export type AttributeValue = string | number | boolean;
 export interface DeviceEvent {
   readonly definition: EventDefinition;
   readonly source: SourceName;
-  /** True for a report that does not say which client it was, though a fuller report by another source may: a kernel log line. */
-  readonly bare: boolean;
+  /** What the source can say of an incident, stamped where the report is made. */
+  readonly report: ReportKind;
   /** Counts the events of this process from 1, an outcome has that of the event it follows; with the exporter's instance id it makes `xe.event.id`. */
   readonly sequence: number;
   /** CLOCK_REALTIME and CLOCK_MONOTONIC when the record was read, nanoseconds: the record itself carries no time. */
@@ -41,6 +41,12 @@ export interface DeviceEvent {
   /** Whether this is the whole incident, which is nearly always so, or its first or second half. */
   readonly phase: IncidentPhase;
 }
+
+/**
+ * `full`: all that is to be known. `bare`: what happened; a report by another source may say to which client, or more: a kernel log
+ * line. `victim`: to which client, without an error code: the trace.
+ */
+export type ReportKind = 'full' | 'bare' | 'victim';
 
 /**
  * An incident is published `whole`, or in two halves when its report is bare: `opened` moves the counters of the device at once and is
@@ -71,7 +77,7 @@ export function eventOf(
   return {
     definition: given.definition,
     source: given.source,
-    bare: given.bare ?? false,
+    report: given.report ?? 'full',
     sequence: given.sequence,
     realtimeNs: given.realtimeNs,
     monotonicNs: given.monotonicNs,

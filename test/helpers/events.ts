@@ -60,7 +60,7 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
   return {
     definition: vmRebindError,
     source: 'watch_queue',
-    bare: false,
+    report: 'full',
     sequence: 1,
     realtimeNs: 1_769_860_800_123_456_789n,
     monotonicNs: 5_000_000_000n,

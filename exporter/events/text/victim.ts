@@ -16,12 +16,12 @@ export function vmIdAttribute({ vmId }: DeviceEvent): EventDetails {
   return vmId === 0 ? {} : { [ATTRIBUTE.vmId]: vmId };
 }
 
-function victim({ client, inferred, bare, details }: DeviceEvent): string {
+function victim({ client, inferred, report, details }: DeviceEvent): string {
   if (client) return capital(nameOf(client));
   if (inferred) return `Probably ${nameOf(inferred.client)}`;
   const pid = details?.[ATTRIBUTE.pid];
   if (pid !== undefined) return `Process ${details?.[ATTRIBUTE.executable] ?? '(unnamed)'} (pid ${pid})`;
-  return bare ? 'An unknown process' : 'A process that has closed the GPU';
+  return report === 'full' ? 'A process that has closed the GPU' : 'An unknown process';
 }
 
 function nameOf({ workload, process }: XeClient): string {

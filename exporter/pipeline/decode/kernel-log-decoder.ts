@@ -61,7 +61,16 @@ export class KernelLogDecoder {
     const facts = definition.kernelLog?.read?.(groups, line);
     const details = { ...placeOf(line), ...facts?.details };
     const happened = this.#happened(line, realtimeNs, monotonicNs);
-    return eventOf({ ...facts, definition, source, bare: true, sequence: this.#next(), ...happened, device, details });
+    return eventOf({
+      ...facts,
+      definition,
+      source,
+      report: 'bare',
+      sequence: this.#next(),
+      ...happened,
+      device,
+      details,
+    });
   }
 
   /** A stamp from before the epoch is not believed either. */

@@ -25,7 +25,16 @@ export class TraceDecoder {
     this.#accounting.received(source, definition.name, 1);
     const details = kill.owner && detailsOf(kill.owner);
     deliver(
-      eventOf({ definition, source, bare: true, sequence: this.#next(), realtimeNs, monotonicNs, device, details }),
+      eventOf({
+        definition,
+        source,
+        report: 'victim',
+        sequence: this.#next(),
+        realtimeNs,
+        monotonicNs,
+        device,
+        details,
+      }),
     );
   }
 }

@@ -55,7 +55,7 @@ export class WatchDecoder {
       deliver({
         definition,
         source,
-        bare: false,
+        report: 'full',
         sequence: this.#next(),
         realtimeNs,
         monotonicNs,

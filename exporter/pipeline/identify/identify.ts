@@ -24,11 +24,11 @@ export class Identify {
 
   readonly accept = (event: DeviceEvent): void => {
     const { clients, traced, inference, next } = this.#options;
-    if (event.source === 'trace') {
+    if (event.report === 'victim') {
       const client = event.definition.ofClient ? traced.find(event) : undefined;
       return next(client === undefined ? event : withTracedClient(event, client));
     }
-    if (!event.bare) return next(event);
+    if (event.report === 'full') return next(event);
     inference.observe(event);
     const client = event.definition.ofClient ? namedClient(event, clients) : undefined;
     next(client === undefined ? event : { ...event, client });

@@ -7,13 +7,17 @@ export class PairingQueue<T extends { readonly at: number }> {
   /** Items before this one are gone. */
   #first = 0;
 
+  get length(): number {
+    return this.#items.length - this.#first;
+  }
+
   get empty(): boolean {
     return this.#first === this.#items.length;
   }
 
   add(item: T): void {
     this.#items.push(item);
-    if (this.#items.length - this.#first > MAX_LENGTH) this.#drop();
+    if (this.length > MAX_LENGTH) this.#drop();
   }
 
   /** Takes the oldest within `windowMs` of `at` that fits. */

@@ -123,7 +123,7 @@ export class OutcomeTracker implements ClientTableListener {
     this.#options.next({
       definition: vmRebindOutcome,
       source: event.source,
-      bare: event.bare,
+      report: event.report,
       sequence: event.sequence,
       realtimeNs: at?.realtimeNs ?? BigInt(Date.now()) * 1_000_000n,
       monotonicNs: at?.monotonicNs ?? hrtime.bigint(),

@@ -80,7 +80,7 @@ test('a rebind error is put down to the container before the process, and says w
   assert.match(body('a container'), /^Container main of pod ml\/train-0 lost GPU VM 5 on 0000:03:00\.0 \(ENOMEM\): /);
   assert.match(body('a process'), /^Process python3 \(pid 4711\) lost/);
   assert.match(body('no client'), /^A process that has closed the GPU lost GPU VM 5 \(ENOMEM\)/);
-  const line = { client: undefined, source: 'kmsg', bare: true, vmId: 0 } as const;
+  const line = { client: undefined, source: 'kmsg', report: 'bare', vmId: 0 } as const;
   assert.match(vmRebindError!.body(anEvent(line)), /^An unknown process lost a GPU VM \(ENOMEM\)/);
   const inferred = { client: clients['a container'], evidence: 'only_client' } as const;
   assert.match(

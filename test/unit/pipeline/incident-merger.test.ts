@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { deviceCoredump } from '../../../exporter/events/definitions/device-coredump.js';
-import { eventOf, type DeviceEvent, type EventDefinition } from '../../../exporter/events/device-event.js';
+import {
+  eventOf,
+  type DeviceEvent,
+  type EventDefinition,
+  type ReportKind,
+} from '../../../exporter/events/device-event.js';
 import { deviceWedged } from '../../../exporter/events/definitions/device-wedged.js';
 import { gtReset } from '../../../exporter/events/definitions/gt-reset.js';
 import { vmRebindError } from '../../../exporter/events/definitions/vm-rebind-error.js';
@@ -19,6 +24,9 @@ const DEVICES = [aDevice(), aDevice({ pciBdf: '0000:04:00.0' })];
 function start(t: TestContext, given: Partial<IncidentMergerOptions> = {}) {
   return startAt(manualClock(t), given);
 }
+
+/** What each source can say; the others say all. */
+const REPORT: Partial<Record<SourceName, ReportKind>> = { kmsg: 'bare', trace: 'victim' };
 
 /** A merger, what it published and counted, and reports as each source makes them. */
 function startAt(clock: ManualClock, given: Partial<IncidentMergerOptions> = {}) {
@@ -43,9 +51,17 @@ function startAt(clock: ManualClock, given: Partial<IncidentMergerOptions> = {})
     const monotonicNs = BigInt(clock.now() - (more.ago ?? 0)) * 1_000_000n;
     const client = source === 'watch_queue' ? aClient({ device: more.device ?? DEVICES[0]! }) : undefined;
     const device = 'device' in more ? more.device : DEVICES[0];
-    const bare = source === 'kmsg';
     const times = { realtimeNs: 0n, monotonicNs };
-    const event = { definition, source, bare, sequence: ++sequence, ...times, client, device, ...more };
+    const event = {
+      definition,
+      source,
+      report: REPORT[source] ?? 'full',
+      sequence: ++sequence,
+      ...times,
+      client,
+      device,
+      ...more,
+    };
     merger.accept(eventOf(event));
   };
   const kmsg = (more: Parameters<typeof report>[2] = {}) => report('kmsg', vmRebindError, { errorCode: -12, ...more });
@@ -101,6 +117,44 @@ describe('a rebind error that watch queue and kernel log report', () => {
     assert.equal(victim.client?.process.pid, 4711);
     assert.equal(victim.vmId, 5);
     assert.equal(victim.details?.[ATTRIBUTE.kernelLogSequence], 9);
+  });
+
+  it('leaves the next one that waits to its own report when its report comes after the wait', (t) => {
+    const { kmsg, watch, take, advance, deduplicated } = start(t);
+    const of = (drmClientId: number) => ({ client: aClient({ drmClientId, device: DEVICES[0]! }) });
+    kmsg();
+    advance(WAIT + 500);
+    kmsg();
+    assert.deepEqual(take(), ['1 opened', '1 concluded', '2 opened']);
+    watch(of(31));
+    assert.deepEqual(take(), [], 'the first has been put down to nobody');
+    watch(of(32));
+    assert.deepEqual(take(), ['2 concluded 32']);
+    assert.deepEqual(deduplicated, ['watch_queue', 'watch_queue']);
+  });
+
+  it('leaves the one that waits to its own report when another one was told whole for want of room', (t) => {
+    const { kmsg, watch, take, advance } = start(t, { maxWaiting: 1 });
+    const of = (drmClientId: number) => ({ client: aClient({ drmClientId, device: DEVICES[0]! }) });
+    kmsg();
+    advance(1_000);
+    kmsg();
+    advance(WAIT - 1_000);
+    kmsg();
+    assert.deepEqual(take(), ['1 opened', '2 whole', '1 concluded', '3 opened']);
+    for (const id of [31, 32, 33]) watch(of(id));
+    assert.deepEqual(take(), ['3 concluded 33']);
+  });
+
+  it('stays in order when the line of the first is so old that nothing pairs with it any more', (t) => {
+    const { kmsg, watch, take, advance } = start(t);
+    kmsg({ ago: WINDOW - 1 });
+    advance(1_000);
+    kmsg();
+    watch({ client: aClient({ drmClientId: 32, device: DEVICES[0]! }) });
+    assert.deepEqual(take(), ['1 opened', '2 opened', '2 concluded 32']);
+    advance(WAIT);
+    assert.deepEqual(take(), ['1 concluded']);
   });
 
   for (const order of ['kmsg', 'watch'] as const) {
@@ -263,6 +317,21 @@ describe('a wedged device', () => {
     assert.deepEqual(deduplicated, ['kmsg']);
     report('kmsg', deviceWedged);
     assert.deepEqual(take(), ['3 opened']);
+  });
+
+  it('that was bound meanwhile and wedged again: each uevent is of its own time', (t) => {
+    const { merger, report, published, advance } = start(t);
+    report('kmsg', deviceWedged);
+    advance(200);
+    merger.ended(DEVICES[0]!.pciBdf);
+    advance(200);
+    report('kmsg', deviceWedged);
+    report('uevent', deviceWedged, methods);
+    report('uevent', deviceWedged, { ...methods, ago: 300 });
+    assert.deepEqual(
+      published.map(({ sequence, phase }) => `${sequence} ${phase}`),
+      ['1 opened', '2 opened', '2 concluded', '1 concluded'],
+    );
   });
 
   it('is one of its own on each device', (t) => {

@@ -29,7 +29,7 @@ function start(t: TestContext) {
     eventOf({
       definition: vmRebindError,
       source: 'kmsg',
-      bare: true,
+      report: 'bare',
       sequence: 1,
       device,
       errorCode: -12,

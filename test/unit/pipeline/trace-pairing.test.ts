@@ -3,13 +3,15 @@ import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import type { XeClient } from '../../../exporter/clients/client.js';
 import { vmRebindError } from '../../../exporter/events/definitions/vm-rebind-error.js';
-import { eventOf, type DeviceEvent } from '../../../exporter/events/device-event.js';
+import { eventOf, type DeviceEvent, type ReportKind } from '../../../exporter/events/device-event.js';
 import { ATTRIBUTE, type SourceName } from '../../../exporter/names.js';
 import { IncidentMerger } from '../../../exporter/pipeline/incidents/incident-merger.js';
 import { aClient, aDevice } from '../../helpers/events.js';
 import { manualClock, type ManualClock } from '../../helpers/manual-clock.js';
 
 const DEVICE = aDevice();
+/** What each source can say; the watch queue says all. */
+const REPORTS: Partial<Record<SourceName, ReportKind>> = { kmsg: 'bare', trace: 'victim' };
 const OTHER = aDevice({ pciBdf: '0000:04:00.0' });
 
 /** A merger and reports of rebind errors as each source makes them; a client is named by its drm-client-id. */
@@ -30,7 +32,7 @@ function startAt(clock: ManualClock) {
     const made = {
       definition: vmRebindError,
       source,
-      bare: source !== 'watch_queue',
+      report: REPORTS[source] ?? 'full',
       sequence: ++sequence,
       realtimeNs: 0n,
       monotonicNs,
