@@ -38,7 +38,7 @@ RUN --mount=type=bind,from=target,target=/target \
     cp -r package.json LICENSE node_modules /image/app/app/; \
     cp -r dist/exporter /image/app/app/dist/; \
     # On the PATH, for "kubectl exec ... -- xe-exporter doctor". There is no env in the image to find Node.js.
-    sed -i '1s|.*|#!/usr/local/bin/node --max-semi-space-size=1|' /image/app/app/dist/exporter/main.js; \
+    sed -i '1s|.*|#!/usr/local/bin/node --optimize-for-size|' /image/app/app/dist/exporter/main.js; \
     mkdir -p /image/app/usr/local/bin; \
     ln -s ../../../app/dist/exporter/main.js /image/app/usr/local/bin/xe-exporter; \
     cd /image/app/app; \
@@ -78,6 +78,7 @@ LABEL org.opencontainers.image.title="xe-exporter" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${XE_EXPORTER_REVISION}"
 ENV NODE_ENV=production \
+    NODE_OPTIONS=--v8-pool-size=1 \
     PATH=/usr/local/bin \
     XE_EXPORTER_REVISION=${XE_EXPORTER_REVISION}
 # Watching the clients of others takes uid 0 and two capabilities: INSTALL.md says which and why. Nothing else does, so

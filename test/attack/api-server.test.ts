@@ -70,7 +70,7 @@ describe('a list of pods', () => {
       const exporter = await ExporterProcess.serve({
         env,
         args: ['--kubernetes=api', '--log-level=debug', '--shutdown-timeout=2s'],
-        execArgv: ['--max-semi-space-size=1'],
+        execArgv: ['--v8-pool-size=1', '--optimize-for-size'],
       });
       t.after(() => exporter.child.kill('SIGKILL'));
       const rightful = new Rightful(exporter.url);

@@ -38,7 +38,7 @@ export async function demo(
       '--shutdown-timeout=2s',
       ...args,
     ],
-    { execArgv: ['--max-semi-space-size=1'], ...rest },
+    { execArgv: ['--v8-pool-size=1', '--optimize-for-size'], ...rest },
     ({ raw, ...line }) => urlIn(String(raw ?? '')) ?? urlIn(String(line['url'] ?? '')),
   );
   t.after(() => exporter.child.kill('SIGKILL'));

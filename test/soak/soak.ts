@@ -47,7 +47,7 @@ async function soak(totalMs: number): Promise<number> {
       `--config=${config}`,
       `--otlp-endpoint=${collector.url}`,
     ],
-    { execArgv: ['--max-semi-space-size=1'] },
+    { execArgv: ['--v8-pool-size=1', '--optimize-for-size'] },
     ({ raw }) => /http:\/\/127\.0\.0\.1:\d+/.exec(String(raw ?? ''))?.[0],
   );
   const samples: Record<Measured, Sample[]> = { 'RSS, MiB': [], descriptors: [], threads: [] };

@@ -99,7 +99,7 @@ async function attachTimes(mode: Mode, client: GuestClient): Promise<number[]> {
 async function measure(mode: Mode): Promise<Cost> {
   const exporter = await ExporterProcess.serve({
     args: [`--discovery=${mode}`, `--scan-interval=${SCAN_SECONDS}s`],
-    execArgv: ['--max-semi-space-size=1'],
+    execArgv: ['--v8-pool-size=1', '--optimize-for-size'],
   });
   const pid = exporter.child.pid!;
   const holders = await Promise.all(Array.from({ length: HOLDERS }, () => startClient({ files: [] })));

@@ -34,7 +34,7 @@ async function cpuPerSecond(pid: number, work: () => Promise<unknown>): Promise<
 async function measure(trace: Trace): Promise<TraceCost> {
   const exporter = await ExporterProcess.serve({
     args: [`--trace=${trace}`, '--scan-interval=5s'],
-    execArgv: ['--max-semi-space-size=1'],
+    execArgv: ['--v8-pool-size=1', '--optimize-for-size'],
   });
   const up = `xe_exporter_source_up{source="${trace === 'off' ? 'kmsg' : 'trace'}"}`;
   await waitFor('the source', async () => (await exporter.metric(up)) === 1);

@@ -42,7 +42,7 @@ function container(uid: number, kept: readonly Capability[]): readonly string[] 
     '-c',
     `${mounts} && ${capsh} -- "$@"`,
     'container',
-    '--max-semi-space-size=1',
+    '--optimize-for-size',
     '/app/dist/exporter/main.js',
   ];
 }
