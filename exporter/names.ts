@@ -10,6 +10,8 @@ export const METRIC = {
   vmRebindOomOutcomes: 'xe_vm_rebind_oom_outcomes_total',
   vmRebindErrorLastTimestamp: 'xe_vm_rebind_error_last_timestamp_seconds',
   deviceWedged: 'xe_device_wedged',
+  deviceHealth: 'xe_device_health',
+  deviceHealthChanged: 'xe_device_health_changed_timestamp_seconds',
   deviceSurvivabilityMode: 'xe_device_survivability_mode',
   deviceRuntimeSuspended: 'xe_device_runtime_suspended',
   deviceMemorySize: 'xe_device_memory_size_bytes',
@@ -84,6 +86,19 @@ export type ErrnoLabel = (typeof ERRNO_LABELS)[number];
 /** Values of the `outcome` label: what became of a client after a rebind OOM, within the outcome window. */
 export const OUTCOMES = ['exited', 'repeated', 'survived', 'unknown'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
+
+/** Values of the `state` label of {@link METRIC.deviceHealth}: exactly one is 1 for each device. */
+export const DEVICE_HEALTH_STATES = [
+  'ok',
+  'recovering',
+  'faulting',
+  'unrecovered',
+  'wedged',
+  'survivability',
+  'lost',
+  'unknown',
+] as const;
+export type DeviceHealthState = (typeof DEVICE_HEALTH_STATES)[number];
 
 /** Values of the `severity` label of hardware errors: the words of OpenTelemetry's `hw.errors`. */
 export const HARDWARE_ERROR_SEVERITIES = ['corrected', 'uncorrected', 'unknown'] as const;
@@ -200,6 +215,7 @@ export const ATTRIBUTE = {
   eventSource: 'xe.event.source',
   suppressedCount: 'xe.event.suppressed_count',
   eventOutcome: 'xe.event.outcome',
+  eventCauseId: 'xe.event.cause_id',
   drmClientId: 'xe.drm.client_id',
   drmClientHolders: 'xe.drm.client_holders',
   vmId: 'xe.vm.id',
@@ -209,6 +225,9 @@ export const ATTRIBUTE = {
   gucId: 'xe.guc.id',
   engineClass: 'xe.engine.class',
   deviceRecovery: 'xe.device.recovery',
+  deviceHealth: 'xe.device.health',
+  deviceHealthPrevious: 'xe.device.health.previous',
+  deviceHealthReason: 'xe.device.health.reason',
   hardwareErrorSeverity: 'xe.hardware_error.severity',
   devcoredumpPath: 'xe.devcoredump.path',
   devcoredumpReason: 'xe.devcoredump.reason',
@@ -236,6 +255,7 @@ export const PATH = {
   healthz: '/healthz',
   readyz: '/readyz',
   events: '/events',
+  devices: '/devices',
   landing: '/',
 } as const;
 

@@ -85,6 +85,7 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
     group: 'event',
     meaning: 'What became of the client: `exited`, `repeated`, `survived` or `unknown`.',
   },
+  eventCauseId: { group: 'event', meaning: 'The `xe.event.id` of the event that began it.' },
   tileId: { group: 'event', meaning: 'Tile of the GPU.' },
   gtId: { group: 'event', meaning: 'GT of the GPU.' },
   gucId: { group: 'event', meaning: 'Id of the queue in the GuC firmware.' },
@@ -92,6 +93,17 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
   deviceRecovery: {
     group: 'event',
     meaning: 'Recovery methods the kernel suggests, mildest first: `rebind`, `bus-reset`, `vendor-specific`, `none`.',
+  },
+  deviceHealth: {
+    group: 'event',
+    meaning:
+      'Whether the GPU is fit for work: `ok`, `recovering`, `faulting`, `unrecovered`, `wedged`, `survivability`, `lost` or `unknown`.',
+  },
+  deviceHealthPrevious: { group: 'event', meaning: 'The state of health before.' },
+  deviceHealthReason: {
+    group: 'event',
+    meaning:
+      'Why it is in that state, where one state has several remedies: `resetting`, `faults_repeat`, `reset_stuck`, `reset_failed`, `faults_go_on`, `off_bus`, `not_started`.',
   },
   hardwareErrorSeverity: { group: 'event', meaning: '`corrected`, `uncorrected` or `unknown`.' },
   devcoredumpPath: {

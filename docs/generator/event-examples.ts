@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deviceCoredump } from '../../exporter/events/definitions/device-coredump.js';
+import { deviceHealthChanged } from '../../exporter/events/definitions/device-health-changed.js';
 import { sourceChanged } from '../../exporter/events/definitions/source-changed.js';
 import { vmRebindOutcome } from '../../exporter/events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../../exporter/events/device-event.js';
@@ -94,8 +95,23 @@ function concluded(): DeviceEvent[] {
     evidence: 'job_timeout',
   } as const;
   const state = { [ATTRIBUTE.sourceState]: 'down', [ATTRIBUTE.sourceReason]: 'the reader stopped: EIO' };
+  const health = {
+    [ATTRIBUTE.deviceHealth]: 'unrecovered',
+    [ATTRIBUTE.deviceHealthPrevious]: 'recovering',
+    [ATTRIBUTE.deviceHealthReason]: 'reset_stuck',
+    [ATTRIBUTE.eventCauseId]: '5f0c7e12-9d3b-4a86-b1c4-0e6f2a7d8c35-1',
+  };
   return [
     anEvent({ definition: vmRebindOutcome, client: CLIENT, outcome: 'exited' }),
+    anEvent({
+      definition: deviceHealthChanged,
+      source: 'kmsg',
+      client: undefined,
+      device: DEVICE,
+      vmId: 0,
+      errorCode: 0,
+      details: health,
+    }),
     anEvent({ definition: sourceChanged, source: 'kmsg', client: undefined, vmId: 0, errorCode: 0, details: state }),
     anEvent({ source: 'kmsg', report: 'bare', client: undefined, device: DEVICE, vmId: 0, inferred }),
   ];

@@ -45,7 +45,9 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
   },
   state: {
     meaning:
-      '`active`; `unsupported` by this kernel or machine; `denied` for want of a privilege; `disabled` by configuration.',
+      'Of a feature: `active`; `unsupported` by this kernel or machine; `denied` for want of a privilege; `disabled` by configuration. ' +
+      'Of the health of a device: `ok`; `recovering`: a reset has started; `faulting`: the device itself reports faults; `unrecovered`: a reset did not complete, or did not help; ' +
+      '`wedged`; `survivability`: only its firmware can be flashed; `lost`: off the bus, or the driver did not start on it; `unknown`: no event source can tell.',
   },
   signal: { meaning: 'OpenTelemetry signal.' },
   result: {

@@ -69,6 +69,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
       registry: metrics.registry,
       readiness: () => readiness(flow),
       status: () => nodeStatus({ version, nodeName: node.name, node: flow, metrics, features }),
+      devices: flow.health,
       events: opened.feed && eventStreams(opened.feed, config, metrics),
       logger,
       guard,

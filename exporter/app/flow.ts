@@ -1,4 +1,5 @@
 import type { ClientTable, ClientTableListener } from '../clients/client-table.js';
+import type { DeviceHealth } from '../events/device-health.js';
 import type { FeatureBoard } from '../features.js';
 import type { DeviceTable } from '../host/device-table.js';
 import type { Logger } from '../logger.js';
@@ -29,6 +30,8 @@ export interface Flow {
   /** Those that are wanted on the node. */
   readonly sources: readonly Source[];
   readonly memory: MemoryMonitor;
+  /** Whether each device is fit for work: those that are bound, and those that are lost. */
+  readonly health: () => readonly DeviceHealth[];
   /** Resolves when every source runs or was refused, and the node has been searched for clients once. */
   start(): Promise<void>;
   /** Drains and stops, sources first and sinks last, within `deadlineMs`. */
@@ -58,7 +61,11 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     else logger.error({ source, reason }, 'the event source died and will be restarted');
     pipeline.sourceChanged(source, state, reason);
   };
-  const accounting = sourceAccounting(metrics);
+  let isStopping = false;
+  const accounting = sourceAccounting(metrics, (source, up) => {
+    // That nobody looks any more is no news of a device.
+    if (!isStopping) pipeline.sourceUp(source, up);
+  });
   let finder: ClientFinder | undefined = undefined;
   const onGpuProcess = (pid: number): void => finder?.gpuProcess?.(pid);
   const sources = node.sources.map(({ open }) =>
@@ -74,7 +81,7 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     sinks: { clientListeners: sinkListeners },
     pipeline: {
       deviceListener: {
-        added: (device) => pipeline.deviceAdded(device),
+        added: (device) => pipeline.deviceAdded(device, node.readState(device).inSurvivability),
         removed: (device) => pipeline.deviceRemoved(device),
       },
       clientListeners: pipeline.clientListeners,
@@ -104,6 +111,7 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     clients,
     sources,
     memory,
+    health: () => pipeline.health,
     async start() {
       // Sources say which device a message is about, so the table comes first.
       devices.refresh();
@@ -113,6 +121,7 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
       void memory.start();
     },
     async stop(deadlineMs) {
+      isStopping = true;
       const deadline = performance.now() + deadlineMs;
       // Half of the time for what may hang on a GPU, so that the sinks can still flush.
       const stopping = stopInputs(memory, finder, sources);
@@ -134,9 +143,15 @@ async function stopInputs(
   await Promise.all(sources.map((source) => source.stop()));
 }
 
-function sourceAccounting(metrics: ExporterMetrics): SourceAccounting {
+function sourceAccounting(
+  metrics: ExporterMetrics,
+  onUpChanged: (source: SourceName, up: boolean) => void,
+): SourceAccounting {
   return {
-    upChanged: (source, up) => metrics.sourceUp.cell(source).set(up ? 1 : 0),
+    upChanged(source, up) {
+      metrics.sourceUp.cell(source).set(up ? 1 : 0);
+      onUpChanged(source, up);
+    },
     restarted: (source) => metrics.sourceRestarts.cell(source).inc(),
     dropped: (_source, messages) => metrics.eventsDropped.cell('reader', '', 'queue_full').inc(messages),
     queuePeak: (source, bytes) => {

@@ -9,7 +9,7 @@ export interface NodeStatusOptions {
   readonly version: string;
   /** Name of the node. */
   readonly nodeName: string;
-  readonly node: Pick<Flow, 'devices' | 'clients'>;
+  readonly node: Pick<Flow, 'devices' | 'clients' | 'health'>;
   readonly metrics: ExporterMetrics;
   readonly features: FeatureBoard;
 }
@@ -25,7 +25,7 @@ export async function nodeStatus(options: NodeStatusOptions): Promise<NodeStatus
   return {
     version,
     node: nodeName,
-    devices: node.devices.devices.map((device) => deviceStatus(device, node, metrics)),
+    devices: shownDevices(node).map((device) => deviceStatus(device, node, metrics)),
     sources: sources.map(({ labels, value }) => {
       const name = labels[LABEL.source] as SourceName;
       return sourceStatus(name, value === 1, receivedFrom(name), metrics);
@@ -35,9 +35,16 @@ export async function nodeStatus(options: NodeStatusOptions): Promise<NodeStatus
   };
 }
 
+/** Those that are bound, and those that are lost. */
+function shownDevices({ devices, health }: NodeStatusOptions['node']): readonly XeDevice[] {
+  const bound = devices.devices;
+  const lost = health().filter(({ pciBdf }) => bound.every((device) => device.pciBdf !== pciBdf));
+  return [...bound, ...lost.map(({ pciBdf }) => devices.named(pciBdf))];
+}
+
 function deviceStatus(
   device: XeDevice,
-  { clients }: NodeStatusOptions['node'],
+  { clients, health }: NodeStatusOptions['node'],
   { devices }: ExporterMetrics,
 ): DeviceStatus {
   const { pciBdf, vendorId, deviceId, model, driverVersion, card, render } = device;
@@ -51,7 +58,7 @@ function deviceStatus(
     driverVersion,
     clients: present,
     clientsWatched: watched,
-    wedged: devices.isWedged(pciBdf),
+    health: health().find((one) => one.pciBdf === pciBdf),
     lastError: devices.rebindErrorLastTimestamp(pciBdf).value,
     rebindErrors: ERRNO_LABELS.map((errno, index) => [errno, rebindErrors[index]?.value ?? 0]),
     otherErrors: devices.counters

@@ -25,6 +25,7 @@ export function define<const Name extends string, const Counter extends EventCou
     ofClient: given.ofClient ?? false,
     ofVm: given.ofVm ?? false,
     counter: given.counter as Counter,
+    health: given.health,
     wantsMemory: given.wantsMemory ?? (() => false),
     severity: given.severity,
     isFinal: given.isFinal ?? (() => false),

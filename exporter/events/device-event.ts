@@ -4,6 +4,7 @@ import type { MemorySnapshot } from '../host/memory.js';
 import type { Outcome, SourceName } from '../names.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
+import type { HealthSignal } from './device-health.js';
 
 /** OpenTelemetry severity numbers in use (logs data model): INFO 9, WARN 13, ERROR 17, FATAL 21. */
 export type Severity = 9 | 13 | 17 | 21;
@@ -183,6 +184,8 @@ export interface EventDefinition {
   /** True when it is about a VM: `vmId` and `errorCode` are set. */
   readonly ofVm: boolean;
   readonly counter: EventCounter | undefined;
+  /** What it says about the fitness of its device; undefined for an event that says nothing: what a job did is no fault of the device. */
+  readonly health: ((event: DeviceEvent) => HealthSignal | undefined) | undefined;
   /** Whether its log event should say who held the memory of the device. */
   wantsMemory(event: DeviceEvent): boolean;
   severity(event: DeviceEvent): Severity;

@@ -1,12 +1,13 @@
 import type { KernelEvent, SourceName } from '../names.js';
 import type { EventCounter, EventDefinition } from './device-event.js';
 import { deviceBound, deviceUnbound } from './definitions/device-bound.js';
+import { deviceHealthChanged } from './definitions/device-health-changed.js';
 import { deviceCoredump } from './definitions/device-coredump.js';
 import { deviceSurvivabilityMode } from './definitions/device-survivability-mode.js';
 import { deviceWedged } from './definitions/device-wedged.js';
 import { engineReset } from './definitions/engine-reset.js';
 import { eventsLost } from './definitions/events-lost.js';
-import { gtReset } from './definitions/gt-reset.js';
+import { gtReset, gtResetAttempt, gtResetCompleted } from './definitions/gt-reset.js';
 import { gucLoadFailure } from './definitions/guc-load-failure.js';
 import { hardwareError } from './definitions/hardware-error.js';
 import { jobTimeout } from './definitions/job-timeout.js';
@@ -25,6 +26,7 @@ const DEFINITIONS = {
   vmRebindError,
   vmRebindOutcome,
   vmKilled,
+  deviceHealthChanged,
   deviceWedged,
   deviceCoredump,
   deviceSurvivabilityMode,
@@ -33,6 +35,8 @@ const DEFINITIONS = {
   jobTimeout,
   engineReset,
   gtReset,
+  gtResetCompleted,
+  gtResetAttempt,
   pageFault,
   memoryCatError,
   gucLoadFailure,

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify';
+import type { DeviceHealth } from '../events/device-health.js';
 import type { Logger } from '../logger.js';
 import { PATH } from '../names.js';
 import type { ExpositionRegistry } from '../metrics/engine/prom-client-adapter.js';
@@ -9,6 +10,7 @@ import { answerNonsense } from './client-error.js';
 import { Connections, type ConnectionLimits } from './connections.js';
 import { DocumentQueue } from './document-queue.js';
 import { ResponseDeadline } from './response-deadline.js';
+import { devicesRoute } from './routes/devices.js';
 import { eventsRoute, type EventsOptions } from './routes/events.js';
 import { healthRoutes, type Readiness } from './routes/health.js';
 import { metricsRoute } from './routes/metrics.js';
@@ -22,6 +24,8 @@ export interface HttpServerOptions {
   readonly readiness: () => Readiness;
   /** What the status page shows; asked at every request of it, and must not block. */
   readonly status: () => Promise<NodeStatus>;
+  /** Whether each device is fit for work. */
+  readonly devices: () => readonly DeviceHealth[];
   /** undefined switches /events off. */
   readonly events?: EventsOptions | undefined;
   readonly logger: Logger;
@@ -61,6 +65,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   metricsRoute(app, options.registry, queue);
   healthRoutes(app, options.readiness, queue);
   eventsRoute(app, options.events, { deadline, connections, queue, guard: options.guard });
+  devicesRoute(app, options.devices, queue);
   statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed, queue });
   return app;
 }

@@ -158,11 +158,6 @@ export class DeviceMetrics {
     this.#wedged.cell(pciBdf).set(wedged ? 1 : 0);
   }
 
-  /** @param pciBdf of a device that is present */
-  isWedged(pciBdf: string): boolean {
-    return this.#wedged.cell(pciBdf).value === 1;
-  }
-
   /** The counters of a device, born at 0. */
   rebindErrors(pciBdf: string): readonly Counter[] {
     return ERRNO_LABELS.map((errno) => this.#rebindErrors.cell(pciBdf, errno));

@@ -1,3 +1,4 @@
+import { DeviceHealthMetrics } from './device-health-metrics.js';
 import { DeviceMetrics } from './device-metrics.js';
 import { SINK_DROPS, STAGE_DROPS } from './event-drops.js';
 import type { FeatureReport } from '../features.js';
@@ -51,6 +52,7 @@ export class ExporterMetrics {
   readonly registry = new ExpositionRegistry();
   /** The device and client families. */
   readonly devices: DeviceMetrics;
+  readonly health = new DeviceHealthMetrics(this.registry);
 
   readonly seriesOverflow = this.#counter(
     METRIC.seriesOverflow,

@@ -2,6 +2,7 @@ import { hrtime } from 'node:process';
 import type { ClientTableListener } from '../clients/client-table.js';
 import { sourceChanged } from '../events/definitions/source-changed.js';
 import { eventOf, type DeviceEvent } from '../events/device-event.js';
+import type { DeviceHealth } from '../events/device-health.js';
 import { eventDefinitions } from '../events/index.js';
 import type { XeDevice } from '../host/device.js';
 import type { Counter } from '../metrics/engine/metric-families.js';
@@ -11,6 +12,8 @@ import type { StampedBatch } from '../sources/source.js';
 import { Decoder } from './decode/decoder.js';
 import { MemoryEnrichment, type TakeSnapshot } from './enrich/memory-enrichment.js';
 import { FanOut, type FanOutAccounting } from './fan-out.js';
+import { causeOf } from './health/cause.js';
+import { HealthTracker } from './health/health-tracker.js';
 import { Attribution } from './identify/attribution.js';
 import { Identify } from './identify/identify.js';
 import { PresentClients } from './identify/present-clients.js';
@@ -39,7 +42,7 @@ const monotonicMs = (): number => Number(hrtime.bigint()) / 1e6;
 /**
  * Everything between the sources and the sinks, one way:
  *
- *     decode -> identify -> incidents -> attribution -> outcomes -> count -> enrich -> log
+ *     decode -> identify -> incidents -> health -> attribution -> outcomes -> count -> enrich -> log
  *
  * Counters move in the turn in which a record was read. Log events can wait: for the victim (incidents) or for its memory
  * (enrich).
@@ -51,6 +54,7 @@ export class Pipeline {
   readonly #inference: VictimInference;
   readonly #identify: Identify;
   readonly #incidents: IncidentMerger;
+  readonly #health: HealthTracker;
   readonly #outcomes: OutcomeTracker | undefined;
   readonly #counting: FanOut<DeviceEvent>;
   readonly #enrich: MemoryEnrichment;
@@ -83,6 +87,14 @@ export class Pipeline {
       unattributed: (reason) => unattributed[reason].inc(),
       next: this.#outcomes?.accept ?? count,
     });
+    this.#health = new HealthTracker({
+      next: attribution.accept,
+      published: (health) => metrics.health.set(health),
+      forgotten: (pciBdf) => metrics.health.remove(pciBdf),
+      describe: (event) => causeOf(event, options),
+      nextSequence: () => this.#decode.nextSequence(),
+      now,
+    });
     this.#incidents = new IncidentMerger({
       infer: (event) => this.#inference.infer(event),
       find: (event) => traced.find(event),
@@ -90,7 +102,7 @@ export class Pipeline {
         deduplicated: (source) => metrics.eventsDeduplicated.cell(source).inc(),
         unmerged: (source) => metrics.eventsUnmerged.cell(source).inc(),
       },
-      next: attribution.accept,
+      next: this.#health.accept,
       now,
     });
     this.#identify = new Identify({ clients, traced, inference: this.#inference, next: this.#incidents.accept });
@@ -122,16 +134,28 @@ export class Pipeline {
     this.#incidents.accept(eventOf({ definition: sourceChanged, source, sequence, realtimeNs, monotonicNs, details }));
   };
 
-  /** A device was found, or bound again. */
-  deviceAdded(device: XeDevice): void {
+  /** A source can deliver events, or cannot any more. */
+  sourceUp(source: SourceName, up: boolean): void {
+    this.#health.sourceUp(source, up);
+  }
+
+  /** Whether each device is fit for work: those that are bound, and those that are lost. */
+  get health(): readonly DeviceHealth[] {
+    return this.#health.devices;
+  }
+
+  /** A device was found, or bound again. @param inSurvivability whether it can only be flashed */
+  deviceAdded(device: XeDevice, inSurvivability = false): void {
     this.#inference.deviceAdded(device);
     this.#incidents.ended(device.pciBdf);
+    this.#health.deviceAdded(device, inSurvivability);
   }
 
   /** A device was unbound. Comes before the removal of its clients. */
   deviceRemoved(device: XeDevice): void {
     this.#inference.deviceRemoved(device);
     this.#incidents.ended(device.pciBdf);
+    this.#health.deviceRemoved(device);
     this.#outcomes?.deviceRemoved(device);
   }
 
@@ -141,6 +165,7 @@ export class Pipeline {
    */
   async close(deadlineMs: number): Promise<void> {
     this.#incidents.close();
+    this.#health.close();
     this.#outcomes?.close();
     this.#enrich.close();
     await Promise.all([this.#counting.close(deadlineMs), this.#log.close(deadlineMs)]);

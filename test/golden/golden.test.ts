@@ -66,6 +66,7 @@ async function streamOf(t: TestContext, records: readonly LogRecord[]): Promise<
     registry: { render: () => Promise.resolve('') },
     readiness: () => ({ ready: true, reason: '' }),
     status: () => Promise.resolve(aNodeStatus()),
+    devices: () => [],
     logger: { fatal() {}, error() {}, warn() {}, info() {}, debug() {} },
     events: {
       feed: sink,

@@ -71,6 +71,7 @@ export async function replay(t: TestContext, recording: Recording, clock: Manual
     pipeline.deviceAdded(device);
   };
   for (const device of devices.values()) deviceAdded(device);
+  pipeline.sourceUp('kmsg', true);
   const clients = new Map(clientsOf(recording, devices).map((client) => [client.drmClientId, client]));
   const vmKills = new VmKills(BigInt(recording.messages[0]?.at ?? 0), {
     onKill(kill) {

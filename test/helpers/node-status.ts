@@ -1,4 +1,18 @@
+import type { DeviceHealth } from '../../exporter/events/device-health.js';
 import type { DeviceStatus, NodeStatus, SourceStatus } from '../../exporter/http/status/node-status.js';
+
+/** Fit for work since 2026-01-31 at noon. */
+export function aHealth(given: Partial<DeviceHealth> = {}): DeviceHealth {
+  return {
+    pciBdf: '0000:03:00.0',
+    state: 'ok',
+    reason: 'ok',
+    sinceMs: 1_769_860_800_000,
+    cause: undefined,
+    advice: '',
+    ...given,
+  };
+}
 
 /** A quiet B580 with three watched clients. */
 export function aDeviceStatus(given: Partial<DeviceStatus> = {}): DeviceStatus {
@@ -10,7 +24,7 @@ export function aDeviceStatus(given: Partial<DeviceStatus> = {}): DeviceStatus {
     driverVersion: '',
     clients: 3,
     clientsWatched: 3,
-    wedged: false,
+    health: aHealth(),
     lastError: 0,
     rebindErrors: [
       ['ENOMEM', 0],

@@ -11,6 +11,7 @@ export const deviceSurvivabilityMode = define({
   kernelLog: {
     patterns: [/^In Survivability Mode$/, /^Runtime Survivability mode enabled$/],
   },
+  health: () => 'survivability',
   severity: () => 21,
   errorType: () => 'survivability_mode',
   body: (event) => `${gpu(event)} runs no work because its firmware is corrupt: flash it with the vendor's tool.`,

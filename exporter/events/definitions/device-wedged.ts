@@ -29,6 +29,7 @@ export const deviceWedged = define({
     name: 'xe_device_wedged_events_total',
     help: 'Times the driver declared the device wedged; repeated notices of one wedging count once.',
   },
+  health: () => 'wedged',
   severity: () => 21,
   errorType: () => 'wedged',
   body(event) {

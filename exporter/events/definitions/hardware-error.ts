@@ -38,6 +38,7 @@ export const hardwareError = define({
     help: 'Hardware errors reported by the device, by severity.',
     label: { name: LABEL.severity, values: HARDWARE_ERROR_SEVERITIES, valueOf: recorded },
   },
+  health: (event) => (recorded(event) === 'uncorrected' ? 'grave_fault' : undefined),
   severity: (event) => (recorded(event) === 'corrected' ? 13 : 17),
   errorType: recorded,
   body: (event) => `${gpu(event)} reported ${REPORTED[recorded(event)]}.`,

@@ -1,6 +1,7 @@
 import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import type { DeviceEvent } from '../device-event.js';
+import type { HealthSignal } from '../device-health.js';
 import { messageOf } from '../text/kernel-log-message.js';
 import { onGpu } from '../text/place.js';
 
@@ -23,14 +24,16 @@ const FOLLOW_UPS: readonly RegExp[] = [
  * device is usually declared wedged next, but not with wedged_mode 0. A firmware crash requests a GT reset (xe_guc_ct.c), which does not
  * always happen: GPUs have been seen to hang for good.
  */
-const GRAVE: readonly (readonly [message: RegExp, body: (event: DeviceEvent) => string])[] = [
+const GRAVE: readonly (readonly [message: RegExp, health: HealthSignal, body: (event: DeviceEvent) => string])[] = [
   [
     /^reset failed \(/,
+    'reset_failed',
     (event) =>
       `The driver could not reset a GT${onGpu(event)}: it runs no work until the driver is bound again or the node is rebooted.`,
   ],
   [
     /^GuC (?:Crash dump|Exception) notification$/,
+    'reset_needed',
     (event) => `The GuC firmware${onGpu(event)} crashed: if no GT reset follows, drain the node and reset the GPU.`,
   ],
 ];
@@ -61,14 +64,15 @@ export const kernelLogError = define({
     name: 'xe_kernel_log_unknown_errors_total',
     help: 'Errors logged by the xe driver that no other counter covers.',
   },
+  health: (event) => grave(event)?.[1],
   severity: (event) => (grave(event) === undefined ? 13 : 17),
   errorType: () => 'kernel_log',
   body: (event) =>
-    grave(event)?.(event) ??
+    grave(event)?.[2](event) ??
     `The xe driver logged an error${onGpu(event)} that no other event covers: see the kernel log.`,
 });
 
-function grave({ details }: DeviceEvent): ((event: DeviceEvent) => string) | undefined {
+function grave({ details }: DeviceEvent): (typeof GRAVE)[number] | undefined {
   const message = String(details?.[ATTRIBUTE.kernelLogMessage] ?? '');
-  return GRAVE.find(([pattern]) => pattern.test(message))?.[1];
+  return GRAVE.find(([pattern]) => pattern.test(message));
 }

@@ -1,4 +1,5 @@
 import type { FeatureReport } from '../../features.js';
+import type { DeviceHealth } from '../../events/device-health.js';
 import type { DropReason, DropStage, ErrnoLabel, SinkName, SourceName } from '../../names.js';
 
 /** What the status page shows of a node, as it is at one moment. */
@@ -27,7 +28,8 @@ export interface DeviceStatus {
   readonly driverVersion: string;
   readonly clients: number;
   readonly clientsWatched: number;
-  readonly wedged: boolean;
+  /** undefined where nothing is known of it yet. */
+  readonly health: DeviceHealth | undefined;
   /** Unix time in seconds of the newest rebind error, 0 for none since the exporter started. */
   readonly lastError: number;
   readonly rebindErrors: readonly Count<ErrnoLabel>[];

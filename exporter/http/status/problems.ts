@@ -1,3 +1,4 @@
+import { HEALTH_REASONS, type DeviceHealth } from '../../events/device-health.js';
 import type { Readiness } from '../routes/health.js';
 import type { DeviceStatus, NodeStatus } from './node-status.js';
 
@@ -41,14 +42,9 @@ export function problemsOf(status: NodeStatus, { ready, reason }: Readiness, now
   return [...found.filter(({ level }) => level === 'bad'), ...found.filter(({ level }) => level === 'warn')];
 }
 
-function deviceProblems({ pciBdf, wedged, lastError }: DeviceStatus, nowSeconds: number): (Problem | undefined)[] {
+function deviceProblems({ pciBdf, health, lastError }: DeviceStatus, nowSeconds: number): (Problem | undefined)[] {
   return [
-    wedged
-      ? bad(
-          `GPU ${pciBdf} is wedged: the driver has given it up.`,
-          'Drain the node, keep the kernel log, and bind the driver again or reboot.',
-        )
-      : undefined,
+    health && healthProblem(health),
     nowSeconds - lastError <= RECENT_SECONDS
       ? warn(
           `GPU ${pciBdf} had VM rebind errors within the last 15 minutes.`,
@@ -56,6 +52,14 @@ function deviceProblems({ pciBdf, wedged, lastError }: DeviceStatus, nowSeconds:
         )
       : undefined,
   ];
+}
+
+/** Of a device that nobody can judge, the sources that do not work say enough. */
+function healthProblem({ pciBdf, state, reason, cause, advice }: DeviceHealth): Problem | undefined {
+  if (state === 'ok' || state === 'unknown') return undefined;
+  const began = cause === undefined ? '' : ` It began at ${cause.time.slice(0, 19)}Z: ${cause.body}`;
+  const level = state === 'recovering' || state === 'faulting' ? warn : bad;
+  return level(`GPU ${pciBdf} ${HEALTH_REASONS[reason].what}.${began}`, advice);
 }
 
 function coverageProblem({ pciBdf, clients, clientsWatched }: DeviceStatus): Problem | undefined {

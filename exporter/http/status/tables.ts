@@ -1,4 +1,5 @@
 import type { FeatureReport } from '../../features.js';
+import type { DeviceHealthState } from '../../names.js';
 import { markup, type Markup } from './markup.js';
 import type { Count, DeviceStatus, DropStatus, SourceStatus } from './node-status.js';
 
@@ -16,7 +17,7 @@ export function devicesTable(devices: readonly DeviceStatus[]): Markup {
       cell: ({ pciBdf, model, pciId, nodes }) =>
         markup`<code>${pciBdf}</code> <small>${model || pciId}</small> <small>${nodes.join(' · ')}</small>`,
     },
-    { name: 'State', cell: deviceState },
+    { name: 'Health', cell: deviceHealth },
     { name: 'Driver', cell: ({ driverVersion }) => driverVersion || 'in-tree' },
     { name: 'Clients watched', cell: ({ clients, clientsWatched }) => `${clientsWatched} of ${clients}` },
     { name: 'Rebind errors', cell: ({ rebindErrors }) => counts(rebindErrors) },
@@ -51,9 +52,23 @@ export function dropsLine(drops: readonly DropStatus[]): Markup {
   return markup`<p class="hint">Dropped inside the exporter: ${shown.map(text).join(', ') || 'nothing'}.</p>`;
 }
 
-function deviceState({ wedged, nodes }: DeviceStatus): Markup {
-  if (wedged) return state('bad', 'wedged');
-  return nodes.length === 0 ? state('warn', 'without nodes') : state('good', 'bound');
+const HEALTH_LEVELS: Readonly<Record<DeviceHealthState, 'good' | 'warn' | 'bad' | 'info'>> = {
+  ok: 'good',
+  recovering: 'warn',
+  faulting: 'warn',
+  unrecovered: 'bad',
+  wedged: 'bad',
+  survivability: 'bad',
+  lost: 'bad',
+  unknown: 'info',
+};
+
+function deviceHealth({ health }: DeviceStatus): Markup {
+  const name = health?.state ?? 'unknown';
+  const shown = state(HEALTH_LEVELS[name], name);
+  return health === undefined || name === 'ok'
+    ? shown
+    : markup`${shown} <small>since ${time(health.sinceMs / 1000)}</small>`;
 }
 
 function counts(all: readonly Count<string>[]): Markup | string {

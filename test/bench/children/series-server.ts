@@ -34,6 +34,7 @@ const app = createHttpServer({
   registry: metrics.registry,
   readiness: () => ({ ready: true, reason: '' }),
   status: () => Promise.reject(new Error('not measured')),
+  devices: () => [],
   logger: createLogger({ level: 'error', format: 'json', stream: process.stderr }),
 });
 const url = await listenHttp(app, { host: '127.0.0.1', port: 0 });

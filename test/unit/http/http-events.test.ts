@@ -24,6 +24,7 @@ function start(
     registry: { render: async () => 'a 1\n' },
     readiness: () => ({ ready: true, reason: 'all is well' }),
     status: async () => aNodeStatus(),
+    devices: () => [],
     logger: silent,
     events: {
       feed: sink,

@@ -10,7 +10,7 @@ import { CounterFamily } from '../../../exporter/metrics/engine/metric-families.
 import { PATH } from '../../../exporter/names.js';
 import { ExpositionRegistry } from '../../../exporter/metrics/engine/prom-client-adapter.js';
 import { parseExposition } from '../../helpers/exposition.js';
-import { aNodeStatus } from '../../helpers/node-status.js';
+import { aHealth, aNodeStatus } from '../../helpers/node-status.js';
 import { assertLinear } from '../../helpers/hostile-input.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
 
@@ -28,12 +28,31 @@ function start(series = 1, given: Partial<HttpServerOptions> = {}) {
     registry,
     readiness: () => ({ ready: true, reason: 'All is well.' }),
     status: async () => aNodeStatus(),
+    devices: () => [],
     logger: silent,
     ...given,
   });
   after(() => app.close());
   return { app, registry, family };
 }
+
+describe('GET /devices', () => {
+  it('says of each GPU whether it is fit for work, and answers HEAD without making it', async () => {
+    const cause = { event: 'xe.gt.reset', id: 'a-1', time: '2026-01-31T11:59:30.000Z', body: 'A reset began.' };
+    const stuck = aHealth({ state: 'unrecovered', reason: 'reset_stuck', cause, advice: 'Power-cycle the node.' });
+    const { app } = start(1, { devices: () => [stuck, aHealth({ pciBdf: '0000:04:00.0' })] });
+    const { statusCode, headers, body } = await app.inject('/devices');
+    assert.deepEqual([statusCode, headers['content-type']], [200, 'application/json; charset=utf-8']);
+    const since = '2026-01-31T12:00:00.000Z';
+    assert.deepEqual(JSON.parse(body), {
+      devices: [
+        { pci_bdf: '0000:03:00.0', state: 'unrecovered', since, cause, advice: 'Power-cycle the node.' },
+        { pci_bdf: '0000:04:00.0', state: 'ok', since, cause: null, advice: '' },
+      ],
+    });
+    assert.equal((await app.inject({ method: 'HEAD', url: '/devices' })).statusCode, 200);
+  });
+});
 
 describe('content negotiation', () => {
   const table: readonly [accept: string | undefined, format: string][] = [
@@ -208,6 +227,7 @@ describe('HEAD', () => {
     assert.deepEqual(Object.fromEntries(statuses), {
       '/': 200,
       '/metrics': 200,
+      '/devices': 200,
       '/healthz': 200,
       '/readyz': 503,
       '/events': 200,

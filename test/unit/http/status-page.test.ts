@@ -6,7 +6,7 @@ import type { NodeStatus } from '../../../exporter/http/status/node-status.js';
 import { StreamSink } from '../../../exporter/sinks/stream/sink.js';
 import type { FeatureReport } from '../../../exporter/features.js';
 import { aClient, anEvent, aWorkload, recordOf } from '../../helpers/events.js';
-import { aDeviceStatus, aNodeStatus, aSourceStatus } from '../../helpers/node-status.js';
+import { aDeviceStatus, aHealth, aNodeStatus, aSourceStatus } from '../../helpers/node-status.js';
 
 const silent = { fatal() {}, error() {}, warn() {}, info() {}, debug() {} };
 const EVIL = `<script>alert(1)</script><img src=x onerror="alert(1)">'"&amp;</td></style>`;
@@ -16,11 +16,20 @@ function feedOf(sink: StreamSink): NonNullable<HttpServerOptions['events']> {
   return { feed: sink, limits: { subscribers: 1 }, accounting };
 }
 
+/** The worst a GPU of this page can be. */
+const WEDGED = aHealth({
+  state: 'wedged',
+  reason: 'wedged',
+  advice: 'Drain the node.',
+  cause: { event: 'xe.device.wedged', id: 'a-1', time: '2026-01-31T12:00:00.000Z', body: 'It is wedged.' },
+});
+
 async function page(given: Partial<NodeStatus> = {}, options: Partial<HttpServerOptions> = {}) {
   const app = createHttpServer({
     registry: { render: async () => '' },
     readiness: () => ({ ready: true, reason: 'the watch_queue source is up' }),
     status: async () => aNodeStatus(given),
+    devices: () => [],
     logger: silent,
     ...options,
   });
@@ -40,7 +49,7 @@ describe('the status page', () => {
     assert.equal(headers['content-type'], 'text/html; charset=utf-8');
     assert.match(text, /node-a · version 1\.2\.3/);
     assert.match(text, /Nothing is wrong Ready: the watch_queue source is up\./);
-    assert.match(text, /0000:03:00\.0 8086:e20b card0 · renderD128 bound in-tree 3 of 3 none none none/);
+    assert.match(text, /0000:03:00\.0 8086:e20b card0 · renderD128 ok in-tree 3 of 3 none none none/);
     assert.match(text, /watch_queue up 0 0 0/);
     assert.match(text, /Dropped inside the exporter: nothing\./);
   });
@@ -50,7 +59,7 @@ describe('the status page', () => {
       devices: [
         aDeviceStatus({
           model: 'Intel Arc B580',
-          wedged: true,
+          health: WEDGED,
           driverVersion: '1.2',
           clients: 5,
           lastError: 1_769_860_800,
@@ -70,7 +79,7 @@ describe('the status page', () => {
     });
     assert.match(
       text,
-      /Intel Arc B580 card0 · renderD128 wedged 1\.2 3 of 5 ENOMEM 7 EBUSY 1 job timeouts 2 2026-01-31 12:00:00/,
+      /Intel Arc B580 card0 · renderD128 wedged since 2026-01-31 12:00:00 1\.2 3 of 5 ENOMEM 7 EBUSY 1 job timeouts 2 2026-01-31 12:00:00/,
     );
     assert.match(text, /watch_queue down 9 2 4/);
     assert.match(text, /watch_queue denied no permission Add CAP_SYS_PTRACE\./);
@@ -164,7 +173,11 @@ describe('what is wrong', () => {
       { devices: [aDeviceStatus({ lastError: now - 899 })] },
       [/^warn: GPU 0000:03:00\.0 had VM rebind errors/],
     ],
-    ['a wedged GPU', { devices: [aDeviceStatus({ wedged: true })] }, [/^bad: GPU 0000:03:00\.0 is wedged.*Drain/]],
+    [
+      'a wedged GPU',
+      { devices: [aDeviceStatus({ health: WEDGED })] },
+      [/^bad: GPU 0000:03:00\.0 is wedged.*It began at 2026-01-31T12:00:00Z: It is wedged\. Drain/],
+    ],
     [
       'missing watches',
       { devices: [aDeviceStatus({ clientsWatched: 1 })] },
@@ -204,7 +217,11 @@ describe('what is wrong', () => {
       { features: [feature({ feature: 'discovery_debugfs' }), feature({ feature: 'discovery_proc' })] },
       [/discovery_debugfs/, /discovery_proc/],
     ],
-    ['the worst', { devices: [aDeviceStatus({ lastError: now }), aDeviceStatus({ wedged: true })] }, [/^bad/, /^warn/]],
+    [
+      'the worst',
+      { devices: [aDeviceStatus({ lastError: now }), aDeviceStatus({ health: WEDGED })] },
+      [/^bad/, /^warn/],
+    ],
   ];
   for (const [what, given, expected] of table) {
     it(`knows ${what}`, () => {

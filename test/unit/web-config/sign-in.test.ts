@@ -178,6 +178,7 @@ describe('basic authentication', () => {
       registry: { render: async () => 'a_total 1\n' },
       readiness: () => ({ ready: true, reason: 'All is well.' }),
       status: async () => aNodeStatus(),
+      devices: () => [],
       logger: silent,
       guard: new WebGuard(folder.path, silent),
       // The machine of the test may be slow: nobody is sent away for waiting.

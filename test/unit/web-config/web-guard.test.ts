@@ -45,6 +45,7 @@ async function start(
     registry,
     readiness,
     status: async () => aNodeStatus(),
+    devices: () => [],
     logger: silent,
     guard,
     ...given,
