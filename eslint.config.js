@@ -22,6 +22,7 @@ const ROOMS = [
   'sinks',
   'web-config',
   'http',
+  'jobs',
   'simulator',
   'app',
   'commands',

@@ -97,6 +97,41 @@ export const ERRORS = {
     fix: 'Check that pods on this node can reach the API server and, for 401, their service account. Events wait; those that get too old are dropped and counted.',
     exitCode: EXIT.failure,
   },
+  XEE_JOBS_SOCKET_REFUSED: {
+    message: "cannot make the jobs' socket {path}: {seen}",
+    fix: 'Set --jobs-socket to a path of at most 106 bytes in a folder that this user may write to and others may not.',
+    exitCode: EXIT.failure,
+  },
+  XEE_JOBS_SOCKET_IN_USE: {
+    message: "cannot make the jobs' socket {path}: another process serves it",
+    fix: 'Find the process with "ss -xlp" and stop it, or choose another path with --jobs-socket.',
+    exitCode: EXIT.failure,
+  },
+  XEE_JOBS_UNSUPPORTED: {
+    message: 'this kernel does not say for certain who has connected to a socket (SO_PEERPIDFD: {seen})',
+    fix: 'Linux 6.5 or later is needed.',
+    exitCode: EXIT.failure,
+  },
+  XEE_JOBS_PEER_UNSEEN: {
+    message: 'the exporter cannot see the process that connected, which is outside its pid namespace',
+    fix: 'Run the exporter in the pid namespace of the host: hostPID: true in its pod, as the chart has it, or --pid=host with Docker or Podman.',
+    exitCode: EXIT.failure,
+  },
+  XEE_JOBS_PEER_UNREADABLE: {
+    message: 'the exporter cannot read the cgroup of process {pid}, which connected: {seen}',
+    fix: 'Check that --path-procfs of the exporter is the procfs of the host, and not mounted with hidepid.',
+    exitCode: EXIT.failure,
+  },
+  XEE_JOBS_PEER_GONE: {
+    message: 'the process that connected ended before it was identified',
+    fix: 'Let the process that calls connect() wait for the answer.',
+    exitCode: EXIT.failure,
+  },
+  XEE_JOBS_NO_WORKLOAD: {
+    message: 'process {pid}, which connected, belongs to no pod, container, systemd unit or Slurm job',
+    fix: 'Start the job in one of them, for example with "systemd-run --scope COMMAND". For events of the whole node, ask the HTTP port of the exporter.',
+    exitCode: EXIT.failure,
+  },
   XEE_SHUTDOWN_DEADLINE: {
     message: 'did not stop within {seconds} s of {signal}; exiting with work left undone',
     fix: 'Something is blocking the shutdown, most often an OTLP collector that does not answer. Raise --shutdown-timeout to give it more time.',

@@ -43,6 +43,8 @@ export const METRIC = {
   streamSubscribers: 'xe_exporter_stream_subscribers',
   streamSubscribersDropped: 'xe_exporter_stream_subscribers_dropped_total',
   streamEventsMissed: 'xe_exporter_stream_events_missed_total',
+  jobSubscribers: 'xe_exporter_job_subscribers',
+  jobRequests: 'xe_exporter_job_requests_total',
 } as const;
 
 /** Label names. pid, process name, vm id and client id are never labels: they go into log events. */
@@ -139,7 +141,7 @@ export const DROP_STAGES = ['reader', 'decode', 'sink'] as const;
 export type DropStage = (typeof DROP_STAGES)[number];
 
 /** Values of `sink` on {@link METRIC.eventsDropped}; empty for the stages before the sinks. */
-export const SINKS = ['prometheus', 'otel_logs', 'stdout', 'stream', 'kubernetes_events', 'terminal'] as const;
+export const SINKS = ['prometheus', 'otel_logs', 'stdout', 'stream', 'kubernetes_events', 'terminal', 'jobs'] as const;
 export type SinkName = (typeof SINKS)[number];
 
 /** Features and their states on {@link METRIC.featureInfo}. */
@@ -154,6 +156,7 @@ export const FEATURES = [
   'kubernetes',
   'kubernetes_events',
   'otlp',
+  'jobs',
 ] as const;
 export type FeatureName = (typeof FEATURES)[number];
 export const FEATURE_STATES = ['active', 'unsupported', 'denied', 'disabled'] as const;
@@ -170,6 +173,13 @@ export type OtlpResult = (typeof OTLP_RESULTS)[number];
 /** Values of `result` on {@link METRIC.kubernetesEventRequests}. */
 export const KUBERNETES_EVENT_RESULTS = ['created', 'updated', 'failed'] as const;
 export type KubernetesEventResult = (typeof KUBERNETES_EVENT_RESULTS)[number];
+
+/** Values of `result` on {@link METRIC.jobRequests}. */
+export const JOB_REQUEST_RESULTS = ['answered', 'unidentified', 'refused'] as const;
+export type JobRequestResult = (typeof JOB_REQUEST_RESULTS)[number];
+
+/** Version of what the jobs' socket answers; it changes when a reader of the one before would be misled. */
+export const JOBS_SCHEMA = 1;
 
 /** What a Kubernetes Event of ours is known by. The reason is also the name of the alert. */
 export const KUBERNETES_EVENT = { reason: 'XeVMRebindOOM', component: 'xe-exporter' } as const;

@@ -53,7 +53,8 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
   result: {
     meaning:
       'OTLP: the collector accepted it (`exported`), refused it or could not be reached (`failed`), or the queue was full or closed (`dropped`). ' +
-      'Kubernetes Events: `created`, `updated`, `failed`.',
+      'Kubernetes Events: `created`, `updated`, `failed`. ' +
+      'Jobs’ socket: `answered`; `unidentified`, because the peer belongs to no workload or cannot be seen; `refused`, because it asked too often or wrongly.',
   },
   card: { open: true, meaning: 'Name of the card node, such as `card0`.' },
   render: { open: true, meaning: 'Name of the render node, such as `renderD128`.' },

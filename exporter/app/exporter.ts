@@ -9,6 +9,7 @@ import { sinks } from '../sinks/index.js';
 import { openSinks } from '../sinks/open-sinks.js';
 import type { CommandContext } from './context.js';
 import { buildFlow, type Flow } from './flow.js';
+import { serveJobs } from './jobs.js';
 import { modeLine } from './mode.js';
 import { nodeStatus } from './node-status.js';
 import { readiness } from './readiness.js';
@@ -77,6 +78,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     config.listenAddress,
   );
   const health = await serveHealth(config.healthAddress, () => readiness(flow), logger);
+  const jobs = await serveJobs({ config, events: opened.jobs, native, metrics, features, logger });
   await flow.start();
   context.onReload((reloaded) => applyReload(reloaded, flow, logger));
   logger.info({ url, version, devices: flow.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');
@@ -86,7 +88,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   const stop = async (): Promise<void> => {
     await flow.stop(config.shutdownTimeout);
     // Last, so that a final scrape still sees everything.
-    await Promise.all([server.close(), health?.close()]);
+    await Promise.all([server.close(), health?.close(), jobs?.close()]);
     logger.info({}, 'xe-exporter has stopped');
   };
   return { url, stop: () => (stopped ??= stop()) };

@@ -12,6 +12,8 @@ export interface Workload {
   /** The service or scope that runs it outside Kubernetes and Slurm, by the name systemctl knows. */
   readonly systemdUnit?: string;
   readonly slurmJobId?: string;
+  /** Who may be told of it: workloads with the same owner are one. Not for people; see cgroupOwner(). */
+  readonly owner?: string;
 }
 
 /**

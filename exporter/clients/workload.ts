@@ -1,9 +1,23 @@
-import { NO_CGROUP_IDENTITY, readCgroup, type CgroupIdentity } from '../host/cgroup.js';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NO_CGROUP_IDENTITY, parseCgroup, type CgroupIdentity } from '../host/cgroup.js';
+import { cgroupOwner } from '../host/cgroup-owner.js';
 import type { PodDirectory } from '../kubernetes/pods/pod-directory.js';
 import type { Workload } from './client.js';
 
 /** Who a process belongs to, as ids: read while it lives and valid for ever. Names are added later. */
-export type WorkloadIdentity = CgroupIdentity;
+export interface WorkloadIdentity extends CgroupIdentity {
+  /** See {@link cgroupOwner}. */
+  readonly owner: string;
+}
+
+/** A process that belongs to nothing, or that is gone. */
+export const NO_WORKLOAD: WorkloadIdentity = Object.freeze({ ...NO_CGROUP_IDENTITY, owner: '' });
+
+/** What a cgroup file says. Total. @param cgroup the text of /proc/<pid>/cgroup */
+export function workloadIdentity(cgroup: string): WorkloadIdentity {
+  return { ...parseCgroup(cgroup), owner: cgroupOwner(cgroup) };
+}
 
 export interface WorkloadResolverOptions {
   readonly procRoot: string;
@@ -26,7 +40,7 @@ export class WorkloadResolver {
    * rejects; a process that is gone or cannot be inspected has no workload.
    */
   async identify(pid: number): Promise<WorkloadIdentity> {
-    return readCgroup(this.#procRoot, pid).catch(() => NO_CGROUP_IDENTITY);
+    return readFile(join(this.#procRoot, String(pid), 'cgroup'), 'utf8').then(workloadIdentity, () => NO_WORKLOAD);
   }
 
   /**
@@ -34,7 +48,7 @@ export class WorkloadResolver {
    * @returns undefined for a process that is in no container, unit or job
    */
   name(identity: WorkloadIdentity): Workload | undefined {
-    const { containerId, podUid, systemdUnit, slurmJobId } = identity;
+    const { containerId, podUid, systemdUnit, slurmJobId, owner } = identity;
     if (containerId === '' && podUid === '' && systemdUnit === '' && slurmJobId === '') return undefined;
     const found = containerId === '' && podUid === '' ? undefined : this.#pods?.lookup({ containerId, podUid });
     return Object.freeze({
@@ -46,6 +60,7 @@ export class WorkloadResolver {
       ...(found?.staticPodUid && { staticPodUid: found.staticPodUid }),
       ...(systemdUnit !== '' && { systemdUnit }),
       ...(slurmJobId !== '' && { slurmJobId }),
+      ...(owner !== '' && { owner }),
     });
   }
 }

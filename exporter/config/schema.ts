@@ -282,6 +282,15 @@ export const OPTIONS = {
     help: 'Maximum number of clients streaming /events at a time, 1 to 1024. Others get status 503.',
     parse: parseInteger(1, 1024),
   },
+  jobsSocket: {
+    flag: 'jobs-socket',
+    kind: 'value',
+    commands: ['serve', 'demo'],
+    default: undefined,
+    unit: 'path',
+    help: "Unix socket on which GPU jobs hear of their own events, and of nobody else's. Not made by default.",
+    parse: parsePath,
+  },
   includeProcess: {
     flag: 'include-process',
     kind: 'switch',

@@ -1,6 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-
 /** What a process belongs to, according to its cgroup path. A field is empty when the path does not say. */
 export interface CgroupIdentity {
   /** 64 hexadecimal digits. Inside a pod: the pod's container, also for containers started within it. */
@@ -35,7 +32,7 @@ const POD_SLICE =
 /** cgroupfs driver. A path relative to a cgroup namespace may have lost the levels above. */
 const POD_DIRECTORY = /^pod([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/;
 /** Monitors (crio-conmon-, libpod-conmon-) carry the id of their container but are not the container. */
-const CONTAINER =
+export const CONTAINER =
   /^(?:(?:cri-containerd|containerd|nerdctl|crio|docker|libpod|libpod-payload)-)?([0-9a-f]{64})(?:\.scope)?$/;
 /**
  * A kubelet with the systemd driver on a runtime with the cgroupfs driver: one directory named `<slice>:<prefix>:<id>`.
@@ -43,24 +40,16 @@ const CONTAINER =
 const MIXED_DRIVERS = /^(.+\.slice):(cri-containerd|crio|docker):([0-9a-f]{64})$/;
 const UNIT = /^[A-Za-z0-9:_.\\@-]+\.(?:service|scope)$/;
 const MONITOR = /-conmon-[0-9a-f]{64}\.scope$/;
-const USER_MANAGER = /^user@\d+\.service$/;
-const SLURM = /^(?:slurm(?:_.+)?|(?:.+_)?slurmstepd\.scope)$/;
-const SLURM_JOB = /^job_(\d{1,10})$/;
-
-/**
- * Reads what a process's cgroup says about it. Cheap: one small file, no lock of the process taken.
- * @throws the file system's error (ENOENT, ESRCH, EACCES)
- */
-export async function readCgroup(procRoot: string, pid: number): Promise<CgroupIdentity> {
-  return parseCgroup(await readFile(join(procRoot, String(pid), 'cgroup'), 'utf8'));
-}
+export const USER_MANAGER = /^user@(\d+)\.service$/;
+export const SLURM = /^(?:slurm(?:_.+)?|(?:.+_)?slurmstepd\.scope)$/;
+export const SLURM_JOB = /^job_(\d{1,10})$/;
 
 /**
  * Parses /proc/<pid>/cgroup: a line a hierarchy with cgroup v1, one line (`0::/...`) with v2, both with hybrid set-ups.
  * Total: any text gives an identity, and only ids and names in their exact form get into it.
  *
  * Of several pods around a process the innermost counts, which is the right one in kind and k3s. A container with a
- * writable cgroup mount of its own can therefore pass for another pod.
+ * writable cgroup mount of its own can therefore pass for another pod here; not in cgroup-owner.ts, which decides who may be told what.
  */
 export function parseCgroup(text: string): CgroupIdentity {
   const found = hierarchies(text).map(identify);
@@ -84,7 +73,7 @@ function detached(text: string): string {
 }
 
 /** The paths, starting with the hierarchies that systemd manages: where all agree, those are the most precise. */
-function hierarchies(text: string): string[] {
+export function hierarchies(text: string): string[] {
   const lines = text
     .split('\n', LIMIT.lines)
     .map((line) => /^(\d+):([^:]*):(\/.*)$/s.exec(line))
@@ -125,7 +114,8 @@ function identify(path: string): CgroupIdentity {
   return identity;
 }
 
-function segmentsOf(path: string): string[] {
+/** The levels of one path from the root inwards. */
+export function segmentsOf(path: string): string[] {
   return path
     .split('/', LIMIT.segments)
     .filter((segment) => segment !== '' && segment.length <= LIMIT.name)
@@ -135,11 +125,13 @@ function segmentsOf(path: string): string[] {
     });
 }
 
-function podUidOf(segment: string): string {
+/** @returns the uid of the pod that a level stands for, or '' */
+export function podUidOf(segment: string): string {
   const uid = (POD_SLICE.exec(segment) ?? POD_DIRECTORY.exec(segment))?.[1];
   return uid?.replaceAll('_', '-') ?? '';
 }
 
-function isUnit(segment: string): boolean {
+/** Whether a level is a service or scope of systemd, and not the monitor of a container. */
+export function isUnit(segment: string): boolean {
   return UNIT.test(segment) && !MONITOR.test(segment);
 }

@@ -11,6 +11,21 @@ export interface ConnectionLimits {
   readonly untakenBytes: number;
 }
 
+/** How connections and those who make them are told apart. */
+export interface Peers {
+  /** @returns undefined for a socket that is gone already */
+  keyOf(socket: Socket): string | undefined;
+  /** Who shares the limits of one peer. */
+  networkOf(socket: Socket): string;
+}
+
+/** By addresses; a TLS socket has those of the connection below it. */
+const TCP_PEERS: Peers = {
+  keyOf: ({ remoteAddress, remotePort, localAddress }) =>
+    remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress}`,
+  networkOf: ({ remoteAddress }) => networkOf(remoteAddress),
+};
+
 interface Connection {
   readonly key: string;
   /** The TCP socket, also below TLS. */
@@ -31,13 +46,15 @@ interface Connection {
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
+  readonly #peers: Peers;
   /** In the order of their last change of state: the first has been as it is for the longest. */
   readonly #open = new Map<string, Connection>();
   readonly #answering = new WeakMap<ServerResponse, Connection>();
   #untaken = 0;
 
-  constructor(limits: ConnectionLimits) {
+  constructor(limits: ConnectionLimits, peers = TCP_PEERS) {
     this.#limits = limits;
+    this.#peers = peers;
   }
 
   /** Counts the connections of `server`; several servers can share the limits. */
@@ -52,7 +69,7 @@ export class Connections {
    * @returns false for a request behind another one that is not answered yet. It gets no answer: the connection ends with the first.
    */
   admits(request: IncomingMessage, response: ServerResponse): boolean {
-    const connection = this.#open.get(keyOf(request.socket));
+    const connection = this.#open.get(this.#peers.keyOf(request.socket) ?? '');
     if (connection === undefined || response.socket === null) {
       this.#endEarly(connection, request.socket);
       return false;
@@ -91,10 +108,9 @@ export class Connections {
   }
 
   #opened(socket: Socket): void {
-    // Already gone.
-    if (socket.remoteAddress === undefined) return void socket.destroy();
-    const key = keyOf(socket);
-    const network = networkOf(socket.remoteAddress);
+    const key = this.#peers.keyOf(socket);
+    if (key === undefined) return void socket.destroy();
+    const network = this.#peers.networkOf(socket);
     const former = this.#open.get(key);
     if (former) this.#forget(former);
     const state = { response: undefined, hasAsked: false, untaken: 0, isEnding: false };
@@ -164,11 +180,6 @@ export class Connections {
   #isOpen(connection: Connection): boolean {
     return this.#open.get(connection.key) === connection;
   }
-}
-
-/** A TLS socket has the addresses of the connection below it. */
-function keyOf({ remoteAddress, remotePort, localAddress }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 /** Lets an answer go out in full and takes no further request. */

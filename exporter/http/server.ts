@@ -7,7 +7,7 @@ import type { Logger } from '../logger.js';
 import { PATH } from '../names.js';
 import type { ExpositionRegistry } from '../metrics/engine/prom-client-adapter.js';
 import { answerNonsense } from './client-error.js';
-import { Connections, type ConnectionLimits } from './connections.js';
+import { Connections, type ConnectionLimits, type Peers } from './connections.js';
 import { DocumentQueue } from './document-queue.js';
 import { ResponseDeadline } from './response-deadline.js';
 import { devicesRoute } from './routes/devices.js';
@@ -79,11 +79,20 @@ export function createHealthServer(
   return app;
 }
 
+export interface AppOptions extends Pick<HttpServerOptions, 'logger' | 'limits' | 'guard'> {
+  /** Who connects, where addresses do not say it. */
+  readonly peers?: Peers;
+}
+
+/** A server without routes, and what they need. */
+export interface App {
+  readonly app: FastifyInstance;
+  readonly deadline: ResponseDeadline;
+  readonly connections: Connections;
+}
+
 /** A server without routes. @param paths those it will get */
-function createApp(
-  options: Pick<HttpServerOptions, 'logger' | 'limits' | 'guard'>,
-  paths: readonly string[],
-): { readonly app: FastifyInstance; readonly deadline: ResponseDeadline; readonly connections: Connections } {
+export function createApp(options: AppOptions, paths: readonly string[]): App {
   const limits = { ...LIMITS, ...options.limits };
   const { guard } = options;
   const timeouts = {
@@ -92,7 +101,7 @@ function createApp(
     connectionsCheckingInterval: limits.requestMs,
     keepAliveTimeout: limits.keepAliveMs,
   };
-  const connections = new Connections(limits);
+  const connections = new Connections(limits, options.peers);
   // Called once more for a second address of the same name, such as those of "localhost".
   const serverFactory: FastifyServerFactory<Server> = (handle) => {
     const listener: RequestListener = (request, response) => {

@@ -7,6 +7,7 @@ import { CounterFamily, GaugeFamily } from './engine/metric-families.js';
 import {
   ATTACH_FAILURE_REASONS,
   FEATURE_STATES,
+  JOB_REQUEST_RESULTS,
   KUBERNETES_EVENT_RESULTS,
   LABEL,
   METRIC,
@@ -139,6 +140,15 @@ export class ExporterMetrics {
     METRIC.streamEventsMissed,
     'Events that were discarded before a slow reader had read them; the reader is sent a gap notice.',
   );
+  readonly jobSubscribers = this.#gauge(
+    METRIC.jobSubscribers,
+    "Event streams that jobs have open on the jobs' socket.",
+  );
+  readonly jobRequests = this.#counter(
+    METRIC.jobRequests,
+    "Requests and connections on the jobs' socket: answered, unidentified because the kernel names no workload for the peer, or refused because they were too many or wrong.",
+    LABEL.result,
+  );
   readonly featureInfo = this.#gauge(
     METRIC.featureInfo,
     'State of each feature on this node, always 1.',
@@ -193,6 +203,7 @@ export class ExporterMetrics {
     for (const reason of SINK_DROPS[sink]) this.eventsDropped.cell('sink', sink, reason);
     if (sink === 'otel_logs') this.#otlpSwitchedOn();
     if (sink === 'stream') this.#streamSwitchedOn();
+    if (sink === 'jobs') this.#jobsSwitchedOn();
     if (sink === 'kubernetes_events') {
       for (const result of KUBERNETES_EVENT_RESULTS) this.kubernetesEventRequests.cell(result);
     }
@@ -210,6 +221,11 @@ export class ExporterMetrics {
     this.streamSubscribers.cell();
     for (const reason of STREAM_DROP_REASONS) this.streamSubscribersDropped.cell(reason);
     this.streamEventsMissed.cell();
+  }
+
+  #jobsSwitchedOn(): void {
+    this.jobSubscribers.cell();
+    for (const result of JOB_REQUEST_RESULTS) this.jobRequests.cell(result);
   }
 
   #counter(name: string, help: string, ...labels: string[]): CounterFamily {

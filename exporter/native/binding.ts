@@ -285,6 +285,53 @@ export interface NativeDirectoryWatch {
   close(): void;
 }
 
+/** A connection to a {@link NativePeerListener}, and who made it, by the kernel's word at the time of connect(). */
+export interface PeerConnection {
+  /** A non-blocking stream socket; whoever drained it closes it. */
+  readonly fd: number;
+  /** As `procRoot` shows it; 0 for a process outside the pid namespace of that procfs. */
+  readonly pid: number;
+  /** /proc/<pid>/cgroup of that very process: it was alive after the file had been read. Empty with a failure, or without a pid. */
+  readonly cgroup: Uint8Array;
+  /**
+   * `peer_pidfd` ESRCH or EINVAL = the process is gone; `open`, `read` or `fdinfo` in procfs; `peer`
+   * ESRCH = it ended meanwhile.
+   */
+  readonly failure?: NativeFailure;
+}
+
+export interface PeerListenerOptions {
+  /** Where the socket is made, mode 0666; nothing may be there. */
+  readonly path: string;
+  /** A procfs that shows this process and its peers: of the same pid namespace, or of one further out. */
+  readonly procRoot: string;
+  /**
+   * Called on the JavaScript thread when there is something to {@link NativePeerListener.drain}; the next call follows only after
+   * that, and none after {@link NativePeerListener.close}. Must not throw: an exception ends as `uncaughtException`.
+   */
+  readonly onReady: () => void;
+}
+
+/**
+ * A unix stream socket whose connections are identified by the kernel as they are accepted. Not node:net, which tells nobody the
+ * descriptor of a connection. A thread accepts, because reading a cgroup file can wait for the kernel's cgroup lock. All methods run on
+ * the JavaScript thread of the environment that made it; an open one keeps itself and the event loop alive.
+ */
+export interface NativePeerListener {
+  /**
+   * Makes the socket and starts accepting.
+   * @returns why not: `peer_pidfd` ENOPROTOOPT (before Linux 6.5); `bind` ENAMETOOLONG (over 107 bytes), EADDRINUSE, ENOENT, EACCES, EROFS; `chmod`, `listen`; `open` EBADF after close.
+   */
+  open(): NativeResult;
+  /**
+   * Takes what was accepted, at most 32 connections; the rest waits in the kernel's backlog.
+   * @returns with a failure (`accept4` EMFILE, ENFILE) nothing more is accepted until the next drain, which should wait a while
+   */
+  drain(): { readonly connections: readonly PeerConnection[]; readonly failure?: NativeFailure };
+  /** Stops accepting and closes what was not drained. Connections that were drained stay. The file stays, too. Idempotent. */
+  close(): void;
+}
+
 /** A file of procfs, sysfs or debugfs whose reading takes locks of a driver. Refused with `open` or `read`. */
 export interface FileRead {
   readonly kind: 'file';
@@ -323,6 +370,7 @@ export interface NativeAddon {
   readonly Reader: new (options: ReaderOptions) => NativeReader;
   readonly MessageReader: new (options: MessageReaderOptions) => NativeMessageReader;
   readonly DirectoryWatch: new (options: DirectoryWatchOptions) => NativeDirectoryWatch;
+  readonly PeerListener: new (options: PeerListenerOptions) => NativePeerListener;
   /** Smallest buffer {@link NativeReader.drain} accepts: one full read plus its header. */
   readonly minDrainBytes: number;
   /** Bytes of a page of memory on this kernel. */

@@ -149,6 +149,16 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
     why: 'Only the network: a connection to the collector that is configured.',
     without: 'Metrics and, with `--events-stdout`, JSON lines remain.',
   },
+  {
+    ...NOTHING,
+    feature: 'jobs',
+    does: 'tell a GPU job what happened to it',
+    hostPid: true,
+    why:
+      'The kernel gives the pid of whoever connects in the pid namespace of the exporter, and none for a process outside of it. The cgroup of ' +
+      'that process, which everybody may read, says which pod, unit or job it is.',
+    without: 'Jobs that ask are told that the exporter cannot see them.',
+  },
 ];
 
 /** The user of the image when nothing asks for more: nobody's, and not root's. Also in the Dockerfile. */

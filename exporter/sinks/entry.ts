@@ -6,6 +6,7 @@ import type { Logger } from '../logger.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { FeatureName, SinkName } from '../names.js';
 import type { Sinks } from '../pipeline/sink.js';
+import type { JobEvents } from './jobs/sink.js';
 
 /** What a sink is made from. */
 export interface SinkContext {
@@ -37,6 +38,8 @@ export interface OpenedSink extends Sinks {
   readonly clientListener?: ClientTableListener;
   /** What GET /events reads. */
   readonly feed?: EventFeed;
+  /** What the jobs' socket reads. */
+  readonly jobs?: JobEvents;
 }
 
 /** One line of THE LIST in index.ts. */

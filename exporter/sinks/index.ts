@@ -1,3 +1,4 @@
+import { jobs } from './jobs/sink.js';
 import { kubernetesEvents } from './kubernetes-events/entry.js';
 import { otelLogs } from './otlp/entry.js';
 import { prometheus } from './prometheus.js';
@@ -6,4 +7,4 @@ import { stream } from './stream/sink.js';
 import type { SinkEntry } from './entry.js';
 
 /** THE LIST of sinks of the exporter: a new one is a folder beside this file and one line here. */
-export const sinks: readonly SinkEntry[] = [prometheus, otelLogs, stdout, stream, kubernetesEvents];
+export const sinks: readonly SinkEntry[] = [prometheus, jobs, otelLogs, stdout, stream, kubernetesEvents];

@@ -1,6 +1,7 @@
 import type { ClientTableListener } from '../clients/client-table.js';
 import type { EventFeed } from '../events/event-feed.js';
 import type { Sinks } from '../pipeline/sink.js';
+import type { JobEvents } from './jobs/sink.js';
 import type { OpenedSink, SinkContext, SinkEntry } from './entry.js';
 
 export interface OpenedSinks {
@@ -8,6 +9,8 @@ export interface OpenedSinks {
   readonly clientListeners: readonly ClientTableListener[];
   /** Undefined when no sink keeps events for GET /events. */
   readonly feed: EventFeed | undefined;
+  /** Undefined without --jobs-socket. */
+  readonly jobs: JobEvents | undefined;
 }
 
 /**
@@ -33,5 +36,6 @@ export async function openSinks(list: readonly SinkEntry[], context: SinkContext
     },
     clientListeners: opened.flatMap(({ clientListener }) => clientListener ?? []),
     feed: opened.find(({ feed }) => feed)?.feed,
+    jobs: opened.find(({ jobs }) => jobs)?.jobs,
   };
 }

@@ -19,6 +19,7 @@
 #include "linux/kernel_ring.h"
 #include "linux/probe.h"
 #include "message_reader_object.h"
+#include "peer_listener_object.h"
 #include "reader_object.h"
 
 /// The functions of NativeAddon in exporter/native/binding.ts. There is no state beside the
@@ -206,6 +207,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("Reader", ReaderObject::Define(env));
   exports.Set("MessageReader", MessageReaderObject::Define(env));
   exports.Set("DirectoryWatch", DirectoryWatchObject::Define(env));
+  exports.Set("PeerListener", PeerListenerObject::Define(env));
   exports.Set("minDrainBytes", static_cast<double>(kMinDrainBytes));
   exports.Set("pageSize", static_cast<double>(sysconf(_SC_PAGESIZE)));
   exports.Set("probe", Napi::Function::New<OnProbe>(env, "probe"));

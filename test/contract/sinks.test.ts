@@ -13,6 +13,7 @@ import { sinks } from '../../exporter/sinks/index.js';
 import { KubernetesEventsSink } from '../../exporter/sinks/kubernetes-events/sink.js';
 import { PrometheusSink } from '../../exporter/sinks/prometheus.js';
 import { StdoutSink } from '../../exporter/sinks/stdout.js';
+import { JobsSink } from '../../exporter/sinks/jobs/sink.js';
 import { StreamSink } from '../../exporter/sinks/stream/sink.js';
 import { TerminalSink } from '../../exporter/sinks/terminal.js';
 import { startCollector } from '../helpers/collector.js';
@@ -96,6 +97,10 @@ const SUBJECTS: Readonly<Record<SinkName, (t: TestContext) => Promise<Subject>>>
   async stream() {
     const sink = new StreamSink({ ringSize: 1_000 });
     return ofRecords(sink, () => sink.newest);
+  },
+  async jobs() {
+    const sink = new JobsSink({ instanceId: 'i', includeProcess: true });
+    return ofEvents(sink, () => sink.feedOf(aWorkload().owner!).newest);
   },
   async kubernetes_events(t) {
     const api = await KubeApi.open(t);

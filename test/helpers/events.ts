@@ -30,6 +30,7 @@ export function aWorkload(given: Partial<Workload> = {}): Workload {
     namespace: 'ml',
     pod: 'train-0',
     container: 'main',
+    owner: 'pod:3d1c7d4e-8f0a-4b3c-9c1e-2f6a5b7c8d9e',
     ...given,
   };
 }

@@ -10,6 +10,8 @@ export interface StreamLimits {
   readonly heartbeatMs: number;
   /** A stream whose socket has been full for so long is cut off. */
   readonly stallMs: number;
+  /** What one that finds all places taken is told. */
+  readonly whenFull: string;
 }
 
 export interface StreamAccounting {
@@ -55,7 +57,7 @@ export class Subscribers {
     if (this.#closed) return 'The exporter is stopping.';
     if (this.#open.size < this.#limits.subscribers) return undefined;
     this.#accounting.dropped('limit');
-    return `All ${this.#limits.subscribers} event streams are taken: try later, or raise --events-max-subscribers.`;
+    return this.#limits.whenFull;
   }
 
   /** Takes over a response whose head is sent, until either side ends it. */

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { EventFeed } from '../../events/event-feed.js';
 import { PATH } from '../../names.js';
 import type { Connections } from '../connections.js';
@@ -6,7 +6,7 @@ import type { DocumentQueue } from '../document-queue.js';
 import { eventDocument } from '../events/document.js';
 import { LastDocument } from '../events/last-document.js';
 import { parseEventQuery } from '../events/query.js';
-import { resumePoint } from '../events/resume.js';
+import { HEARTBEAT_MS, openStream, STALL_MS } from '../events/open-stream.js';
 import { Subscribers, type StreamAccounting, type StreamLimits } from '../events/subscribers.js';
 import type { ResponseDeadline } from '../response-deadline.js';
 import type { WebGuard } from '../../web-config/guard.js';
@@ -25,12 +25,6 @@ interface EventsParts {
   readonly guard?: WebGuard | undefined;
 }
 
-const HEARTBEAT_MS = 15_000;
-const STALL_MS = 30_000;
-
-/** How long one that found no place should wait. */
-const RETRY_AFTER_SECONDS = 30;
-
 /**
  * GET /events: log events as they happen, as server-sent events, or the last ones as one JSON document (`format=json`). A reader
  * that comes back with the id of the last event it had gets what it missed, as far as that is kept, and is told what is not.
@@ -47,7 +41,12 @@ export function eventsRoute(
     return;
   }
   const { feed, accounting } = options;
-  const limits = { heartbeatMs: HEARTBEAT_MS, stallMs: STALL_MS, ...options.limits };
+  const limits = {
+    heartbeatMs: HEARTBEAT_MS,
+    stallMs: STALL_MS,
+    whenFull: `All ${options.limits.subscribers} event streams are taken: try later, or raise --events-max-subscribers.`,
+    ...options.limits,
+  };
   const subscribers = new Subscribers(feed, limits, accounting);
   const documents = new LastDocument();
 
@@ -63,33 +62,7 @@ export function eventsRoute(
         }),
       };
     }
-    reply.type('text/event-stream; charset=utf-8').header('X-Accel-Buffering', 'no');
-    if (request.method === 'HEAD') return reply.send();
-    const refusal = subscribers.refusal();
-    if (refusal !== undefined) return turnAway(reply, refusal);
-    if (!connections.release(reply.raw)) return turnAway(reply, 'An event stream needs a connection of its own.');
-    // The header is what a client sends by itself when it comes back; the parameter is still the one it began with.
-    const from = resumePoint(feed, lastEventIdOf(request) ?? query.lastEventId);
-    reply.hijack();
-    deadline.lift(reply.raw);
-    // Nothing follows on this connection: it is no longer among those that are counted.
-    reply.header('Connection', 'close');
-    reply.raw.writeHead(200, reply.getHeaders() as Record<string, string>);
     const isAdmitted = (): boolean => guard?.isStillAdmitted(request.raw) ?? true;
-    subscribers.add(reply.raw, { filter: query.filter, from, isAdmitted });
-    return reply;
+    return openStream(request, reply, { feed, subscribers, query, deadline, connections, isAdmitted });
   });
-}
-
-function turnAway(reply: FastifyReply, line: string): FastifyReply {
-  return reply
-    .code(503)
-    .type('text/plain; charset=utf-8')
-    .header('Retry-After', String(RETRY_AFTER_SECONDS))
-    .send(`${line}\n`);
-}
-
-function lastEventIdOf({ headers }: FastifyRequest): string | undefined {
-  const value = headers['last-event-id'];
-  return Array.isArray(value) ? value[0] : value;
 }

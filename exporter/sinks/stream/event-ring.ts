@@ -22,19 +22,30 @@ export class EventRing {
     return this.#newest;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   at(number: number): FeedEvent | undefined {
     return number >= this.#oldest && number <= this.#newest ? this.#slots[number % this.#slots.length] : undefined;
   }
 
   push(event: Omit<FeedEvent, 'number'>): void {
-    if (this.#newest - this.#oldest + 1 === this.#slots.length) this.#forgetOldest();
+    if (this.#newest - this.#oldest + 1 === this.#slots.length) this.#dropOldest();
     const number = ++this.#newest;
     this.#slots[number % this.#slots.length] = { ...event, number };
     this.#bytes += Buffer.byteLength(event.json);
-    while (this.#bytes > this.#maxBytes && this.#oldest < this.#newest) this.#forgetOldest();
+    while (this.#bytes > this.#maxBytes && this.forgetOldest());
   }
 
-  #forgetOldest(): void {
+  /** @returns false when only the newest is left */
+  forgetOldest(): boolean {
+    if (this.#oldest >= this.#newest) return false;
+    this.#dropOldest();
+    return true;
+  }
+
+  #dropOldest(): void {
     const index = this.#oldest++ % this.#slots.length;
     this.#bytes -= Buffer.byteLength(this.#slots[index]?.json ?? '');
     this.#slots[index] = undefined;

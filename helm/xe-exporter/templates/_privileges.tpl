@@ -124,6 +124,15 @@
     "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
+  },
+  "jobs": {
+    "capabilities": [],
+    "root": false,
+    "hostPid": true,
+    "mounts": [],
+    "writableMounts": [],
+    "optionalMounts": [],
+    "rbac": null
   }
 }
 {{- end }}

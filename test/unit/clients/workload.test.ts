@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { WorkloadResolver } from '../../../exporter/clients/workload.js';
-import { NO_CGROUP_IDENTITY } from '../../../exporter/host/cgroup.js';
+import { NO_WORKLOAD, WorkloadResolver } from '../../../exporter/clients/workload.js';
 import { FirstOf } from '../../../exporter/kubernetes/pods/first-of.js';
 import type { PodDirectory, PodName } from '../../../exporter/kubernetes/pods/pod-directory.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
@@ -44,7 +43,7 @@ describe('the workload of a process', () => {
     const workloads = new WorkloadResolver({ procRoot: tree.root, pods });
     const identity = await workloads.identify(42);
     tree.remove('42');
-    const ids = { containerId: ID, podUid: UID };
+    const ids = { containerId: ID, podUid: UID, owner: `pod:${UID}` };
     assert.deepEqual(workloads.name(identity), { ...ids, namespace: '', pod: '', container: '' });
     pods.name = NAME;
     assert.deepEqual(workloads.name(identity), { ...ids, ...NAME });
@@ -57,7 +56,7 @@ describe('the workload of a process', () => {
     const workloads = new WorkloadResolver({ procRoot: tree.root, pods });
     for (const pid of [7, 8]) {
       const identity = await workloads.identify(pid);
-      assert.deepEqual(identity, NO_CGROUP_IDENTITY);
+      assert.deepEqual(identity, NO_WORKLOAD);
       assert.equal(workloads.name(identity), undefined);
     }
     assert.equal(pods.asked, 0);
@@ -69,8 +68,12 @@ describe('the workload of a process', () => {
     tree.file('2/cgroup', '0::/system.slice/slurmstepd.scope/job_123/step_0\n');
     const workloads = new WorkloadResolver({ procRoot: tree.root });
     const empty = { containerId: '', podUid: '', namespace: '', pod: '', container: '' };
-    assert.deepEqual(workloads.name(await workloads.identify(1)), { ...empty, systemdUnit: 'ollama.service' });
-    assert.deepEqual(workloads.name(await workloads.identify(2)), { ...empty, slurmJobId: '123' });
+    assert.deepEqual(workloads.name(await workloads.identify(1)), {
+      ...empty,
+      systemdUnit: 'ollama.service',
+      owner: 'unit:ollama.service',
+    });
+    assert.deepEqual(workloads.name(await workloads.identify(2)), { ...empty, slurmJobId: '123', owner: 'slurm:123' });
   });
 });
 

@@ -1,0 +1,102 @@
+import type { Socket } from 'node:net';
+import type { FastifyRequest } from 'fastify';
+import { explain } from '../errors.js';
+import type { StreamAccounting } from '../http/events/subscribers.js';
+import { createApp, type HttpLimits } from '../http/server.js';
+import type { Logger } from '../logger.js';
+import type { PeerConnection } from '../native/binding.js';
+import { JOBS_SCHEMA, PATH, type JobRequestResult } from '../names.js';
+import type { JobEvents } from '../sinks/jobs/sink.js';
+import { Pace } from './pace.js';
+import { identifyPeer, type Peer } from './peer.js';
+import { jobEventsRoute } from './routes/events.js';
+import { JobStreams, type JobStreamLimits } from './streams.js';
+
+export interface JobsServerOptions {
+  readonly events: JobEvents;
+  readonly accounting: StreamAccounting & { requests(result: JobRequestResult): void };
+  readonly logger: Logger;
+  readonly limits?: Partial<HttpLimits>;
+  readonly streamLimits?: Partial<JobStreamLimits>;
+}
+
+/** Whose a request is. */
+export type OwnerOf = (request: FastifyRequest) => string;
+
+export interface JobsServer {
+  /** Takes a connection, or says that it is one too many of its peer. @param open makes the socket; not called in that case */
+  take(open: () => Socket, connection: PeerConnection): boolean;
+  close(): Promise<void>;
+}
+
+/** Connections that wait for an answer, of all workloads and of each; a request has to be here this long after its connection. */
+const LIMITS = { connections: 256, connectionsPerPeer: 16, requestMs: 5000 } as const;
+
+/** HTTP for jobs: one request a connection, and whose it is the kernel has said. */
+export async function createJobsServer(options: JobsServerOptions): Promise<JobsServer> {
+  const { accounting, events, logger } = options;
+  const limits = { ...LIMITS, ...options.limits };
+  const sockets = new Map<Socket, { readonly key: string; readonly peer: Peer; readonly deadline: NodeJS.Timeout }>();
+  const pace = new Pace();
+  let connections = 0;
+
+  const parts = createApp(
+    {
+      logger,
+      limits,
+      peers: {
+        keyOf: (socket) => sockets.get(socket)?.key,
+        networkOf: (socket) => sockets.get(socket)?.peer.owner ?? '',
+      },
+    },
+    [PATH.events],
+  );
+  const { app } = parts;
+  app.addHook('onRequest', async (request, reply) => {
+    const known = sockets.get(request.raw.socket);
+    clearTimeout(known?.deadline);
+    reply.header('Connection', 'close').header('Xe-Exporter-Schema', String(JOBS_SCHEMA));
+    const problem = known?.peer.problem;
+    if (problem) return reply.code(403).send(`${explain(problem)}\n`);
+    return undefined;
+  });
+  app.addHook('onSend', async (_request, { statusCode }) => {
+    accounting.requests(resultOf(statusCode));
+  });
+  jobEventsRoute(app, {
+    ...parts,
+    events,
+    streams: new JobStreams(accounting, options.streamLimits),
+    ownerOf: (request) => sockets.get(request.raw.socket)?.peer.owner ?? '',
+    streamOpened: () => accounting.requests('answered'),
+  });
+  await app.ready();
+
+  return {
+    take(open, connection) {
+      const peer = identifyPeer(connection);
+      if (!pace.admits(peer.owner, performance.now())) {
+        accounting.requests('refused');
+        return false;
+      }
+      const socket = open();
+      const deadline = setTimeout(() => socket.destroy(), limits.requestMs).unref();
+      sockets.set(socket, { key: String(++connections), peer, deadline });
+      socket.once('close', () => {
+        clearTimeout(deadline);
+        sockets.delete(socket);
+      });
+      app.server.emit('connection', socket);
+      return true;
+    },
+    async close() {
+      await app.close();
+      for (const socket of sockets.keys()) socket.destroy();
+    },
+  };
+}
+
+function resultOf(status: number): JobRequestResult {
+  if (status < 400) return 'answered';
+  return status === 403 ? 'unidentified' : 'refused';
+}

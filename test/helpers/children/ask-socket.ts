@@ -1,0 +1,17 @@
+// Asks a unix socket one thing over HTTP and prints what comes: the status, an empty line, the body.
+// usage: ask-socket.js SOCKET PATH [NAME:VALUE ...]
+import { request } from 'node:http';
+
+const [socketPath = '', path = '/', ...headers] = process.argv.slice(2);
+const asked = request(
+  { socketPath, path, headers: Object.fromEntries(headers.map((header) => header.split(/:(.*)/s, 2))) },
+  (response) => {
+    process.stdout.write(`${response.statusCode}\n\n`);
+    response.pipe(process.stdout);
+  },
+);
+asked.on('error', ({ message }) => {
+  process.stdout.write(`${message}\n`);
+  process.exitCode = 1;
+});
+asked.end();
