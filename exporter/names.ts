@@ -20,6 +20,7 @@ export const METRIC = {
   clientVmRebindErrorLastTimestamp: 'xe_client_vm_rebind_error_last_timestamp_seconds',
   clients: 'xe_clients',
   clientsWatched: 'xe_clients_watched',
+  clientFaults: 'xe_client_faults_total',
   clientMemoryResident: 'xe_client_memory_resident_bytes',
   clientAttachFailures: 'xe_client_attach_failures_total',
   deviceInfo: 'xe_device_info',
@@ -51,6 +52,7 @@ export const METRIC = {
 export const LABEL = {
   pciBdf: 'pci_bdf',
   errno: 'errno',
+  fault: 'fault',
   severity: 'severity',
   outcome: 'outcome',
   region: 'region',
@@ -101,6 +103,10 @@ export const DEVICE_HEALTH_STATES = [
   'unknown',
 ] as const;
 export type DeviceHealthState = (typeof DEVICE_HEALTH_STATES)[number];
+
+/** Values of the `fault` label: what can happen to a client beyond a rebind error. */
+export const CLIENT_FAULTS = ['vm_kill', 'job_timeout', 'engine_reset', 'memory_cat_error', 'page_fault'] as const;
+export type ClientFault = (typeof CLIENT_FAULTS)[number];
 
 /** Values of the `severity` label of hardware errors: the words of OpenTelemetry's `hw.errors`. */
 export const HARDWARE_ERROR_SEVERITIES = ['corrected', 'uncorrected', 'unknown'] as const;
@@ -230,6 +236,7 @@ export const ATTRIBUTE = {
   drmClientHolders: 'xe.drm.client_holders',
   vmId: 'xe.vm.id',
   vmErrno: 'xe.vm.errno',
+  vmAsid: 'xe.vm.asid',
   tileId: 'xe.tile.id',
   gtId: 'xe.gt.id',
   gucId: 'xe.guc.id',

@@ -258,6 +258,23 @@ export function nodeDashboard(): DashboardBuilder {
       }),
     )
     .withPanel(
+      table({
+        title: 'Whose jobs hung, faulted or were stopped',
+        description:
+          "By job and GPU. Job timeouts name their process in the kernel log, the others are named by the driver's trace. One hang can be a timeout and a reset.",
+        empty: 'No job is known to have hung or faulted in this range.',
+        width: 24,
+        height: 6,
+        sortedBy: 'Times',
+        queries: [named(`(${countInRange(ofClients(METRIC.clientFaults), [LABEL.fault, ...PER_WORKLOAD])} > 0)`)],
+        columns: [
+          ...WHO,
+          { field: LABEL.fault, title: 'What', width: 170 },
+          { field: 'Value #A', title: 'Times', width: 80 },
+        ],
+      }),
+    )
+    .withPanel(
       timeseries({
         title: 'GPU clients',
         description: 'Open files of the GPU, and how many of them are not watched: errors of those name no victim.',

@@ -11,6 +11,7 @@ export const VICTIM_LABELS = [LABEL.k8sNamespace, LABEL.k8sPod, LABEL.systemdUni
 const OWN_LABELS: Readonly<Record<string, readonly string[]>> = {
   [METRIC.vmRebindErrors]: [LABEL.pciBdf, LABEL.errno],
   [METRIC.clientVmRebindErrors]: [LABEL.pciBdf, LABEL.errno, ...VICTIM_LABELS, LABEL.k8sContainer],
+  [METRIC.clientFaults]: [LABEL.pciBdf, LABEL.fault, ...VICTIM_LABELS, LABEL.k8sContainer],
   [METRIC.vmRebindOomOutcomes]: [LABEL.pciBdf, LABEL.outcome],
   [EVENT_METRIC.deviceWedged]: [LABEL.pciBdf],
   [EVENT_METRIC.deviceCoredump]: [LABEL.pciBdf],

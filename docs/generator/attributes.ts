@@ -81,6 +81,10 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
     meaning: 'Id of the GPU VM, unique within its client. Absent when the source does not name it.',
   },
   vmErrno: { group: 'event', meaning: 'Kernel error of the rebind, negative.' },
+  vmAsid: {
+    group: 'event',
+    meaning: 'Address space id of the VM that a page fault hit, where the kernel log gives it.',
+  },
   eventOutcome: {
     group: 'event',
     meaning: 'What became of the client: `exited`, `repeated`, `survived` or `unknown`.',

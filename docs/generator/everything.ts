@@ -1,7 +1,7 @@
 import { EVENT } from '../../exporter/events/index.js';
 import { AWAKE } from '../../exporter/host/device-state.js';
 import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
-import { FEATURES, FEATURE_STATES, SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
+import { CLIENT_FAULTS, FEATURES, FEATURE_STATES, SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
 import { aDevice } from '../../test/helpers/events.js';
 
 /** One metric as the exporter's own registry exposes it, with every label and every value seen of it. */
@@ -34,7 +34,9 @@ async function expositionOfTurn(turn: number): Promise<string> {
   const device = aDevice();
   metrics.devices.deviceDiscovered(device);
   // Series that are born by their first event.
-  for (const errors of metrics.devices.clientRebindErrors.acquire(device.pciBdf, undefined).counters) errors.count(1);
+  const { counters, fault } = metrics.devices.clientRebindErrors.acquire(device.pciBdf, undefined);
+  for (const errors of counters) errors.count(1);
+  for (const name of CLIENT_FAULTS) fault(name).inc();
   for (const source of SOURCES) metrics.eventsReceived.cell(source, EVENT.vmRebindError);
   const state = FEATURE_STATES[turn % FEATURE_STATES.length]!;
   for (const feature of FEATURES) metrics.featureChanged({ feature, state, reason: '', fix: '' });

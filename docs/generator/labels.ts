@@ -14,6 +14,11 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
       'Kernel error. `ENOMEM` and `ENOSPC`: GPU memory is over-committed. `ETIME`: the GPU or its firmware did not answer. ' +
       '`EBUSY`: host memory kept moving. `other`: a driver limit or bug; the log event has the exact error.',
   },
+  fault: {
+    meaning:
+      'What happened to the client: the driver stopped a VM of it outside a rebind (`vm_kill`), a job timed out (`job_timeout`), an engine was reset to stop a job (`engine_reset`), ' +
+      'a job accessed an unmapped address (`memory_cat_error`), or a GPU page fault could not be serviced (`page_fault`). One hang can be several of them.',
+  },
   severity: { meaning: 'Whether the hardware corrected its error.' },
   outcome: {
     meaning:
@@ -73,6 +78,8 @@ export const NOTES: Readonly<Record<string, string | undefined>> = {
   [METRIC.vmRebindErrors]: 'The rebind of a VM failed and the driver stopped the VM.',
   [METRIC.clientVmRebindErrors]:
     'For `ENOMEM` born at 0, for other errors with the first one. Kept for `--client-series-retention` after the last client of the container has left.',
+  [METRIC.clientFaults]:
+    'Born with the first fault. Job timeouts name their process in the kernel log; the others are known by the trace.',
   [METRIC.clientMemoryResident]: 'With `--client-memory`. A sum over pods can exceed the device.',
   [METRIC.deviceMemorySize]: 'Read every `--memory-interval` while the device is awake.',
   [METRIC.deviceMemoryUsed]: 'Read every `--memory-interval` while the device is awake.',

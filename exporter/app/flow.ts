@@ -55,6 +55,7 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
   const pipeline = new Pipeline(metrics, sinks, {
     ...options,
     snapshot: (device, victim) => memory.snapshot(device, victim),
+    traced: () => sources.some(({ name, up }) => name === 'trace' && up),
   });
   const onChanged = (source: SourceName, state: 'up' | 'down', reason: string): void => {
     if (state === 'up') logger.info({ source }, 'the event source is up again');

@@ -23,6 +23,7 @@ export function define<const Name extends string, const Counter extends EventCou
     endsIncidents: given.endsIncidents ?? false,
     logged: given.logged ?? true,
     ofClient: given.ofClient ?? false,
+    fault: given.fault,
     ofVm: given.ofVm ?? false,
     counter: given.counter as Counter,
     health: given.health,

@@ -1,7 +1,7 @@
 import type { XeClient } from '../clients/client.js';
 import type { XeDevice } from '../host/device.js';
 import type { MemorySnapshot } from '../host/memory.js';
-import type { Outcome, SourceName } from '../names.js';
+import type { ClientFault, Outcome, SourceName } from '../names.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
 import type { HealthSignal } from './device-health.js';
@@ -181,6 +181,8 @@ export interface EventDefinition {
   readonly logged: boolean;
   /** True when the event belongs to a client, so that one without a client counts as unattributed. */
   readonly ofClient: boolean;
+  /** What it counts as for the client it hit; undefined when it is no fault of a client, or has counters by client of its own. */
+  readonly fault: ClientFault | undefined;
   /** True when it is about a VM: `vmId` and `errorCode` are set. */
   readonly ofVm: boolean;
   readonly counter: EventCounter | undefined;

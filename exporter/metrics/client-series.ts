@@ -1,6 +1,15 @@
 import type { Workload } from '../clients/client.js';
-import { ERRNO_LABELS, LABEL, OTHER_SERIES, UNATTRIBUTED_SERIES, type WorkloadLabels } from '../names.js';
+import {
+  ERRNO_LABELS,
+  LABEL,
+  OTHER_SERIES,
+  UNATTRIBUTED_SERIES,
+  type ClientFault,
+  type WorkloadLabels,
+} from '../names.js';
 import { ClientErrorFamilies, type ErrnoCounters } from './client-errors.js';
+import { ClientFaultFamily } from './client-faults.js';
+import type { Counter } from './engine/metric-families.js';
 import { wellFormed } from './engine/series-table.js';
 
 /** The labels of a container's series, and where their values come from. */
@@ -16,9 +25,15 @@ const LABELS: Readonly<Record<WorkloadLabels, LabelTable>> = {
   slurm: [[LABEL.slurmJobId, ({ slurmJobId }) => slurmJobId]],
 };
 
-/** A client's hold on the series of its container: they are there until it is released. */
-export interface ClientLease {
+/** The series of one container on one device, or those that stand for several. */
+export interface OwnerCounters {
   readonly counters: ErrnoCounters;
+  /** The counter of one kind of fault, born at 0. */
+  fault(fault: ClientFault): Counter;
+}
+
+/** A client's hold on the series of its container: they are there until it is released. */
+export interface ClientLease extends OwnerCounters {
   /** Ends the hold; {@link counters} may then be removed at any time. A second release is the first. */
   release(): void;
 }
@@ -36,20 +51,20 @@ export interface ClientSeriesOptions {
 }
 
 /** The series of one container on one device. */
-interface ContainerSeries {
+interface ContainerSeries extends OwnerCounters {
   readonly key: string;
   readonly labelValues: readonly [pciBdf: string, ...workload: string[]];
-  readonly counters: ErrnoCounters;
   clients: number;
 }
 
 /**
- * Which containers have series of their own in {@link families}: born at 0 with the first client of a container, kept for a while after
+ * Which containers have series of their own in {@link families} and {@link faults}: born at 0 with the first client of a container, kept for a while after
  * its last one, and never more than the cap. When the cap is reached, the container that has had no client for longest makes room; if
  * every one has clients, the new one counts under `_other`.
  */
 export class ClientSeries {
   readonly families: ClientErrorFamilies;
+  readonly faults: ClientFaultFamily;
   readonly #options: ClientSeriesOptions;
   readonly #labels: LabelTable;
   readonly #containers = new Map<string, ContainerSeries>();
@@ -62,6 +77,7 @@ export class ClientSeries {
     this.#options = options;
     this.#labels = LABELS[options.labels];
     this.families = new ClientErrorFamilies(this.ownerLabelNames, () => this.#expire());
+    this.faults = new ClientFaultFamily(this.ownerLabelNames);
   }
 
   /** Holds the series of a client's container, at 0 if they are new. */
@@ -76,7 +92,7 @@ export class ClientSeries {
    * The series of a device for errors whose victim is not known for certain, at 0 if they are new. They stay and no cap applies, so that
    * the series by client always add up to those of the device.
    */
-  unattributed(pciBdf: string): ErrnoCounters {
+  unattributed(pciBdf: string): OwnerCounters {
     return this.#cells([pciBdf, ...this.#labels.map(() => UNATTRIBUTED_SERIES)]);
   }
 
@@ -106,7 +122,7 @@ export class ClientSeries {
       if (longestIdle === undefined) return undefined;
       this.#remove(longestIdle);
     }
-    const series = { key, labelValues, counters: this.#cells(labelValues), clients: 0 };
+    const series = { key, labelValues, ...this.#cells(labelValues), clients: 0 };
     this.#containers.set(key, series);
     return series;
   }
@@ -114,7 +130,7 @@ export class ClientSeries {
   #hold(series: ContainerSeries): ClientLease {
     series.clients++;
     this.#idle.delete(series);
-    return lease(series.counters, () => {
+    return lease(series, () => {
       if (--series.clients === 0) this.#idle.set(series, this.#options.now());
     });
   }
@@ -144,17 +160,22 @@ export class ClientSeries {
     this.#idle.delete(series);
     this.#containers.delete(series.key);
     for (const errno of ERRNO_LABELS) this.families.remove(pciBdf, errno, workload);
+    this.faults.remove(pciBdf, workload);
   }
 
-  #cells([pciBdf, ...workload]: ContainerSeries['labelValues']): ErrnoCounters {
-    return ERRNO_LABELS.map((errno) => this.families.at(pciBdf, errno, workload));
+  #cells([pciBdf, ...workload]: ContainerSeries['labelValues']): OwnerCounters {
+    return {
+      counters: ERRNO_LABELS.map((errno) => this.families.at(pciBdf, errno, workload)),
+      fault: (fault) => this.faults.at(pciBdf, fault, workload),
+    };
   }
 }
 
-function lease(counters: ErrnoCounters, end: () => void): ClientLease {
+function lease({ counters, fault }: OwnerCounters, end: () => void): ClientLease {
   let released = false;
   return {
     counters,
+    fault,
     release() {
       if (released) return;
       released = true;

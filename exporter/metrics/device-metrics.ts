@@ -95,6 +95,7 @@ export class DeviceMetrics {
     });
     registry.register(this.clientRebindErrors.families.errors);
     registry.register(this.clientRebindErrors.families.lastTimestamps);
+    registry.register(this.clientRebindErrors.faults.family);
     this.counters = new EventCounters(registry);
     this.#wedged = gauge(METRIC.deviceWedged, 'Whether the device is wedged, 1 until the driver is bound again.');
     this.#clients = gauge(METRIC.clients, 'DRM clients that have the device open.');

@@ -15,9 +15,11 @@ import { FanOut, type FanOutAccounting } from './fan-out.js';
 import { causeOf } from './health/cause.js';
 import { HealthTracker } from './health/health-tracker.js';
 import { Attribution } from './identify/attribution.js';
+import { FaultVictims } from './identify/fault-victims.js';
 import { Identify } from './identify/identify.js';
 import { PresentClients } from './identify/present-clients.js';
 import { TracedClients } from './identify/traced-clients.js';
+import { TracedOwners } from './identify/traced-owners.js';
 import { VictimInference } from './identify/victim-inference.js';
 import { IncidentMerger } from './incidents/incident-merger.js';
 import { Log } from './log/log.js';
@@ -33,6 +35,8 @@ export interface PipelineOptions extends LogRecordOptions {
   readonly outcomeWindowMs?: number;
   /** Reads who holds the memory of a device, for log events; without it they do not say. */
   readonly snapshot?: TakeSnapshot | undefined;
+  /** Whether the driver's trace runs; by default it does not. */
+  readonly traced?: () => boolean;
   /** Milliseconds of CLOCK_MONOTONIC. */
   readonly now?: () => number;
 }
@@ -42,9 +46,9 @@ const monotonicMs = (): number => Number(hrtime.bigint()) / 1e6;
 /**
  * Everything between the sources and the sinks, one way:
  *
- *     decode -> identify -> incidents -> health -> attribution -> outcomes -> count -> enrich -> log
+ *     decode -> identify -> incidents -> health -> faults -> attribution -> outcomes -> count -> enrich -> log
  *
- * Counters move in the turn in which a record was read. Log events can wait: for the victim (incidents) or for its memory
+ * Counters move in the turn in which a record was read. Log events can wait: for the victim (incidents, faults) or for its memory
  * (enrich).
  */
 export class Pipeline {
@@ -55,6 +59,8 @@ export class Pipeline {
   readonly #identify: Identify;
   readonly #incidents: IncidentMerger;
   readonly #health: HealthTracker;
+  readonly #owners = new TracedOwners();
+  readonly #faults: FaultVictims;
   readonly #outcomes: OutcomeTracker | undefined;
   readonly #counting: FanOut<DeviceEvent>;
   readonly #enrich: MemoryEnrichment;
@@ -63,6 +69,7 @@ export class Pipeline {
 
   constructor(metrics: ExporterMetrics, sinks: Sinks, options: PipelineOptions) {
     const { outcomeWindowMs: windowMs, snapshot, logsPerMinute: perMinute = 0, now = monotonicMs } = options;
+    const { traced: isTraced = () => false } = options;
     const fanOut: FanOutAccounting = {
       dropped: (sink, reason) => metrics.eventsDropped.cell('sink', sink, reason).inc(),
     };
@@ -87,8 +94,15 @@ export class Pipeline {
       unattributed: (reason) => unattributed[reason].inc(),
       next: this.#outcomes?.accept ?? count,
     });
-    this.#health = new HealthTracker({
+    this.#faults = new FaultVictims({
+      owners: this.#owners,
+      find: (event) => traced.find(event),
+      traced: isTraced,
       next: attribution.accept,
+      now,
+    });
+    this.#health = new HealthTracker({
+      next: this.#faults.accept,
       published: (health) => metrics.health.set(health),
       forgotten: (pciBdf) => metrics.health.remove(pciBdf),
       describe: (event) => causeOf(event, options),
@@ -118,6 +132,8 @@ export class Pipeline {
 
   /** Takes one batch through all stages. Never throws. */
   readonly handle = (batch: StampedBatch): void => {
+    if (batch.kind === 'ownership') return this.#owners.observe(batch);
+    if (batch.kind === 'loss' && batch.source === 'trace') this.#owners.forget();
     let events = 0;
     this.#decode.decode(batch, (event) => {
       events++;
@@ -128,6 +144,7 @@ export class Pipeline {
 
   /** Logs that a source of events died, or delivers again. */
   readonly sourceChanged = (source: SourceName, state: 'up' | 'down', reason: string): void => {
+    if (source === 'trace') this.#owners.forget();
     const details = { [ATTRIBUTE.sourceState]: state, ...(reason !== '' && { [ATTRIBUTE.sourceReason]: reason }) };
     const [realtimeNs, monotonicNs] = [BigInt(Date.now()) * 1_000_000n, hrtime.bigint()];
     const sequence = this.#decode.nextSequence();
@@ -154,6 +171,8 @@ export class Pipeline {
   /** A device was unbound. Comes before the removal of its clients. */
   deviceRemoved(device: XeDevice): void {
     this.#inference.deviceRemoved(device);
+    // The driver that is loaded next counts anew.
+    this.#owners.forget();
     this.#incidents.ended(device.pciBdf);
     this.#health.deviceRemoved(device);
     this.#outcomes?.deviceRemoved(device);
@@ -166,6 +185,7 @@ export class Pipeline {
   async close(deadlineMs: number): Promise<void> {
     this.#incidents.close();
     this.#health.close();
+    this.#faults.close();
     this.#outcomes?.close();
     this.#enrich.close();
     await Promise.all([this.#counting.close(deadlineMs), this.#log.close(deadlineMs)]);

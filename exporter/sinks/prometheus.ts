@@ -7,8 +7,7 @@ import { vmRebindOutcome } from '../events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../events/device-event.js';
 import { errnoLabel } from '../wire/errno.js';
 import type { XeDevice } from '../host/device.js';
-import type { ErrnoCounters } from '../metrics/client-errors.js';
-import type { ClientLease } from '../metrics/client-series.js';
+import type { ClientLease, OwnerCounters } from '../metrics/client-series.js';
 import type { OutcomeCounters } from '../metrics/device-metrics.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { Counter, Gauge } from '../metrics/engine/metric-families.js';
@@ -29,7 +28,7 @@ export const prometheus: SinkEntry = {
 /** The series that the events of one device move. */
 interface DeviceSeries {
   readonly errors: readonly Counter[];
-  readonly unattributed: ErrnoCounters;
+  readonly unattributed: OwnerCounters;
   readonly outcomes: OutcomeCounters;
   readonly lastTimestamp: Gauge;
 }
@@ -110,7 +109,7 @@ export class PrometheusSink implements Sink<DeviceEvent> {
     const index = labelIndex(errorCode);
     const seconds = this.#toSeconds(event.realtimeNs);
     if (phase !== 'opened') {
-      (client === undefined ? series.unattributed : this.#countersOf(client))[index]?.count(seconds);
+      (client === undefined ? series.unattributed : this.#countersOf(client)).counters[index]?.count(seconds);
     }
     if (phase === 'concluded') return undefined;
     series.errors[index]?.inc();
@@ -126,13 +125,17 @@ export class PrometheusSink implements Sink<DeviceEvent> {
     return undefined;
   }
 
-  /** Moves the counter that the event's definition declares. */
+  /** Moves the counter that the event's definition declares, and that of the client it hit. */
   #countAsDeclared(event: DeviceEvent): DropReason | undefined {
     const { definition, device, client, phase } = event;
-    const { counter } = definition;
+    const { counter, fault } = definition;
+    const owner = device ?? client?.device;
+    const pciBdf = owner?.pciBdf;
+    if (pciBdf === undefined && (fault ?? counter) !== undefined && !counter?.ofNode) return 'unknown_device';
+    if (fault !== undefined && owner !== undefined && phase !== 'opened') {
+      (client === undefined ? this.#seriesOf(owner).unattributed : this.#countersOf(client)).fault(fault).inc();
+    }
     if (counter === undefined || phase === 'concluded') return undefined;
-    const pciBdf = (device ?? client?.device)?.pciBdf;
-    if (pciBdf === undefined && !counter.ofNode) return 'unknown_device';
     const { devices } = this.#metrics;
     devices.counters.of(counter, pciBdf ?? '', counter.label?.valueOf(event)).inc();
     if (definition === deviceWedged && pciBdf !== undefined) devices.setWedged(pciBdf, true);
@@ -162,13 +165,13 @@ export class PrometheusSink implements Sink<DeviceEvent> {
     return series;
   }
 
-  #countersOf(client: XeClient): ErrnoCounters {
+  #countersOf(client: XeClient): OwnerCounters {
     const held = this.#ofClient.get(client.drmClientId);
-    if (held !== undefined) return held.counters;
+    if (held !== undefined) return held;
     // A late record of a client that was given up for gone: its container's series are looked up, and not held.
     const lease = this.#lease(client);
     lease.release();
-    return lease.counters;
+    return lease;
   }
 
   #lease({ device, workload }: XeClient): ClientLease {

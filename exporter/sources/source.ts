@@ -9,6 +9,7 @@ import type { AttachFailureReason, FeatureName, SourceName } from '../names.js';
 import type { NativeAddon, NativeFailure } from '../native/binding.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
+import type { Ownership } from './trace/ownership.js';
 import type { VmKill } from './trace/vm-kills.js';
 
 /** When and where a batch was read; time is stamped once, in native code. */
@@ -58,6 +59,13 @@ export interface TraceBatch extends Stamp {
   readonly device: XeDevice | undefined;
 }
 
+/** Whose an object of the driver is, as its trace says. No event: it names the victim of one that comes later. */
+export interface OwnershipBatch extends Stamp {
+  readonly kind: 'ownership';
+  readonly ownership: Ownership;
+  readonly device: XeDevice | undefined;
+}
+
 /** The source knows that messages are missing. */
 export interface LossBatch extends Stamp {
   readonly kind: 'loss';
@@ -65,7 +73,7 @@ export interface LossBatch extends Stamp {
   readonly messages: number;
 }
 
-export type StampedBatch = WatchBatch | KernelLogBatch | UeventBatch | TraceBatch | LossBatch;
+export type StampedBatch = WatchBatch | KernelLogBatch | UeventBatch | TraceBatch | OwnershipBatch | LossBatch;
 
 /** Takes a batch, synchronously; must not throw. */
 export type BatchHandler = (batch: StampedBatch) => void;

@@ -9,6 +9,7 @@ const XE_EVENTS = [
   'xe_vm_rebind_worker_enter',
   'xe_vm_rebind_worker_exit',
   'xe_vma_bind',
+  'xe_exec_queue_create',
   'xe_bo_move',
 ];
 

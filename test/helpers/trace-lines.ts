@@ -29,6 +29,25 @@ export const VM_FIELDS = {
     `dev=${dev}, vm=${vm}, asid=${hex(asid)}, vm flags=${hex(flags)}`,
 } as const;
 
+/** Fields of xe_exec_queue_create. */
+export const QUEUE_FIELDS = {
+  '6.8': (fields: QueueFields) => queueFields(fields),
+  '6.12': (fields: QueueFields) => `dev=0000:03:00.0, ${queueFields(fields)}`,
+  '6.16': (fields: QueueFields) => `dev=0000:03:00.0, ${queueFields(fields)}`,
+  '7.3': (fields: QueueFields) => `dev=0000:03:00.0, ${queueFields(fields)}`,
+} as const;
+
+export interface QueueFields {
+  readonly gt?: number;
+  readonly gucId?: number;
+  readonly width?: number;
+  readonly flags?: number;
+}
+
+function queueFields({ gt = 0, gucId = 5, width = 1, flags = 0 }: QueueFields): string {
+  return `5:0x1, gt=${gt}, width=${width}, guc_id=${gucId}, guc_state=0x0, flags=0x${flags.toString(16)}`;
+}
+
 export interface VmFields {
   readonly dev?: string;
   readonly vm: string;

@@ -1,6 +1,7 @@
 import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
+import { theJob } from '../text/victim.js';
 
 const DUMP = /^\/devices\/virtual\/devcoredump\/devcd\d{1,10}$/;
 
@@ -19,6 +20,7 @@ export const deviceCoredump = define({
   },
   // The uevent comes when the head of the dump can be read, which is when the capture is complete.
   merging: { waitMs: 3_000, by: 'one_to_one' },
+  ofClient: true,
   counter: {
     name: 'xe_devcoredumps_total',
     help: 'Device coredumps captured by the driver.',
@@ -28,6 +30,6 @@ export const deviceCoredump = define({
   body(event) {
     const path = event.details?.[ATTRIBUTE.devcoredumpPath];
     const where = path === undefined ? 'it from /sys/class/devcoredump' : String(path);
-    return `The driver captured a coredump of a hang${onGpu(event)}: copy ${where} within an hour and attach it to a bug report.`;
+    return `The driver captured a coredump after ${theJob(event)} hung${onGpu(event)}: copy ${where} within an hour and attach it to a bug report.`;
   },
 });

@@ -1,6 +1,7 @@
 import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
+import { theJob } from '../text/victim.js';
 
 /** The firmware reset an engine to stop a job (xe_guc_submit.c). In Linux 7.x the line ends with a state; in the first versions of xe it had only guc_id. */
 export const engineReset = define({
@@ -17,11 +18,14 @@ export const engineReset = define({
       },
     }),
   },
+  ofClient: true,
+  fault: 'engine_reset',
   counter: {
     name: 'xe_engine_resets_total',
     help: 'Engine resets by the firmware, each to stop a job.',
   },
   severity: () => 13,
   errorType: () => 'engine_reset',
-  body: (event) => `An engine${onGpu(event)} was reset to stop a job: that job is lost, the others continue.`,
+  body: (event) =>
+    `An engine${onGpu(event)} was reset to stop ${theJob(event)}: that job is lost, the others continue.`,
 });

@@ -1,6 +1,7 @@
 import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
+import { aJob } from '../text/victim.js';
 
 /**
  * A job ran for longer than its queue allows (xe_guc_submit.c). Name and pid are those of the process that opened the file, `no process`
@@ -22,6 +23,7 @@ export const jobTimeout = define({
     }),
   },
   ofClient: true,
+  fault: 'job_timeout',
   counter: {
     name: 'xe_job_timeouts_total',
     help: 'GPU jobs that timed out and were stopped by the driver.',
@@ -29,5 +31,5 @@ export const jobTimeout = define({
   severity: () => 17,
   errorType: () => 'job_timeout',
   body: (event) =>
-    `A job${onGpu(event)} timed out and was stopped: look for a hang in the application before you suspect the hardware.`,
+    `${aJob(event)}${onGpu(event)} timed out and was stopped: look for a hang in the application before you suspect the hardware.`,
 });

@@ -1,6 +1,7 @@
 import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
+import { aJob } from '../text/victim.js';
 
 /**
  * Catastrophic memory error: an exec queue used an address that has no translation (xe_guc_submit.c, Linux 7.2). Linux 6.12 writes `cat
@@ -21,6 +22,8 @@ export const memoryCatError = define({
       },
     }),
   },
+  ofClient: true,
+  fault: 'memory_cat_error',
   counter: {
     name: 'xe_memory_cat_errors_total',
     help: 'Catastrophic memory errors: accesses to unmapped GPU addresses.',
@@ -28,5 +31,5 @@ export const memoryCatError = define({
   severity: () => 17,
   errorType: () => 'memory_cat_error',
   body: (event) =>
-    `A job${onGpu(event)} accessed an unmapped GPU address and was stopped: look for use of unmapped or freed memory in the application.`,
+    `${aJob(event)}${onGpu(event)} accessed an unmapped GPU address and was stopped: look for use of unmapped or freed memory in the application.`,
 });

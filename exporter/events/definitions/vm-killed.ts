@@ -10,6 +10,7 @@ export const vmKilled = define({
   summary: 'the driver stopped a VM because it could not update page tables or shared virtual memory',
   trace: 'other',
   ofClient: true,
+  fault: 'vm_kill',
   severity: () => 17,
   errorType: () => 'vm_kill',
   body: (event) =>

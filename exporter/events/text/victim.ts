@@ -16,18 +16,48 @@ export function vmIdAttribute({ vmId }: DeviceEvent): EventDetails {
   return vmId === 0 ? {} : { [ATTRIBUTE.vmId]: vmId };
 }
 
+/** The beginning of a sentence about a job: whose it was, where that is known for certain. */
+export function aJob(event: DeviceEvent): string {
+  return capital(theJob(event));
+}
+
+/** The job as the object of a sentence. */
+export function theJob({ client, details }: DeviceEvent): string {
+  const pid = details?.[ATTRIBUTE.pid];
+  if (client) return isPrivate(client) ? 'a job' : `a job of ${nameOf(client)}`;
+  return pid === undefined
+    ? 'a job'
+    : `a job of process ${details?.[ATTRIBUTE.executable] ?? '(unnamed)'} (pid ${pid})`;
+}
+
 function victim({ client, inferred, report, details }: DeviceEvent): string {
   if (client) return capital(nameOf(client));
   if (inferred) return `Probably ${nameOf(inferred.client)}`;
   const pid = details?.[ATTRIBUTE.pid];
-  if (pid !== undefined) return `Process ${details?.[ATTRIBUTE.executable] ?? '(unnamed)'} (pid ${pid})`;
+  if (pid !== undefined) return capital(processOf(details));
   return report === 'full' ? 'A process that has closed the GPU' : 'An unknown process';
 }
 
-function nameOf({ workload, process }: XeClient): string {
+function nameOf(client: XeClient): string {
+  const { workload, process } = client;
   if (workload?.pod) return `container ${workload.container} of pod ${workload.namespace}/${workload.pod}`;
-  // Without an executable, processes are to be kept private.
-  return process.executable === '' ? 'a process' : `process ${process.executable} (pid ${process.pid})`;
+  return isPrivate(client) ? 'a process' : `process ${oneLine(process.executable)} (pid ${process.pid})`;
+}
+
+/** Without an executable, processes are to be kept private. */
+function isPrivate({ workload, process }: XeClient): boolean {
+  return !workload?.pod && process.executable === '';
+}
+
+/** A process that the kernel has named, and that is no client we know. */
+function processOf(details: EventDetails | undefined): string {
+  const name = details?.[ATTRIBUTE.executable] ?? '(unnamed)';
+  return `process ${oneLine(String(name))} (pid ${details?.[ATTRIBUTE.pid]})`;
+}
+
+/** A process can call itself anything, but it does not end a sentence. */
+function oneLine(name: string): string {
+  return name.replace(/\p{Cc}/gu, '\uFFFD');
 }
 
 function capital(text: string): string {

@@ -39,12 +39,15 @@ export class Decoder {
         return this.#uevent.decode(batch, deliver);
       case 'trace':
         return this.#trace.decode(batch, deliver);
+      case 'ownership':
+        return;
       case 'loss':
         return this.#lost(batch, deliver);
     }
   }
 
   #lost({ source, messages, realtimeNs, monotonicNs }: LossBatch, deliver: (event: DeviceEvent) => void): void {
+    if (source === 'kmsg') this.#kernelLog.lost();
     this.#accounting.received(source, eventsLost.name, 1);
     const sequence = this.nextSequence();
     deliver(eventOf({ definition: eventsLost, source, sequence, realtimeNs, monotonicNs, lostMessages: messages }));

@@ -1,9 +1,11 @@
 import { eventOf, type DeviceEvent, type EventDefinition, type EventDetails } from '../../events/device-event.js';
 import { isFollowUp, kernelLogError } from '../../events/definitions/kernel-log-error.js';
+import { pageFault } from '../../events/definitions/page-fault.js';
 import type { KernelLogBatch } from '../../sources/source.js';
 import { ATTRIBUTE } from '../../names.js';
 import { FACILITY_KERN, type KernelLogLine } from '../../wire/kernel-log.js';
 import type { DecodeAccounting, NextSequence } from './accounting.js';
+import { FaultedAddressSpaces } from './faulted-address-spaces.js';
 import { LogClock } from './log-clock.js';
 
 /** A line without a definition is news when the driver calls it an error (KERN_ERR or worse). */
@@ -18,6 +20,7 @@ export class KernelLogDecoder {
   readonly #accounting: DecodeAccounting;
   readonly #next: NextSequence;
   readonly #clock = new LogClock();
+  readonly #addressSpaces = new FaultedAddressSpaces();
 
   constructor(definitions: readonly EventDefinition[], accounting: DecodeAccounting, next: NextSequence) {
     this.#definitions = definitions.filter(({ kernelLog }) => kernelLog !== undefined);
@@ -30,10 +33,16 @@ export class KernelLogDecoder {
     if (line === undefined) return this.#accounting.dropped('malformed', 1);
     // What user space wrote there is no word of the kernel.
     if (line.facility !== FACILITY_KERN) return;
+    if (line.fromXe) this.#addressSpaces.observe(line);
     const event = this.#known(batch, line) ?? this.#unknown(batch, line);
     if (event === undefined) return;
     this.#accounting.received(source, event.definition.name, 1);
     deliver(event);
+  }
+
+  /** Lines are missing. */
+  lost(): void {
+    this.#addressSpaces.lost();
   }
 
   #known(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
@@ -59,7 +68,7 @@ export class KernelLogDecoder {
     groups: Readonly<Record<string, string | undefined>> = {},
   ): DeviceEvent {
     const facts = definition.kernelLog?.read?.(groups, line);
-    const details = { ...placeOf(line), ...facts?.details };
+    const details = { ...placeOf(line), ...facts?.details, ...this.#addressSpaceOf(definition, line) };
     const happened = this.#happened(line, realtimeNs, monotonicNs);
     return eventOf({
       ...facts,
@@ -71,6 +80,11 @@ export class KernelLogDecoder {
       device,
       details,
     });
+  }
+
+  #addressSpaceOf(definition: EventDefinition, line: KernelLogLine): EventDetails {
+    const asid = definition === pageFault ? this.#addressSpaces.take(line) : undefined;
+    return asid === undefined ? {} : { [ATTRIBUTE.vmAsid]: asid };
   }
 
   /** A stamp from before the epoch is not believed either. */

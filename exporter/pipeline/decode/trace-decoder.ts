@@ -1,10 +1,7 @@
-import { eventOf, type DeviceEvent, type EventDefinition, type EventDetails } from '../../events/device-event.js';
-import { ATTRIBUTE } from '../../names.js';
+import { eventOf, type DeviceEvent, type EventDefinition } from '../../events/device-event.js';
 import type { TraceBatch } from '../../sources/source.js';
 import type { DecodeAccounting, NextSequence } from './accounting.js';
-
-/** The kernel's names of processes have at most 15 bytes. */
-const MAX_COMM = 64;
+import { ownerDetails } from './traced-owner.js';
 
 /** VMs that died, as the trace tells it, to events. */
 export class TraceDecoder {
@@ -23,7 +20,7 @@ export class TraceDecoder {
     const definition = this.#definitions.find(({ trace }) => trace === (kill.rebind ? 'rebind' : 'other'));
     if (definition === undefined) return this.#accounting.dropped('unknown_type', 1);
     this.#accounting.received(source, definition.name, 1);
-    const details = kill.owner && detailsOf(kill.owner);
+    const details = kill.owner && ownerDetails(kill.owner);
     deliver(
       eventOf({
         definition,
@@ -37,13 +34,4 @@ export class TraceDecoder {
       }),
     );
   }
-}
-
-function detailsOf({ pid, comm, drmClientId }: NonNullable<NonNullable<TraceBatch['kill']>['owner']>): EventDetails {
-  return {
-    [ATTRIBUTE.victimEvidence]: 'kernel_trace',
-    ...(pid !== undefined && pid > 0 && { [ATTRIBUTE.pid]: pid }),
-    ...(comm !== '' && { [ATTRIBUTE.executable]: comm.slice(0, MAX_COMM).replace(/[\uD800-\uDBFF]$/, '') }),
-    ...(drmClientId !== undefined && drmClientId > 0 && { [ATTRIBUTE.drmClientId]: drmClientId }),
-  };
 }

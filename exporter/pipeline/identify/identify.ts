@@ -12,7 +12,7 @@ export interface IdentifyOptions {
 }
 
 /**
- * Whose event it is, where a kernel log line or the trace names a process. A watch queue record has its client already: the source
+ * Whose event it is, where a kernel log line, the head of a coredump or the trace names a process. A watch queue record has its client already: the source
  * knows which watch id belongs to whom.
  */
 export class Identify {
@@ -28,9 +28,9 @@ export class Identify {
       const client = event.definition.ofClient ? traced.find(event) : undefined;
       return next(client === undefined ? event : withTracedClient(event, client));
     }
-    if (event.report === 'full') return next(event);
-    inference.observe(event);
-    const client = event.definition.ofClient ? namedClient(event, clients) : undefined;
+    if (event.report === 'bare') inference.observe(event);
+    if (event.client !== undefined || !event.definition.ofClient) return next(event);
+    const client = namedClient(event, clients);
     next(client === undefined ? event : { ...event, client });
   };
 }

@@ -6,12 +6,15 @@ import { defineVmKillProbe, removeVmKillProbe } from './vm-kill-probe.js';
 /** More exporters than run on one machine by design. */
 const MAX_INSTANCES = 8;
 
-const VM_EVENTS: readonly XeTraceEvent[] = [
+const EVENTS: readonly XeTraceEvent[] = [
   'xe_vm_create',
   'xe_vm_free',
   'xe_vm_kill',
   'xe_vm_rebind_worker_enter',
   'xe_vm_rebind_worker_exit',
+  'xe_exec_queue_create',
+  // From Linux 7.2 on.
+  'xe_exec_queue_create_multi_queue',
 ];
 
 /** How the process of a VM is known. */
@@ -123,7 +126,7 @@ export class TraceInstance {
 
   /** Binds are many: only where they are needed. */
   #events(): readonly XeTraceEvent[] {
-    return this.#naming.by === 'creation' && this.#naming.older ? [...VM_EVENTS, 'xe_vma_bind'] : VM_EVENTS;
+    return this.#naming.by === 'creation' && this.#naming.older ? [...EVENTS, 'xe_vma_bind'] : EVENTS;
   }
 
   /** From Linux 6.16 on. */

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoName } from '../../wire/errno.js';
 import type { XeDevice } from '../../host/device.js';
-import { parseTraceLine } from '../../wire/trace-line.js';
+import { parseTraceLine, type TraceLine } from '../../wire/trace-line.js';
 import { MessageRun, now, type ReadTime } from '../message-run.js';
 import type { BatchHandler, SourceContext } from '../source.js';
 import { supervised, type Opened, type OpenSource, type SourceRun } from '../supervised-source.js';
 import { switchedOff } from '../switched-off.js';
 import { isFailure, takeInstance, TraceInstance, type Naming } from './instance.js';
+import { ownershipsOf } from './ownership.js';
 import { tracefsError, traceRefusal } from './refusal.js';
 import { Tracefs } from './tracefs.js';
 import { VmKills, type VmKill } from './vm-kills.js';
@@ -98,6 +99,7 @@ class Reading {
       return this.#handler({ kind: 'trace', source: 'trace', ...time, kill: undefined, device: undefined });
     this.#read = time;
     this.#kills.take(line);
+    this.#tell(line, time);
   }
 
   end(): void {
@@ -117,7 +119,14 @@ class Reading {
     this.#handler({ kind: 'trace', source: 'trace', ...timeOf(kill, this.#read), kill, device: this.#deviceOf(kill) });
   }
 
-  #deviceOf({ pciBdf }: VmKill): XeDevice | undefined {
+  /** After a gap nobody can say what is still true of what was told before: the loss says so. */
+  #tell(line: TraceLine, time: ReadTime): void {
+    for (const ownership of ownershipsOf(line, (tid) => processOf(this.#context.config.procRoot, tid))) {
+      this.#handler({ kind: 'ownership', source: 'trace', ...time, ownership, device: this.#deviceOf(ownership) });
+    }
+  }
+
+  #deviceOf({ pciBdf }: { readonly pciBdf: string | undefined }): XeDevice | undefined {
     const { devices } = this.#context;
     if (pciBdf !== undefined) return devices.named(pciBdf);
     // Before Linux 6.12 the trace does not name the device.

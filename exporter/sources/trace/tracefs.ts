@@ -12,6 +12,8 @@ export const XE_EVENTS = [
   'xe_vm_rebind_worker_enter',
   'xe_vm_rebind_worker_exit',
   'xe_vma_bind',
+  'xe_exec_queue_create',
+  'xe_exec_queue_create_multi_queue',
 ] as const;
 export type XeTraceEvent = (typeof XE_EVENTS)[number];
 

@@ -6,14 +6,21 @@ import { openTrace } from '../../../exporter/sources/trace/source.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { MadeUpTracefs } from '../../helpers/made-up-tracefs.js';
 import { MessageSourceUnderTest } from '../../helpers/message-source.js';
-import { aTraceLine, VM_FIELDS } from '../../helpers/trace-lines.js';
+import { aTraceLine, QUEUE_FIELDS, VM_FIELDS } from '../../helpers/trace-lines.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 const [EIO, EBUSY, EPERM] = [5, 16, 1];
 const BDF = '0000:03:00.0';
 const VM = '00000000b1c5e1f2';
 const WORKER = { comm: 'kworker/u16:3', tid: 9, tgid: 9 };
-const VM_EVENTS = ['xe_vm_create', 'xe_vm_free', 'xe_vm_kill', 'xe_vm_rebind_worker_enter', 'xe_vm_rebind_worker_exit'];
+const VM_EVENTS = [
+  'xe_vm_create',
+  'xe_vm_free',
+  'xe_vm_kill',
+  'xe_vm_rebind_worker_enter',
+  'xe_vm_rebind_worker_exit',
+  'xe_exec_queue_create',
+];
 
 interface Given {
   readonly instances?: readonly string[];
@@ -75,6 +82,23 @@ test('a VM that dies comes with its device, its process and the time of its deat
   assert.deepEqual(under.gpuProcesses, [203]);
 });
 
+test('whose a queue or an address space is comes with its device, in the order of the trace', async (t) => {
+  const { under, open } = setUp(t);
+  await open();
+  post(under, 'xe_exec_queue_create', QUEUE_FIELDS['7.3']({ gucId: 9 }), { comm: 'python3', tid: 205, tgid: 203 });
+  const fields = VM_FIELDS['6.16']({ vm: VM, asid: 31 });
+  post(under, 'xe_vm_create', fields, { comm: 'python3', tid: 205, tgid: 203 });
+  await under.delivered(2);
+  const told = under.batches.map((one) => (one.kind === 'ownership' ? one : assert.fail(one.kind)));
+  assert.deepEqual(
+    told.map(({ ownership: { object, owner }, device }) => [object, owner?.pid, device?.card]),
+    [
+      [{ kind: 'exec_queue', gt: 0, gucId: 9 }, 203, 'card0'],
+      [{ kind: 'address_space', asid: 31 }, 203, 'card0'],
+    ],
+  );
+});
+
 test('the function event names the process though nobody saw the VM made', async (t) => {
   const { under, open, batch } = setUp(t);
   const { note } = await open();
@@ -131,7 +155,7 @@ test('without the function event processes are known by what they do, and it is 
   const { tracefs, open } = setUp(t, { probe: false });
   const { note } = await open();
   assert.match(note ?? '', /made their GPU VM since the exporter started, or that bind memory later.*ENOENT/);
-  assert.deepEqual(tracefs.on('xe-exporter'), [...VM_EVENTS, 'xe_vma_bind']);
+  assert.deepEqual(tracefs.on('xe-exporter'), [...VM_EVENTS.slice(0, 5), 'xe_vma_bind', 'xe_exec_queue_create']);
   const older = setUp(t, { probe: false });
   older.tracefs.load('instances/xe-exporter', 'field:void * vma;');
   assert.match((await older.open()).note ?? '', /since the exporter started; the event/);
@@ -146,7 +170,7 @@ test('an instance that another exporter reads is left alone', async (t) => {
   const { run } = await open();
   assert.deepEqual(
     ['xe-exporter', 'xe-exporter-2', 'xe-exporter-3'].map((name) => tracefs.on(name).length),
-    [0, 0, 5],
+    [0, 0, VM_EVENTS.length],
   );
   await run.stop();
   assert.ok(tracefs.has('instances/xe-exporter') && tracefs.has('instances/xe-exporter-2'));
@@ -157,7 +181,7 @@ test('a driver that was loaded again is switched on again, with the function eve
   await open();
   tracefs.unload('instances/xe-exporter');
   tracefs.load('instances/xe-exporter');
-  await waitFor(() => tracefs.on('xe-exporter').length === 5, { what: 'the events to be on again' });
+  await waitFor(() => tracefs.on('xe-exporter').length === VM_EVENTS.length, { what: 'the events to be on again' });
   assert.match(tracefs.read('instances/xe-exporter/events/xe_exporter/vm_kill/enable'), /^1/);
 });
 
