@@ -25,9 +25,7 @@ export function aJob(event: DeviceEvent): string {
 export function theJob({ client, details }: DeviceEvent): string {
   const pid = details?.[ATTRIBUTE.pid];
   if (client) return isPrivate(client) ? 'a job' : `a job of ${nameOf(client)}`;
-  return pid === undefined
-    ? 'a job'
-    : `a job of process ${details?.[ATTRIBUTE.executable] ?? '(unnamed)'} (pid ${pid})`;
+  return pid === undefined ? 'a job' : `a job of ${processOf(details)}`;
 }
 
 function victim({ client, inferred, report, details }: DeviceEvent): string {
