@@ -24,10 +24,12 @@ export class Attribution {
 
 /** Why an event cannot be attributed to a container; undefined when it can, or when it belongs to no client. Never guesses. */
 export function unattributedReason(event: DeviceEvent): UnattributedReason | undefined {
-  const { definition, client, report, details } = event;
+  const { definition, client, report, source, details } = event;
   if (!definition.ofClient) return undefined;
   if (client === undefined) {
-    return report !== 'full' && details?.[ATTRIBUTE.pid] === undefined ? 'no_pid' : 'client_gone';
+    // Only a watch belongs to a client that the report does not name.
+    const mayNameNobody = report !== 'full' || source === 'uevent';
+    return mayNameNobody && details?.[ATTRIBUTE.pid] === undefined ? 'no_pid' : 'client_gone';
   }
   const { workload } = client;
   return workload === undefined || (workload.containerId === '' && workload.podUid === '') ? 'no_container' : undefined;
