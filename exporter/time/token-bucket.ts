@@ -5,26 +5,28 @@ export interface TokenBucketOptions {
   readonly intervalMs: number;
 }
 
-/** Allows `burst` at once and one per interval in the long run. */
+/** Allows `burst` at once and one per interval in the long run. Times are milliseconds of a clock that never goes back. */
 export class TokenBucket {
   readonly #options: TokenBucketOptions;
-  #tokens: number;
-  #at: number;
+  /** Tokens that were not back yet when the last one was taken, that one included. */
+  #missing = 0;
+  #takenAt = -Infinity;
 
-  /** @param now monotonic, in milliseconds, as in {@link take} */
-  constructor(options: TokenBucketOptions, now: number) {
+  constructor(options: TokenBucketOptions) {
     this.#options = options;
-    this.#tokens = options.burst;
-    this.#at = now;
+  }
+
+  /** When there is a token again; in the past if there is one now. */
+  get nextAt(): number {
+    const { burst, intervalMs } = this.#options;
+    return this.#takenAt + (this.#missing - burst + 1) * intervalMs;
   }
 
   /** @returns false when there is no token left: this one is too many */
   take(now: number): boolean {
-    const { burst, intervalMs } = this.#options;
-    this.#tokens = Math.min(burst, this.#tokens + (now - this.#at) / intervalMs);
-    this.#at = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
+    if (this.nextAt > now) return false;
+    this.#missing = Math.max(0, this.#missing - (now - this.#takenAt) / this.#options.intervalMs) + 1;
+    this.#takenAt = now;
     return true;
   }
 }

@@ -142,7 +142,7 @@ export class WebGuard {
 
   #limitRate(): void {
     const settings = this.#applied.rateLimit;
-    this.#rateLimit = settings && new TokenBucket(settings, performance.now());
+    this.#rateLimit = settings && new TokenBucket(settings);
   }
 }
 

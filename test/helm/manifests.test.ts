@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import ts from 'typescript';
-import { Pace } from '../../exporter/sinks/kubernetes-events/pace.js';
+import { TokenBucket } from '../../exporter/time/token-bucket.js';
 import { Series } from '../../exporter/sinks/kubernetes-events/event-series.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../helpers/events.js';
 import { ciValues, HELMS, lint, parse, template, tool, type HelmName, type Manifest } from './chart.js';
@@ -155,7 +155,7 @@ test('an Event of the exporter is one the API knows', () => {
     inferred: { client: aClient(), evidence: 'only_client' },
   } as const;
   const events = [anEvent(), anEvent(victim)].map((event) => {
-    const series = new Series(event, aWorkload(), new Pace({ burst: 1, intervalMs: 1 }));
+    const series = new Series(event, aWorkload(), new TokenBucket({ burst: 1, intervalMs: 1 }));
     series.add(event, 0);
     return series.toPodEvent({ nodeName: 'node', instance: 'pod', instanceId: 'id', includeProcess: true });
   });

@@ -1,4 +1,5 @@
 import type { DeviceEvent, EventDefinition } from '../../events/device-event.js';
+import { TokenBucket, type TokenBucketOptions } from '../../time/token-bucket.js';
 
 /** Pairs of client and event name with a rate of their own; the least recently seen are forgotten first. */
 const MAX_BUCKETS = 4096;
@@ -11,10 +12,9 @@ export interface RateLimitOptions {
   readonly now?: () => number;
 }
 
-/** A token bucket, kept as the time at which it is full again. */
 interface Bucket {
   readonly definition: EventDefinition;
-  fullAt: number;
+  readonly tokens: TokenBucket;
   /** Suppressed and not reported yet. */
   suppressed: number;
 }
@@ -39,8 +39,7 @@ export type Deliver = (event: DeviceEvent, suppressed: number) => boolean;
  */
 export class LogRateLimit {
   readonly #deliver: Deliver;
-  readonly #intervalMs: number;
-  readonly #burstMs: number;
+  readonly #rate: TokenBucketOptions;
   readonly #maxBuckets: number;
   readonly #now: () => number;
   /** The least recently seen first. */
@@ -51,8 +50,7 @@ export class LogRateLimit {
 
   constructor(deliver: Deliver, options: RateLimitOptions) {
     this.#deliver = deliver;
-    this.#intervalMs = 60_000 / options.perMinute;
-    this.#burstMs = 60_000 - this.#intervalMs;
+    this.#rate = { burst: options.perMinute, intervalMs: 60_000 / options.perMinute };
     this.#maxBuckets = options.maxBuckets ?? MAX_BUCKETS;
     this.#now = options.now ?? (() => performance.now());
   }
@@ -66,12 +64,12 @@ export class LogRateLimit {
     }
     const bucket = this.#bucketOf(this.#ownerOf(keyOf(event)), definition);
     const now = this.#now();
-    if (bucket.fullAt - now > this.#burstMs) {
+    if (bucket.tokens.nextAt > now) {
       bucket.suppressed++;
       return false;
     }
     // What nobody took costs nothing of the rate.
-    if (this.#report(event, [bucket])) bucket.fullAt = Math.max(now, bucket.fullAt) + this.#intervalMs;
+    if (this.#report(event, [bucket])) bucket.tokens.take(now);
     return true;
   }
 
@@ -98,7 +96,7 @@ export class LogRateLimit {
   #bucketOf(owner: Owner, definition: EventDefinition): Bucket {
     const known = owner.buckets.find((bucket) => bucket.definition === definition);
     if (known) return known;
-    const bucket = { definition, fullAt: 0, suppressed: 0 };
+    const bucket = { definition, tokens: new TokenBucket(this.#rate), suppressed: 0 };
     owner.buckets.push(bucket);
     this.#buckets++;
     for (const oldest of this.#owners.values()) {

@@ -1,12 +1,12 @@
 import type { DeviceEvent } from '../../events/device-event.js';
 import type { Workload } from '../../clients/client.js';
-import { Pace, type PaceLimits } from './pace.js';
+import { TokenBucket, type TokenBucketOptions } from '../../time/token-bucket.js';
 import { Series } from './event-series.js';
 
 export interface SeriesTableOptions {
   readonly maxSeries: number;
   /** How often the Events of one pod are written. */
-  readonly podPace: PaceLimits;
+  readonly podPace: TokenBucketOptions;
   /** Whether a series may be forgotten to make room: nothing of it waits. */
   readonly isIdle: (series: Series) => boolean;
 }
@@ -51,7 +51,7 @@ export class SeriesTable {
       this.#series.delete(idle[0]);
     }
     const ofPod = [...this.#series.values()].find((series) => isSamePod(series.workload, workload));
-    return new Series(event, workload, ofPod?.pace ?? new Pace(podPace));
+    return new Series(event, workload, ofPod?.pace ?? new TokenBucket(podPace));
   }
 }
 

@@ -4,7 +4,7 @@ import type { DeviceEvent } from '../../events/device-event.js';
 import type { PodEvent } from '../../kubernetes/events/pod-events.js';
 import { ATTRIBUTE, KUBERNETES_EVENT, type Outcome } from '../../names.js';
 import { messageOf, whatHappened } from './message.js';
-import type { Pace } from './pace.js';
+import type { TokenBucket } from '../../time/token-bucket.js';
 
 /** Who writes Events. */
 export interface Reporter {
@@ -25,7 +25,7 @@ const MAX_INSTANCE_LENGTH = 128;
 export class Series {
   readonly workload: Workload;
   /** Shared by all series of the pod. */
-  readonly pace: Pace;
+  readonly pace: TokenBucket;
   /** Whether the API server has the Event, as far as is known. */
   exists = false;
   readonly #name: string;
@@ -43,7 +43,7 @@ export class Series {
   #outcome: Outcome | undefined;
 
   /** @param event the first of them */
-  constructor(event: DeviceEvent, workload: Workload, pace: Pace) {
+  constructor(event: DeviceEvent, workload: Workload, pace: TokenBucket) {
     this.workload = workload;
     this.pace = pace;
     this.#evidence = event.client ? undefined : event.inferred?.evidence;

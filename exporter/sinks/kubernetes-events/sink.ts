@@ -14,7 +14,7 @@ import type { FeatureBoard } from '../../features.js';
 import type { Logger } from '../../logger.js';
 import type { DropReason, KubernetesEventResult } from '../../names.js';
 import { EventsHealth } from './health.js';
-import { Pace, type PaceLimits } from './pace.js';
+import { TokenBucket, type TokenBucketOptions } from '../../time/token-bucket.js';
 import { SeriesTable } from './event-series-table.js';
 import type { Reporter, Series } from './event-series.js';
 import type { Sink } from '../../pipeline/sink.js';
@@ -31,8 +31,8 @@ export interface KubernetesEventsLimits {
   readonly maxSeries: number;
   /** So long after the last error the next one begins a new Event, and what is not written by then is given up. */
   readonly quietMs: number;
-  readonly podPace: PaceLimits;
-  readonly totalPace: PaceLimits;
+  readonly podPace: TokenBucketOptions;
+  readonly totalPace: TokenBucketOptions;
   readonly requestMs: number;
   readonly backoff: BackoffOptions;
 }
@@ -77,7 +77,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
   readonly #now: () => number;
   readonly #api: PodEvents;
   readonly #health: EventsHealth;
-  readonly #total: Pace;
+  readonly #total: TokenBucket;
   readonly #table: SeriesTable;
   /** Series with something to write, the longest waiting first. */
   readonly #pending = new Set<Series>();
@@ -99,7 +99,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     const { maxSeries, podPace, totalPace, requestMs, backoff } = this.#limits;
     this.#api = new PodEvents({ access: options.access, requestMs });
     this.#health = new EventsHealth({ ...options, now: this.#now });
-    this.#total = new Pace(totalPace);
+    this.#total = new TokenBucket(totalPace);
     const isIdle = (series: Series): boolean => !this.#pending.has(series) && series !== this.#writing;
     this.#table = new SeriesTable({ maxSeries, podPace, isIdle });
     this.#backoff = new Backoff(backoff);

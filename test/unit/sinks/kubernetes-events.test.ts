@@ -8,7 +8,6 @@ import { deviceWedged } from '../../../exporter/events/definitions/device-wedged
 import { vmRebindOutcome } from '../../../exporter/events/definitions/vm-rebind-outcome.js';
 import { KubernetesEventsSink, type KubernetesEventsLimits } from '../../../exporter/sinks/kubernetes-events/sink.js';
 import { MAX_MESSAGE_BYTES, messageOf, whatHappened } from '../../../exporter/sinks/kubernetes-events/message.js';
-import { Pace } from '../../../exporter/sinks/kubernetes-events/pace.js';
 import { FeatureBoard, type FeatureReport } from '../../../exporter/features.js';
 import { createLogger } from '../../../exporter/logger.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
@@ -341,17 +340,6 @@ describe('the rate', () => {
     assert.equal(told(), 10_000);
     assert.deepEqual(dropped, {});
     assert.ok(api.writes().length <= 20 * 6 + 50, `${api.writes().length} requests`);
-  });
-
-  it('is that of a token bucket', () => {
-    const pace = new Pace({ burst: 3, intervalMs: 10 });
-    const passed: number[] = [];
-    for (let now = 0; now < 100; now++) {
-      if (pace.nextAt > now) continue;
-      pace.take(now);
-      passed.push(now);
-    }
-    assert.deepEqual(passed.slice(0, 5), [0, 1, 2, 10, 20]);
   });
 });
 

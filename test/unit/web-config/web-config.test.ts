@@ -7,7 +7,6 @@ import { CodedError } from '../../../exporter/errors.js';
 import { alternativeNames } from '../../../exporter/web-config/client-certificate.js';
 import { LiveProtection } from '../../../exporter/web-config/live-protection.js';
 import { loadProtection, type Protection } from '../../../exporter/web-config/protection.js';
-import { TokenBucket } from '../../../exporter/time/token-bucket.js';
 import { parseBasic } from '../../../exporter/web-config/sign-in.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { aHash, WebConfigFolder } from '../../helpers/web-config.js';
@@ -152,20 +151,6 @@ describe('an Authorization header', () => {
     ])
       assert.equal(parseBasic(text), undefined, text);
     assert.equal(parseBasic(`Basic ${'A'.repeat(100_000)}`), undefined);
-  });
-});
-
-describe('a rate limit', () => {
-  it('lets a burst through and then one each interval', () => {
-    const limit = new TokenBucket({ intervalMs: 1000, burst: 3 }, 0);
-    assert.deepEqual(
-      [0, 0, 0, 0, 999, 1000, 1500, 2000].map((now) => limit.take(now)),
-      [true, true, true, false, false, true, false, true],
-    );
-    assert.deepEqual(
-      [60_000, 60_000, 60_000, 60_000].map((now) => limit.take(now)),
-      [true, true, true, false],
-    );
   });
 });
 
