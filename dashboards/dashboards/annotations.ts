@@ -1,21 +1,9 @@
-import { AnnotationQueryBuilder, AnnotationPanelFilterBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { EVENT_METRIC } from '../../exporter/events/index.js';
-import { LABEL, METRIC } from '../../exporter/names.js';
+import { LABEL } from '../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
-import { firing, JOB, named, newsOverTime, ofClients, ofGpus, OOM, PLACE, WORKLOAD } from './queries.js';
+import { firing, newsOverTime, ofGpus, PLACE } from './queries.js';
 import { DATASOURCE } from './variables.js';
-
-/**
- * A mark where a GPU ran out of memory, with the name of the job it hit.
- * @param panels numbers of the panels that show it: it says nothing on the others
- */
-export function outOfMemory(panels: readonly number[]): AnnotationQueryBuilder {
-  const errors = newsOverTime(ofClients(METRIC.clientVmRebindErrors, OOM), [LABEL.pciBdf, LABEL.errno, ...WORKLOAD]);
-  return mark('Out of GPU memory', 'red', named(errors))
-    .textFormat(`{{${JOB}}} on {{${LABEL.pciBdf}}} ({{${LABEL.errno}}})`)
-    .tagKeys(LABEL.pciBdf)
-    .filter(new AnnotationPanelFilterBuilder().ids([...panels]));
-}
 
 /** A mark where the driver declared a GPU dead. */
 export function wedged(): AnnotationQueryBuilder {

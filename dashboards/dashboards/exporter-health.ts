@@ -39,7 +39,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Exporters',
         description: 'Exporters that answer.',
         empty: NOT_SCRAPED,
-        width: 4,
+        width: 3,
         query: orZero(`count(${ofNodes(METRIC.buildInfo)})`),
         limits: thresholds(['red', [1, 'text']]),
       }),
@@ -70,7 +70,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         description:
           'Nodes whose kernel offers no way to name the process behind a GPU error, or where the exporter may not use it. Their errors count as "unknown".',
         empty: NOT_SCRAPED,
-        width: 4,
+        width: 5,
         query: orZero(
           `count(count by (${PLACE.join(', ')}) (${ofNodes(METRIC.deviceInfo)}) unless ${ON_PLACE} ${NAMES_VICTIMS})`,
         ),
@@ -90,7 +90,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
     .withPanel(
       stat({
         title: 'Events dropped in range',
-        description: 'Dropped inside the exporter; the table below says where and why.',
+        description: 'Dropped inside the exporter; the table "Losses and failures" says where and why.',
         empty: NOT_SCRAPED,
         width: 4,
         query: totalInRange(ofNodes(METRIC.eventsDropped)),
@@ -103,6 +103,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         description: 'Events of these sources are not seen at the moment.',
         empty: 'Every source delivers, or no exporter is scraped.',
         width: 12,
+        height: 5,
         sortedBy: 'Node',
         queries: [`${largest([LABEL.source], ofNodes(METRIC.sourceUp))} == 0`],
         columns: [
@@ -117,6 +118,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         description: 'On how many nodes a feature is unsupported by the kernel or denied; "doctor" on a node says why.',
         empty: 'Every feature that is switched on is active, or no exporter is scraped.',
         width: 12,
+        height: 5,
         sortedBy: 'Nodes',
         queries: [
           `count by (${LABEL.feature}, ${LABEL.state}) (${ofNodes(METRIC.featureInfo, `${LABEL.state}=~"denied|unsupported"`)})`,
@@ -136,36 +138,20 @@ export function exporterHealthDashboard(): DashboardBuilder {
       }),
     )
     .withPanel(
-      problems('Events lost and dropped', 'What was lost by the kernel, or dropped inside the exporter, and where.', [
-        [METRIC.eventsLost, LABEL.source],
-        [METRIC.eventsDropped, LABEL.stage, LABEL.sink, LABEL.reason],
-      ]),
-    )
-    .withPanel(
-      problems('Events without a victim', 'Errors whose process has no name, by reason.', [
-        [METRIC.eventsUnattributed, LABEL.reason],
-      ]),
-    )
-    .withPanel(
-      problems('Clients that could not be watched', 'Failed attempts to watch a client, by reason.', [
-        [METRIC.clientAttachFailures, LABEL.reason],
-      ]),
-    )
-    .withPanel(
-      problems('Source restarts', 'Sources that died and were started again.', [[METRIC.sourceRestarts, LABEL.source]]),
-    )
-    .withPanel(
-      problems('Containers over the series limit', 'They count under "_other"; the log events still name them.', [
-        [METRIC.seriesOverflow, LABEL.metric],
-      ]),
-    )
-    .withPanel(
-      problems(
-        'OTLP records',
-        'Log records that did not reach the collector.',
-        [[METRIC.otlpRecords, LABEL.result]],
-        [`${LABEL.result}=~"failed|dropped"`],
-      ),
+      table({
+        title: 'Losses and failures',
+        description: 'What the exporters lost, dropped or could not do in the range, and why: the thirty worst.',
+        empty: 'Nothing was lost, dropped or failed in this range.',
+        width: 24,
+        sortedBy: 'Times',
+        queries: [`topk(30, ${FAILURES.map(failure).join(' or ')})`],
+        columns: [
+          { field: NODE, title: 'Node', width: 200, link: toNode('Node') },
+          { field: WHAT, title: 'What' },
+          { field: WHY, title: 'Where or why' },
+          { field: 'Value', title: 'Times', width: 80 },
+        ],
+      }),
     )
     .withPanel(
       timeseries({
@@ -252,27 +238,25 @@ export function exporterHealthDashboard(): DashboardBuilder {
     );
 }
 
-/** The twenty worst of the range, from several counters each with its own labels; empty when all is well. */
-function problems(
-  title: string,
-  description: string,
-  counters: readonly (readonly [metric: string, ...labels: string[]])[],
-  matchers: readonly string[] = [],
-) {
-  const counts = counters.map(([metric, ...labels]) => `${countInRange(ofNodes(metric, ...matchers), labels)} > 0`);
-  const labels = [...new Set(counters.flatMap(([, ...own]) => own))];
-  return table({
-    title,
-    description: `${description} The twenty nodes with most in the range.`,
-    empty: 'None in this range.',
-    width: 12,
-    height: 6,
-    sortedBy: 'Times',
-    queries: [`topk(20, ${counts.join(' or ')})`],
-    columns: [
-      { field: NODE, title: 'Node', link: toNode('Node') },
-      ...labels.map((label) => ({ field: label, title: label[0]!.toUpperCase() + label.slice(1) })),
-      { field: 'Value', title: 'Times', width: 80 },
-    ],
-  });
+/** Labels of {@link failure}. */
+const [WHAT, WHY] = ['what', 'why'] as const;
+
+/** What should not happen to an exporter: what it is called, its counter, and the labels that say where or why. */
+const FAILURES: readonly (readonly [what: string, counter: string, ...labels: string[]])[] = [
+  ['events lost by the kernel', METRIC.eventsLost, LABEL.source],
+  ['events dropped by the exporter', METRIC.eventsDropped, LABEL.stage, LABEL.sink, LABEL.reason],
+  ['errors without a victim', METRIC.eventsUnattributed, LABEL.reason],
+  ['clients that could not be watched', METRIC.clientAttachFailures, LABEL.reason],
+  ['restarts of a source', METRIC.sourceRestarts, LABEL.source],
+  ['containers over the series limit', METRIC.seriesOverflow, LABEL.metric],
+  ['OTLP records not delivered', METRIC.otlpRecords, LABEL.signal, LABEL.result],
+];
+/** Other counts of these counters are no failures. */
+const FAILED: Readonly<Record<string, string>> = { [METRIC.otlpRecords]: `${LABEL.result}=~"failed|dropped"` };
+
+/** How often it happened in the range on each node, in words. */
+function failure([what, counter, ...labels]: (typeof FAILURES)[number]): string {
+  const counts = `${countInRange(ofNodes(counter, ...(FAILED[counter] === undefined ? [] : [FAILED[counter]])), labels)} > 0`;
+  const why = `label_join(${counts}, "${WHY}", " ", ${labels.map((label) => `"${label}"`).join(', ')})`;
+  return `label_replace(${why}, "${WHAT}", "${what}", "", "")`;
 }

@@ -101,7 +101,7 @@ export function fleetDashboard(): DashboardBuilder {
         description: 'Alerts that fire now in Prometheus; those of Grafana are on its own alerting page.',
         empty: 'No alert fires.',
         width: 12,
-        height: 10,
+        height: 8,
         sortedBy: 'GPUs or jobs',
         queries: [`count by (alertname, severity, ${PLACE.join(', ')}) (${firing()})`],
         columns: [
@@ -123,12 +123,23 @@ export function fleetDashboard(): DashboardBuilder {
       }),
     )
     .withPanel(
+      timeseries({
+        title: 'Out-of-memory errors by node',
+        description: 'How often a GPU of the node ran out of memory and the driver killed a GPU context.',
+        empty: 'No GPU ran out of memory in this range.',
+        width: 12,
+        style: 'bars',
+        interval: FLEET_INTERVAL,
+        lines: { [`{{${NODE}}}`]: newsOverTime(ofGpus(METRIC.vmRebindErrors, OOM), []) },
+      }),
+    )
+    .withPanel(
       table({
         title: 'GPUs with errors',
         description: 'GPUs that ran out of memory in the range or are wedged now. Click on the node to open it.',
         empty: 'No GPU ran out of memory in this range, and none is wedged.',
-        width: 12,
-        height: 10,
+        width: 24,
+        height: 6,
         sortedBy: 'Last time',
         queries: [
           withModel(`(${countInRange(ofGpus(METRIC.vmRebindErrors, OOM), [LABEL.pciBdf])} > 0)`),
@@ -136,7 +147,7 @@ export function fleetDashboard(): DashboardBuilder {
           withModel(`(${lastTime(ofGpus(METRIC.vmRebindErrorLastTimestamp), [LABEL.pciBdf])})`),
         ],
         columns: [
-          { field: NODE, title: 'Node', link: toNode('Node') },
+          { field: NODE, title: 'Node', width: 180, link: toNode('Node') },
           { field: CLUSTER, title: 'Cluster', width: 90 },
           { field: LABEL.pciBdf, title: 'GPU', width: 110 },
           { field: LABEL.model, title: 'Model' },
@@ -156,8 +167,8 @@ export function fleetDashboard(): DashboardBuilder {
         title: 'Who ran out of GPU memory most',
         description: 'The twenty jobs that were hit most often in the range.',
         empty: 'No job is known to have run out of GPU memory in this range.',
-        width: 12,
-        height: 10,
+        width: 24,
+        height: 7,
         sortedBy: 'Times',
         queries: [
           named(
@@ -167,7 +178,7 @@ export function fleetDashboard(): DashboardBuilder {
         ],
         columns: [
           { field: JOB, title: 'Job' },
-          { field: NODE, title: 'Node', link: toNode('Node') },
+          { field: NODE, title: 'Node', width: 180, link: toNode('Node') },
           { field: CLUSTER, title: 'Cluster', width: 90 },
           { field: LABEL.pciBdf, title: 'GPU', width: 110 },
           { field: 'Value #A', title: 'Times', width: 65 },
@@ -177,22 +188,11 @@ export function fleetDashboard(): DashboardBuilder {
     )
     .withPanel(
       timeseries({
-        title: 'Out-of-memory errors by node',
-        description: 'How often a GPU of the node ran out of memory and the driver killed a GPU context.',
-        empty: 'No GPU ran out of memory in this range.',
-        width: 12,
-        height: 10,
-        style: 'bars',
-        interval: FLEET_INTERVAL,
-        lines: { [`{{${NODE}}}`]: newsOverTime(ofGpus(METRIC.vmRebindErrors, OOM), []) },
-      }),
-    )
-    .withPanel(
-      timeseries({
         title: 'Firing alerts over time',
         description: 'How many alerts fired, by name.',
         empty: 'No alert fired in this range.',
         width: 12,
+        decimals: 0,
         interval: FLEET_INTERVAL,
         lines: { '{{alertname}}': `count by (alertname) (${firing()})` },
       }),

@@ -1,11 +1,12 @@
 import { DashboardBuilder, DashboardCursorSync } from '@grafana/grafana-foundation-sdk/dashboard';
 import { EVENT_METRIC } from '../../exporter/events/index.js';
 import { LABEL, METRIC } from '../../exporter/names.js';
-import { outOfMemory, wedged } from './annotations.js';
+import { wedged } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
 import { stat, stateTimeline, thresholds, timeseries } from './panels.js';
 import {
   countInRange,
+  GPU,
   JOB,
   largest,
   lastTime,
@@ -62,8 +63,8 @@ const ERRNO_WORDS = {
 /** A single event should be seen: bars are at least this wide in time. */
 const BAR_INTERVAL = '1m';
 
-/** Numbers of the panels that the marks of out-of-memory errors belong to: the tables and graphs of memory. */
-const MEMORY_PANELS = [8, 9];
+/** Each out-of-memory error of a GPU, as a dot where its memory ends. */
+const RAN_OUT = `${newsOverTime(OOM_OF_CLIENTS, PER_WORKLOAD)} * 0 + on (${GPU.join(', ')}) group_left () ${SIZE}`;
 
 /** Who ran out of GPU memory, when, and who held it: from top to bottom. */
 export function nodeDashboard(): DashboardBuilder {
@@ -76,14 +77,14 @@ export function nodeDashboard(): DashboardBuilder {
     .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([datasource(), ...oneNode(), gpus(), namespaces()])
-    .annotations([outOfMemory(MEMORY_PANELS), wedged()])
+    .annotations([wedged()])
     .withPanel(
       stat({
         title: 'Out-of-memory errors in range',
         description:
           'How often a GPU ran out of memory and the driver killed a GPU context (ENOMEM, ENOSPC), in every namespace.',
         empty: NOT_SCRAPED,
-        width: 6,
+        width: 5,
         query: OOM_IN_RANGE,
         limits: thresholds(['text', [1, 'red']]),
       }),
@@ -93,7 +94,7 @@ export function nodeDashboard(): DashboardBuilder {
         title: 'Last GPU memory error',
         description: 'When a VM rebind error last happened on a GPU of this node.',
         empty: 'None in range.',
-        width: 6,
+        width: 5,
         unit: 'dateTimeFromNow',
         query: `max(${lastTime(ofGpus(METRIC.vmRebindErrorLastTimestamp), [LABEL.pciBdf])})`,
         limits: thresholds(['text']),
@@ -104,7 +105,7 @@ export function nodeDashboard(): DashboardBuilder {
         title: 'Fullest GPU now',
         description: 'Used share of VRAM of the GPU with least room, read every --memory-interval.',
         empty: 'Not read.',
-        width: 6,
+        width: 5,
         unit: 'percentunit',
         decimals: 1,
         legend: `{{${LABEL.pciBdf}}}`,
@@ -117,10 +118,20 @@ export function nodeDashboard(): DashboardBuilder {
         title: 'GPU clients watched now',
         description: 'Share of the GPU clients whose errors name a victim.',
         empty: 'Not watched.',
-        width: 6,
+        width: 5,
         unit: 'percentunit',
         query: WATCH_COVERAGE,
         limits: thresholds(['orange', [0.95, 'text']]),
+      }),
+    )
+    .withPanel(
+      stat({
+        title: 'GPUs wedged now',
+        description: 'GPUs that the driver has declared dead. They need a rebind, a reset or a reboot.',
+        empty: NOT_SCRAPED,
+        width: 4,
+        query: orZero(`sum(${largest([LABEL.pciBdf], WEDGED)})`),
+        limits: thresholds(['text', [1, 'red']]),
       }),
     )
     .withPanel(
@@ -190,7 +201,7 @@ export function nodeDashboard(): DashboardBuilder {
       timeseries({
         title: `Who held the memory of $${LABEL.pciBdf} (jobs: $namespace)`,
         description:
-          'VRAM by job (with --client-memory), stacked up to what the driver counts for the whole GPU. Red marks are out-of-memory errors: point at one to see whom it hit.',
+          'VRAM by job (with --client-memory), stacked up to what the driver counts for the whole GPU. Red dots are out-of-memory errors, with the job each one hit.',
         empty: MEMORY_OFF,
         width: 24,
         height: 10,
@@ -202,7 +213,9 @@ export function nodeDashboard(): DashboardBuilder {
           [NOT_ATTRIBUTED]: `clamp_min(${USED} - ${HELD_BY_ALL}, 0)`,
           [ALL_USED]: USED,
           [GPU_SIZE]: SIZE,
+          [`{{${JOB}}} ran out`]: named(RAN_OUT),
         },
+        dots: { '/ ran out$/': 'red' },
         colours: { [NOT_ATTRIBUTED]: GREY },
         limits: { [ALL_USED]: 'text', [GPU_SIZE]: 'red' },
       }),
@@ -236,17 +249,6 @@ export function nodeDashboard(): DashboardBuilder {
       }),
     )
     .withPanel(
-      stateTimeline({
-        title: 'GPU state',
-        description: 'Wedged: the driver has declared the GPU dead, until it is rebound.',
-        empty: NOT_SCRAPED,
-        width: 12,
-        states: ['OK', 'wedged'],
-        bad: 1,
-        lines: { [`{{${LABEL.pciBdf}}}`]: largest([LABEL.pciBdf], WEDGED) },
-      }),
-    )
-    .withPanel(
       timeseries({
         title: 'Resets, timeouts and hardware errors',
         description: 'From the kernel log: empty where --kmsg is off.',
@@ -276,18 +278,6 @@ export function nodeDashboard(): DashboardBuilder {
     )
     .withPanel(
       timeseries({
-        title: 'GPU clients',
-        description: 'Open files of the GPU, and how many of them are not watched: errors of those name no victim.',
-        empty: NOT_WATCHED,
-        width: 12,
-        lines: {
-          [`{{${LABEL.pciBdf}}} open`]: perNode([LABEL.pciBdf], ofGpus(METRIC.clients)),
-          [`{{${LABEL.pciBdf}}} not watched`]: `${perNode([LABEL.pciBdf], ofGpus(METRIC.clients))} - ${perNode([LABEL.pciBdf], ofGpus(METRIC.clientsWatched))}`,
-        },
-      }),
-    )
-    .withPanel(
-      timeseries({
         title: 'Host memory mapped for the GPU (gtt)',
         description: 'Where buffers go when they are evicted from VRAM. When host memory runs out, so does the GPU.',
         empty: MEMORY_OFF,
@@ -300,23 +290,39 @@ export function nodeDashboard(): DashboardBuilder {
     )
     .withPanel(
       stateTimeline({
+        title: 'GPU state',
+        description: 'Wedged: the driver has declared the GPU dead, until it is rebound.',
+        empty: NOT_SCRAPED,
+        width: 8,
+        height: 6,
+        states: ['OK', 'wedged'],
+        bad: 1,
+        lines: { [`{{${LABEL.pciBdf}}}`]: largest([LABEL.pciBdf], WEDGED) },
+      }),
+    )
+    .withPanel(
+      stateTimeline({
         title: 'Event sources',
         description: 'What happens while a source is down is not counted.',
         empty: NOT_SCRAPED,
-        width: 12,
+        width: 8,
+        height: 6,
         states: ['down', 'up'],
         bad: 0,
         lines: { [`{{${LABEL.source}}}`]: largest([LABEL.source], ofNodes(METRIC.sourceUp)) },
       }),
     )
     .withPanel(
-      stat({
-        title: 'GPUs wedged now',
-        description: 'GPUs that the driver has declared dead. They need a rebind, a reset or a reboot.',
-        empty: NOT_SCRAPED,
-        width: 12,
-        query: orZero(`sum(${largest([LABEL.pciBdf], WEDGED)})`),
-        limits: thresholds(['text', [1, 'red']]),
+      timeseries({
+        title: 'GPU clients',
+        description: 'Open files of the GPU, and how many of them are not watched: errors of those name no victim.',
+        empty: NOT_WATCHED,
+        width: 8,
+        height: 6,
+        lines: {
+          [`{{${LABEL.pciBdf}}} open`]: perNode([LABEL.pciBdf], ofGpus(METRIC.clients)),
+          [`{{${LABEL.pciBdf}}} not watched`]: `${perNode([LABEL.pciBdf], ofGpus(METRIC.clients))} - ${perNode([LABEL.pciBdf], ofGpus(METRIC.clientsWatched))}`,
+        },
       }),
     );
 }

@@ -130,6 +130,8 @@ interface Graph extends Panel {
   readonly colours?: Readonly<Record<string, string>>;
   /** The same for lines that are no part of a stack but what it is held against: dashed. */
   readonly limits?: Readonly<Record<string, string>>;
+  /** Lines that are dots on the graph, one a moment, by a regular expression that their names match, with their colour. */
+  readonly dots?: Readonly<Record<string, string>>;
   /** Words for lines whose legend is a code. */
   readonly words?: Readonly<Record<string, string>>;
   /** One graph for each value of this variable, two beside each other. */
@@ -156,12 +158,16 @@ export function timeseries(panel: Graph) {
     .targets(lines(panel.lines, panel.interval));
   if (panel.interval !== undefined) builder.interval(panel.interval);
   if (panel.max !== undefined) builder.max(panel.max);
+  if (panel.decimals !== undefined) builder.decimals(panel.decimals);
   for (const [name, colour] of Object.entries(panel.colours ?? {})) builder.overrideByName(name, fixed(colour));
   for (const [name, value] of Object.entries(panel.words ?? {})) {
     builder.overrideByName(name, [{ id: 'displayName', value }]);
   }
   for (const [name, colour] of Object.entries(panel.limits ?? {})) {
     builder.overrideByName(name, [...fixed(colour), ...LIMIT]);
+  }
+  for (const [pattern, colour] of Object.entries(panel.dots ?? {})) {
+    builder.overrideByRegexp(pattern, [...fixed(colour), ...DOTS]);
   }
   if (panel.repeatedFor !== undefined) builder.repeat(panel.repeatedFor).repeatDirection('h').maxPerRow(2);
   if (panel.style === undefined) return builder;
@@ -178,6 +184,13 @@ const LIMIT = [
   { id: 'custom.stacking', value: { mode: StackingMode.None, group: 'limits' } },
   { id: 'custom.fillOpacity', value: 0 },
   { id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 8] } },
+];
+
+const DOTS = [
+  { id: 'custom.stacking', value: { mode: StackingMode.None, group: 'dots' } },
+  { id: 'custom.drawStyle', value: GraphDrawStyle.Points },
+  { id: 'custom.showPoints', value: VisibilityMode.Always },
+  { id: 'custom.pointSize', value: 10 },
 ];
 
 /** States 0 and 1 over time, one line a series. */

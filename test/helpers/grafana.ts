@@ -28,7 +28,14 @@ export interface GrafanaPanel {
   /** Least step. */
   readonly interval?: string;
   readonly description?: string;
-  readonly targets: readonly { readonly refId: string; readonly expr: string; readonly instant?: boolean }[];
+  /** Variable for each of whose values the panel stands there once. */
+  readonly repeat?: string;
+  readonly targets: readonly {
+    readonly refId: string;
+    readonly expr: string;
+    readonly instant?: boolean;
+    readonly interval?: string;
+  }[];
   readonly fieldConfig: { readonly defaults: { readonly noValue?: string } };
 }
 
