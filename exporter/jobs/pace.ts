@@ -14,7 +14,7 @@ export class Pace {
   /** @param owner '' for all who are nobody. @param now monotonic, in milliseconds */
   admits(owner: string, now: number): boolean {
     const principal = principalOf(owner);
-    const bucket = this.#buckets.get(principal) ?? new TokenBucket(CONNECTIONS, now);
+    const bucket = this.#buckets.get(principal) ?? new TokenBucket(CONNECTIONS);
     this.#buckets.set(principal, bucket);
     return bucket.take(now);
   }
