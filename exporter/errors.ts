@@ -12,6 +12,9 @@ export const EXIT = {
   usage: 2,
   /** `doctor`: something that was asked for does not work on this node. */
   degraded: 3,
+  /** `run`: the job cannot be started, in the codes of shells, env(1) and timeout(1). */
+  jobNotExecutable: 126,
+  jobNotFound: 127,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -131,6 +134,21 @@ export const ERRORS = {
     message: 'process {pid}, which connected, belongs to no pod, container, systemd unit or Slurm job',
     fix: 'Start the job in one of them, for example with "systemd-run --scope COMMAND". For events of the whole node, ask the HTTP port of the exporter.',
     exitCode: EXIT.failure,
+  },
+  XEE_JOB_MISSING: {
+    message: 'run has no job to run',
+    fix: 'Put the command and its arguments after "--": xe-exporter run -- python train.py',
+    exitCode: EXIT.usage,
+  },
+  XEE_JOB_NOT_FOUND: {
+    message: 'cannot start the job {command}: no such command ({errno})',
+    fix: 'Check its name and PATH; a script also needs the interpreter named in its first line.',
+    exitCode: EXIT.jobNotFound,
+  },
+  XEE_JOB_NOT_EXECUTABLE: {
+    message: 'cannot start the job {command}: the kernel refused it ({errno})',
+    fix: 'For EACCES, check that this user may execute the file; otherwise look up the error in execve(2).',
+    exitCode: EXIT.jobNotExecutable,
   },
   XEE_SHUTDOWN_DEADLINE: {
     message: 'did not stop within {seconds} s of {signal}; exiting with work left undone',

@@ -10,13 +10,16 @@ import { nearest } from './config/nearest.js';
 import { quote } from './config/problem.js';
 import { COMMANDS, type CommandName, type Config } from './config/schema.js';
 import { CodedError, codedError, EXIT, explain } from './errors.js';
+import type { OwnProcess } from './jobs/run/own-process.js';
 import type { Logger } from './logger.js';
+import { plainLogger } from './plain-logger.js';
 
 /** THE LIST of commands. Loaded when run, so that `--help` and a wrong flag answer at once. */
 const LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.js')).command,
   watch: async () => (await import('./commands/watch.js')).command,
   doctor: async () => (await import('./commands/doctor/command.js')).command,
+  run: async () => (await import('./commands/run.js')).command,
   demo: async () => (await import('./commands/demo.js')).command,
 };
 
@@ -25,6 +28,9 @@ const ENDS_WITH_STDOUT: readonly CommandName[] = ['watch'];
 
 /** Commands that read their configuration again on SIGHUP. */
 const RELOADS: readonly CommandName[] = ['serve', 'demo'];
+
+/** Commands that write no log, and start without what that takes. */
+const UNLOGGED: readonly CommandName[] = ['run'];
 
 /** How long past its own deadline a command may take to stop before the process is ended under it. */
 const SHUTDOWN_GRACE_MS = 1000;
@@ -44,6 +50,25 @@ let isReloadDue = false;
 const onHangup = (): void => {
   if (reload) reload();
   else isReloadDue = true;
+};
+
+/** What `run` does with this process. */
+const ownProcess: OwnProcess = {
+  pid: process.pid,
+  takeSignals(signals, handler) {
+    for (const signal of signals) process.removeAllListeners(signal).on(signal, handler);
+  },
+  kill(pid, signal) {
+    try {
+      return process.kill(pid, signal);
+    } catch {
+      return false;
+    }
+  },
+  dieOf(signal) {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  },
 };
 
 process.on('SIGHUP', onHangup);
@@ -68,19 +93,27 @@ async function main(argv: readonly string[]): Promise<number> {
   if (!isCommand(name)) throw unknownCommand(name);
   if (args.help) return print(commandHelp(name));
   const load = (): Promise<Config> => loadConfig(name, args, process.env);
-  return run(name, await load(), load);
+  return run(name, await load(), load, args.operands);
 }
 
-async function run(name: CommandName, config: Config, load: () => Promise<Config>): Promise<number> {
-  const { createLogger } = await import('./logger.js');
-  const inText = config.logFormat === 'text' || (config.logFormat === 'auto' && process.stderr.isTTY === true);
-  const logger = createLogger({ level: config.logLevel, format: inText ? 'text' : 'json', stream: process.stderr });
+async function run(
+  name: CommandName,
+  config: Config,
+  load: () => Promise<Config>,
+  operands: readonly string[],
+): Promise<number> {
+  const isPlain = UNLOGGED.includes(name);
+  const inText =
+    isPlain || config.logFormat === 'text' || (config.logFormat === 'auto' && process.stderr.isTTY === true);
+  const logger = isPlain ? plainLogger(process.stderr) : await loggerOf(config, inText);
   running = { name, config, logger, inText };
 
   process.removeAllListeners('warning').on('warning', ({ name: kind, message }) => logger.warn({ kind }, message));
 
   const command = await LOADERS[name]();
-  if (stop.signal.aborted) return EXIT.ok;
+  // A job that was not started did not succeed.
+  if (stop.signal.aborted)
+    return signalled !== undefined && name === 'run' ? 128 + constants.signals[signalled] : EXIT.ok;
   // Commands that have nothing to reload end with their terminal.
   if (!RELOADS.includes(name)) {
     process.off('SIGHUP', onHangup);
@@ -98,6 +131,8 @@ async function run(name: CommandName, config: Config, load: () => Promise<Config
         if (isReloadDue) reload();
       },
       logger,
+      operands,
+      own: ownProcess,
       version,
       nodeVersion: process.versions.node,
     });
@@ -106,6 +141,12 @@ async function run(name: CommandName, config: Config, load: () => Promise<Config
     if (interrupted) return signalled === undefined ? EXIT.ok : 128 + constants.signals[signalled];
     throw error;
   }
+}
+
+/** Loaded when needed: it takes as long as the rest of the start. */
+async function loggerOf({ logLevel: level }: Config, inText: boolean): Promise<Logger> {
+  const { createLogger } = await import('./logger.js');
+  return createLogger({ level, format: inText ? 'text' : 'json', stream: process.stderr });
 }
 
 /** A mistake in the file must not end an exporter that runs. */

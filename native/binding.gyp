@@ -30,6 +30,7 @@
         'src/fake/fake_message_device.cc',
         'src/fake/fake_pipe.cc',
         'src/linux/borrow_fd.cc',
+        'src/linux/children.cc',
         'src/linux/directory_watch.cc',
         'src/linux/drm_fd_scan.cc',
         'src/linux/drm_memory.cc',

@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.js';
+import type { OwnProcess } from '../jobs/run/own-process.js';
 import type { Logger } from '../logger.js';
 
 /** Where a command prints. `isTTY` and `columns` are there on a terminal. Writes after the reader has gone are swallowed. */
@@ -18,6 +19,10 @@ export interface CommandContext {
   /** Registers what to do with the configuration as it is after a SIGHUP; one that has a mistake is logged and not applied. */
   readonly onReload: (apply: (config: Config) => void) => void;
   readonly logger: Logger;
+  /** The words after "--": the job of `run` and its arguments. */
+  readonly operands: readonly string[];
+  /** For `run`, which stands for another process. */
+  readonly own: OwnProcess;
   /** Version of this package. */
   readonly version: string;
   /** Version of Node, without the v. */

@@ -17,6 +17,8 @@ export interface Arguments {
   readonly help: boolean;
   readonly version: boolean;
   /** Texts as given, in order. */
+  /** What follows "--" after `run`: the job and its arguments, as they are. */
+  readonly operands: readonly string[];
   readonly values: ReadonlyMap<OptionKey, readonly string[]>;
   readonly problems: readonly Problem[];
 }
@@ -51,6 +53,7 @@ export function isCommand(word: string): word is CommandName {
  */
 export function parseArguments(argv: readonly string[]): Arguments {
   const words: string[] = [];
+  const operands: string[] = [];
   const values = new Map<OptionKey, string[]>();
   const unknown: string[] = [];
   const problems: Problem[] = [];
@@ -66,7 +69,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
 
     if (word === '--help' || word === '-h') help = true;
     else if (word === '--version') version = true;
-    else if (word === '--') words.push(...queue.splice(0));
+    else if (word === '--') (words[0] === 'run' ? operands : words).push(...queue.splice(0));
     else if (!word.startsWith('-')) words.push(word);
     else if (flag === undefined || (flag.alone === 'false' && inline !== undefined)) {
       unknown.push(name);
@@ -88,7 +91,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     problems.push({ code: 'XEE_UNKNOWN_FLAG', text });
   }
   for (const stray of strays) problems.push(invalid(strayWord(stray)));
-  return { command, help, version, values, problems };
+  return { command, help, version, operands, values, problems };
 }
 
 /** A word that can be the value of a flag before it; negative numbers can. */

@@ -11,6 +11,13 @@ import {
 
 const WIDTH = 96;
 
+const VARIABLES_AND_FILE =
+  `Every flag has a variable (${environmentName('log-level')} for --log-level) and a key in the file given with --config. ` +
+  'Flags win over variables, variables over the file.';
+const VARIABLES_ONLY =
+  `Every flag has a variable (${environmentName('on-oom')} for --on-oom), and flags win. The exit code is that of the job; ` +
+  `${EXIT.jobNotExecutable} and ${EXIT.jobNotFound} mean that it could not be started.`;
+
 /** What `xe-exporter --help` prints. */
 export function programHelp(version: string): string {
   const commands = Object.entries(COMMANDS).map(([name, summary]) => `  ${name.padEnd(8)}${wrap(summary, 10)}`);
@@ -31,25 +38,21 @@ Exit codes: ${EXIT.ok} ok, ${EXIT.failure} run-time failure, ${EXIT.usage} wrong
 /** What `xe-exporter <command> --help` prints. */
 export function commandHelp(command: CommandName): string {
   const options = OPTION_LIST.filter(([, option]) => option.commands.includes(command));
-  return `Usage: xe-exporter ${command} [flags]
+  return `Usage: xe-exporter ${command} [flags]${command === 'run' ? ' -- COMMAND [ARGUMENTS]' : ''}
 
 ${wrap(COMMANDS[command], 0)}
 
 Flags:
-${options.map(([key, option]) => optionHelp(key, option)).join('\n')}
-${wrap(
-  `Every flag has a variable (${environmentName('log-level')} for --log-level) and a key in the file given with --config. ` +
-    'Flags win over variables, variables over the file.',
-  0,
-)}
+${options.map(([key, option]) => optionHelp(key, option, command !== 'run')).join('\n')}
+${wrap(command === 'run' ? VARIABLES_ONLY : VARIABLES_AND_FILE, 0)}
 `;
 }
 
-function optionHelp(key: OptionKey, option: Option): string {
+function optionHelp(key: OptionKey, option: Option, hasFile: boolean): string {
   const flag = option.kind === 'switch' ? `--${option.flag}, --no-${option.flag}` : `--${option.flag} <${option.unit}>`;
   const notes = [
     ...(option.default === undefined ? [] : [`Default: ${option.default}.`]),
-    ...(option.notInFile ? [] : [`Key: ${key}.`]),
+    ...(option.notInFile || !hasFile ? [] : [`Key: ${key}.`]),
   ];
   return `  ${flag}\n      ${wrap([option.help, ...notes].join(' '), 6)}\n`;
 }

@@ -1,4 +1,5 @@
 import { DEFAULT_PORT, KERNEL_EVENTS, WORKLOAD_LABELS } from '../names.js';
+import { parseOomAction } from './oom-action.js';
 import {
   parseBytes,
   parseChoice,
@@ -22,6 +23,7 @@ export const COMMANDS = {
   serve: 'Run the exporter: watch the xe devices of this node, serve /metrics, send log events over OTLP.',
   watch: 'Print xe device events to the terminal as they happen.',
   doctor: 'Check what works on this node, and say how to fix what does not.',
+  run: 'Run a job, and signal, end or restart it when it runs out of GPU memory.',
   demo: 'Run the exporter on a simulated node; needs no GPU, no kernel support and no privileges.',
 } as const;
 export type CommandName = keyof typeof COMMANDS;
@@ -61,7 +63,8 @@ export interface Option {
   readonly notInFile?: true;
 }
 
-const ALL = Object.keys(COMMANDS) as CommandName[];
+/** `run` stands for a job: it has no configuration but its own, and no log. */
+const ALL = (Object.keys(COMMANDS) as CommandName[]).filter((name) => name !== 'run');
 
 export const OPTIONS = {
   configFile: {
@@ -113,7 +116,7 @@ export const OPTIONS = {
   xeWatchIoctl: {
     flag: 'xe-watch-ioctl',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'run'],
     default: 'auto',
     unit: 'auto|off|0x0f|0x10|0x11',
     help: 'Number of the xe watch ioctl, which differs between revisions of the kernel series. auto finds it with a harmless probe; off disables the watch queue.',
@@ -444,6 +447,46 @@ export const OPTIONS = {
     help: 'Print what each feature needs, why, and what is lost without it. Does not inspect this machine.',
     parse: parseSwitch,
   },
+  onOom: {
+    flag: 'on-oom',
+    kind: 'value',
+    commands: ['run'],
+    default: 'none',
+    unit: 'none|signal:NAME|exit:N|restart',
+    help: 'What to do when the job runs out of GPU memory. none: say so. signal: send this signal to the process that lost its VM. exit: end the job and return this exit code. restart: end the job and start it again, with the attempt in XE_EXPORTER_RUN_ATTEMPT and a suggested scale (1, 0.5, 0.25, ...) in XE_EXPORTER_RUN_SCALE.',
+    parse: parseOomAction,
+    notInFile: true,
+  },
+  maxRestarts: {
+    flag: 'max-restarts',
+    kind: 'value',
+    commands: ['run'],
+    default: '3',
+    unit: 'count',
+    help: 'How often to start the job again with --on-oom=restart, 0 to 1000. After that, running out of GPU memory ends it with exit code 75.',
+    parse: parseInteger(0, 1000),
+    notInFile: true,
+  },
+  restartBackoff: {
+    flag: 'restart-backoff',
+    kind: 'value',
+    commands: ['run'],
+    default: '1s',
+    unit: 'duration',
+    help: 'How long to wait before the first restart, 0s to 1m; twice as long before each further one, up to 1m.',
+    parse: parseDuration('0s', '1m'),
+    notInFile: true,
+  },
+  killAfter: {
+    flag: 'kill-after',
+    kind: 'value',
+    commands: ['run'],
+    default: '10s',
+    unit: 'duration',
+    help: 'How long the processes of a job that is being ended have after SIGTERM, 0s to 60m. Those left then get SIGKILL.',
+    parse: parseDuration('0s', '60m'),
+    notInFile: true,
+  },
   shutdownTimeout: {
     flag: 'shutdown-timeout',
     kind: 'value',
@@ -456,7 +499,7 @@ export const OPTIONS = {
   procRoot: {
     flag: 'path-procfs',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'run'],
     default: '/proc',
     unit: 'path',
     help: 'Mount point of procfs.',
@@ -465,7 +508,7 @@ export const OPTIONS = {
   sysRoot: {
     flag: 'path-sysfs',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'run'],
     default: '/sys',
     unit: 'path',
     help: 'Mount point of sysfs.',
@@ -492,7 +535,7 @@ export const OPTIONS = {
   devRoot: {
     flag: 'path-dev',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'run'],
     default: '/dev',
     unit: 'path',
     help: 'Directory of the device nodes.',

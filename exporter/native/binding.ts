@@ -251,6 +251,8 @@ export interface NativeMessageReader {
 export interface DirectoryChanges {
   readonly created: readonly string[];
   readonly deleted: readonly string[];
+  /** One of {@link DirectoryWatchOptions.files} was opened, at least once, by whomever. */
+  readonly opened: boolean;
   /** The kernel's queue was full (fs.inotify.max_queued_events) and changes are missing: list the directory. */
   readonly overflow: boolean;
   /** The directory was removed, moved or unmounted: nothing will follow. */
@@ -259,6 +261,8 @@ export interface DirectoryChanges {
 
 export interface DirectoryWatchOptions {
   readonly path: string;
+  /** Files, by path, whose opening is told, too. One that is not there, or may not be read, is left out. */
+  readonly files?: readonly string[];
   /**
    * Called on the JavaScript thread when there are changes to drain; the next call follows only after
    * {@link NativeDirectoryWatch.drain}, and none after {@link NativeDirectoryWatch.close}. Must not throw: an exception ends as
@@ -414,6 +418,18 @@ export interface NativeAddon {
     reads: readonly DeviceRead[],
     onResult: (index: number, result: Uint8Array | NativeFailure) => void,
   ): (() => void) | NativeFailure;
+  /**
+   * Has processes below this one become its children when their parent ends, as they become those of process 1. Refused with
+   * `prctl`.
+   */
+  becomeSubreaper(): NativeResult;
+  /**
+   * Waits for the children that have ended, up to the one with the pid `spare`, which Node itself waits for: call it again after
+   * its `exit` event. 0 spares none. Never blocks.
+   *
+   * @returns how many there were
+   */
+  reapOrphans(spare: number): number;
   /** Raises the soft RLIMIT_NOFILE to `atLeast`, or to the hard limit where that is lower; reports both limits after. */
   raiseFdLimit(atLeast: number): { readonly soft: number; readonly hard: number };
 }

@@ -14,6 +14,7 @@
 #include "directory_watch_object.h"
 #include "failure_object.h"
 #include "linux/borrow_fd.h"
+#include "linux/children.h"
 #include "linux/drm_fd_scan.h"
 #include "linux/fd_limit.h"
 #include "linux/kernel_ring.h"
@@ -175,6 +176,19 @@ Napi::Value OnRaiseFdLimit(const Napi::CallbackInfo& info) {
   return object;
 }
 
+Napi::Value OnBecomeSubreaper(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), BecomeSubreaper());
+}
+
+Napi::Value OnReapOrphans(const Napi::CallbackInfo& info) {
+  Arguments args(info.Env());
+  const uint32_t spare = args.Uint32(info[0], "spare", 0, INT_MAX);
+  if (args.failed()) {
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), ReapOrphans(static_cast<int>(spare)));
+}
+
 Napi::Value OnReadKernelRing(const Napi::CallbackInfo& info) {
   Arguments args(info.Env());
   const uint32_t max_bytes = args.Uint32(info[0], "maxBytes", 1, kMaxKernelRingBytes);
@@ -217,6 +231,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("findDrmFds", Napi::Function::New<OnFindDrmFds>(env, "findDrmFds"));
   exports.Set("readKernelRing", Napi::Function::New<OnReadKernelRing>(env, "readKernelRing"));
   exports.Set("startReads", Napi::Function::New<OnStartReads>(env, "startReads"));
+  exports.Set("becomeSubreaper", Napi::Function::New<OnBecomeSubreaper>(env, "becomeSubreaper"));
+  exports.Set("reapOrphans", Napi::Function::New<OnReapOrphans>(env, "reapOrphans"));
   exports.Set("raiseFdLimit", Napi::Function::New<OnRaiseFdLimit>(env, "raiseFdLimit"));
   return exports;
 }

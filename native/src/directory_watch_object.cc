@@ -36,6 +36,10 @@ DirectoryWatchObject::DirectoryWatchObject(const Napi::CallbackInfo& info) : Obj
   Arguments args(info.Env());
   const Napi::Object options = args.Object(info[0], "options");
   path_ = args.String(options.Get("path"), "options.path");
+  const Napi::Value files = options.Get("files");
+  if (!files.IsUndefined()) {
+    files_ = args.Strings(files, "options.files");
+  }
   const Napi::Function on_ready = args.Function(options.Get("onReady"), "options.onReady");
   if (!args.failed()) {
     on_ready_ = Napi::Persistent(on_ready);
@@ -56,7 +60,7 @@ Result DirectoryWatchObject::Begin(Napi::Env env) {
   if (!wake_up_.Open(env, on_ready_.Value(), "xe-directory")) {
     return Failure{"open", ENOMEM};
   }
-  Result failure = watch_.Open(path_);
+  Result failure = watch_.Open(path_, files_);
   failure = failure ? failure : poller_.Open();
   failure = failure ? failure : poller_.AddOnce(watch_.fd(), kWatchIndex);
   failure = failure ? failure : thread_.Start("xe-directory", [this] { WaitForChanges(); });
@@ -90,6 +94,7 @@ Napi::Value DirectoryWatchObject::Drain(const Napi::CallbackInfo& info) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("created", ToJs(env, changes.created));
   object.Set("deleted", ToJs(env, changes.deleted));
+  object.Set("opened", changes.opened);
   object.Set("overflow", changes.overflow);
   object.Set("gone", changes.gone);
   return object;

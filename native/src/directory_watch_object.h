@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <string>
+#include <vector>
 
 #include "js_wake_up.h"
 #include "linux/directory_watch.h"
@@ -32,6 +33,7 @@ class DirectoryWatchObject : public Napi::ObjectWrap<DirectoryWatchObject>, priv
   void Shutdown() override;
 
   std::string path_;
+  std::vector<std::string> files_;
   Napi::FunctionReference on_ready_;
   DirectoryWatch watch_;
   PipePoller poller_;

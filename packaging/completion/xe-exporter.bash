@@ -8,7 +8,7 @@ _xe_exporter() {
     before=${COMP_WORDS[COMP_CWORD - 2]}
   fi
   for each in "${COMP_WORDS[@]:1:COMP_CWORD - 1}"; do
-    case $each in serve|watch|doctor|demo) command=$each ;; esac
+    case $each in serve|watch|doctor|run|demo) command=$each ;; esac
   done
   COMPREPLY=()
   case $before in
@@ -27,6 +27,7 @@ _xe_exporter() {
     --memory-interval) COMPREPLY=($(compgen -W 'off' -- "$word")) ;;
     --demo-kernel) COMPREPLY=($(compgen -W 'watch_queue stock' -- "$word")) ;;
     --demo-wedge-every) COMPREPLY=($(compgen -W 'off' -- "$word")) ;;
+    --on-oom) COMPREPLY=($(compgen -W 'none signal:NAME exit:N restart' -- "$word")) ;;
     --path-procfs) COMPREPLY=($(compgen -d -- "$word")) ;;
     --path-sysfs) COMPREPLY=($(compgen -d -- "$word")) ;;
     --path-debugfs) COMPREPLY=($(compgen -d -- "$word")) ;;
@@ -34,7 +35,7 @@ _xe_exporter() {
     --path-dev) COMPREPLY=($(compgen -d -- "$word")) ;;
     --log-level) COMPREPLY=($(compgen -W 'fatal error warn info debug' -- "$word")) ;;
     --log-format) COMPREPLY=($(compgen -W 'auto text json' -- "$word")) ;;
-    --listen-address|--health-address|--scan-interval|--max-clients|--node-name|--reader-queue-bytes|--otlp-endpoint|--otlp-queue-size|--events-ring-size|--events-max-subscribers|--event-rate-limit-per-minute|--outcome-window|--client-series-retention|--demo-rate|--device|--pid|--errno|--count|--shutdown-timeout) ;;
+    --listen-address|--health-address|--scan-interval|--max-clients|--node-name|--reader-queue-bytes|--otlp-endpoint|--otlp-queue-size|--events-ring-size|--events-max-subscribers|--event-rate-limit-per-minute|--outcome-window|--client-series-retention|--demo-rate|--device|--pid|--errno|--count|--max-restarts|--restart-backoff|--kill-after|--shutdown-timeout) ;;
     *) _xe_exporter_flags "$word" "$command" ;;
   esac
 }
@@ -44,8 +45,9 @@ _xe_exporter_flags() {
     serve) COMPREPLY=($(compgen -W '--config --listen-address --mode --web-config-file --health-address --xe-watch-ioctl --kmsg --kmsg-since-boot --no-kmsg-since-boot --uevent --trace --events --discovery --scan-interval --max-clients --kubernetes --kubernetes-events --no-kubernetes-events --node-name --reader-queue-bytes --otlp-endpoint --otlp-queue-size --events-stdout --no-events-stdout --events-http --no-events-http --events-ring-size --events-max-subscribers --jobs-socket --include-process --no-include-process --workload-labels --event-rate-limit-per-minute --outcome-window --client-series-retention --memory-interval --client-memory --no-client-memory --top-consumers --no-top-consumers --shutdown-timeout --path-procfs --path-sysfs --path-debugfs --path-tracefs --path-dev --log-level --log-format --help --version' -- "$word")) ;;
     watch) COMPREPLY=($(compgen -W '--config --mode --xe-watch-ioctl --kmsg --kmsg-since-boot --no-kmsg-since-boot --uevent --trace --discovery --scan-interval --max-clients --kubernetes --node-name --reader-queue-bytes --device --pid --errno --count --json --no-json --shutdown-timeout --path-procfs --path-sysfs --path-debugfs --path-tracefs --path-dev --log-level --log-format --help --version' -- "$word")) ;;
     doctor) COMPREPLY=($(compgen -W '--config --mode --web-config-file --xe-watch-ioctl --kmsg --uevent --trace --discovery --scan-interval --max-clients --kubernetes --kubernetes-events --no-kubernetes-events --node-name --otlp-endpoint --memory-interval --json --no-json --explain-privileges --no-explain-privileges --path-procfs --path-sysfs --path-debugfs --path-tracefs --path-dev --log-level --log-format --help --version' -- "$word")) ;;
+    run) COMPREPLY=($(compgen -W '--xe-watch-ioctl --on-oom --max-restarts --restart-backoff --kill-after --path-procfs --path-sysfs --path-dev --help --version' -- "$word")) ;;
     demo) COMPREPLY=($(compgen -W '--config --listen-address --web-config-file --health-address --events --kubernetes-events --no-kubernetes-events --reader-queue-bytes --otlp-endpoint --otlp-queue-size --events-stdout --no-events-stdout --events-http --no-events-http --events-ring-size --events-max-subscribers --jobs-socket --include-process --no-include-process --workload-labels --event-rate-limit-per-minute --outcome-window --client-series-retention --demo-rate --demo-kernel --demo-wedge-every --shutdown-timeout --log-level --log-format --help --version' -- "$word")) ;;
-    *) COMPREPLY=($(compgen -W 'serve watch doctor demo --config --listen-address --mode --web-config-file --health-address --xe-watch-ioctl --kmsg --kmsg-since-boot --no-kmsg-since-boot --uevent --trace --events --discovery --scan-interval --max-clients --kubernetes --kubernetes-events --no-kubernetes-events --node-name --reader-queue-bytes --otlp-endpoint --otlp-queue-size --events-stdout --no-events-stdout --events-http --no-events-http --events-ring-size --events-max-subscribers --jobs-socket --include-process --no-include-process --workload-labels --event-rate-limit-per-minute --outcome-window --client-series-retention --memory-interval --client-memory --no-client-memory --top-consumers --no-top-consumers --shutdown-timeout --path-procfs --path-sysfs --path-debugfs --path-tracefs --path-dev --log-level --log-format --help --version' -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W 'serve watch doctor run demo --config --listen-address --mode --web-config-file --health-address --xe-watch-ioctl --kmsg --kmsg-since-boot --no-kmsg-since-boot --uevent --trace --events --discovery --scan-interval --max-clients --kubernetes --kubernetes-events --no-kubernetes-events --node-name --reader-queue-bytes --otlp-endpoint --otlp-queue-size --events-stdout --no-events-stdout --events-http --no-events-http --events-ring-size --events-max-subscribers --jobs-socket --include-process --no-include-process --workload-labels --event-rate-limit-per-minute --outcome-window --client-series-retention --memory-interval --client-memory --no-client-memory --top-consumers --no-top-consumers --shutdown-timeout --path-procfs --path-sysfs --path-debugfs --path-tracefs --path-dev --log-level --log-format --help --version' -- "$word")) ;;
   esac
 }
 complete -F _xe_exporter xe-exporter

@@ -88,6 +88,8 @@ const scenarios: Scenario[] = [
   nodeTest('degraded', []),
   nodeTest('degraded', ['xestub.watch_nr=0']),
   nodeTest('degraded', [], 'no-watch-queue'),
+  nodeTest('run', []),
+  nodeTest('run', ['xestub.watch_nr=0x11']),
   nodeTest('systemd', []),
   // The root folder of the image: test/image/run.sh unpacks it.
   ...(containerRoot === undefined ? [] : [nodeTest('image', [])]),

@@ -99,7 +99,7 @@ test('the end of the directory', async (t) => {
   rmdirSync(removed);
   renameSync(moved, `${moved}-away`);
   await waitFor(() => first.gone && second.gone, { what: 'both to be gone' });
-  assert.deepEqual(first.watch.drain(), { created: [], deleted: [], overflow: false, gone: false });
+  assert.deepEqual(first.watch.drain(), { created: [], deleted: [], opened: false, overflow: false, gone: false });
 });
 
 test('one call until it is drained', async (t) => {
@@ -159,12 +159,12 @@ test('close twice is close once, opened twice is opened once, and nothing is ope
   const path = folder(t);
   const before = openFds();
   const watch = new addon.DirectoryWatch({ path, onReady: () => {} });
-  assert.deepEqual(watch.drain(), { created: [], deleted: [], overflow: false, gone: false });
+  assert.deepEqual(watch.drain(), { created: [], deleted: [], opened: false, overflow: false, gone: false });
   assert.equal(watch.open(), undefined);
   assert.equal(watch.open(), undefined);
   watch.close();
   watch.close();
-  assert.deepEqual(watch.drain(), { created: [], deleted: [], overflow: false, gone: false });
+  assert.deepEqual(watch.drain(), { created: [], deleted: [], opened: false, overflow: false, gone: false });
   assert.deepEqual(watch.open(), { operation: 'open', errno: EBADF });
   new addon.DirectoryWatch({ path, onReady: () => {} }).close();
   assert.equal(openFds(), before);
@@ -215,4 +215,23 @@ test('two workers watch side by side, and their end closes everything', { timeou
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
   await waitFor(() => openFds() <= before, { what: 'the descriptors of the workers to be closed' });
+});
+
+test('opens of files that are named are told, wherever the file is; those of others in the directory are not', async (t) => {
+  const path = folder(t);
+  const elsewhere = join(folder(t), 'node');
+  for (const file of [elsewhere, join(path, 'other')]) writeFileSync(file, '');
+  let opened = 0;
+  const files = [elsewhere, join(path, 'missing')];
+  const watch = new addon.DirectoryWatch({ path, files, onReady: () => (opened += Number(watch.drain().opened)) });
+  t.after(() => watch.close());
+  assert.equal(watch.open(), undefined);
+  readFileSync(join(path, 'other'));
+  readFileSync(elsewhere);
+  await waitFor(() => opened > 0, { what: 'the open' });
+  rmSync(elsewhere);
+  writeFileSync(join(path, 'more'), '');
+  await waitFor(() => watch.drain().created.includes('more'), { what: 'a file made after a watched one has gone' });
+  assert.equal(watch.drain().gone, false);
+  assert.equal(opened, 1);
 });

@@ -16,8 +16,12 @@ constexpr uint32_t kEvents = IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SE
 constexpr int kReadsPerDrain = 16;
 constexpr size_t kBytesPerRead = 32 * 1024;
 
-void Add(const inotify_event& event, const char* name, DirectoryChanges* changes) {
+void Add(const inotify_event& event, int directory, const char* name, DirectoryChanges* changes) {
   changes->overflow |= (event.mask & IN_Q_OVERFLOW) != 0;
+  changes->opened |= (event.mask & IN_OPEN) != 0;
+  if (event.wd != directory) {
+    return;
+  }
   // The watch itself has ended, or follows a directory that is not at the path any more.
   changes->gone |= (event.mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)) != 0;
   if (event.len == 0) {
@@ -33,13 +37,21 @@ void Add(const inotify_event& event, const char* name, DirectoryChanges* changes
 
 }  // namespace
 
-Result DirectoryWatch::Open(const std::string& path) {
+Result DirectoryWatch::Open(const std::string& path, const std::vector<std::string>& files) {
   UniqueFd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!inotify) {
     return Failure{"inotify_init1", errno};
   }
-  if (inotify_add_watch(inotify.get(), path.c_str(), kEvents) < 0) {
+  directory_ = inotify_add_watch(inotify.get(), path.c_str(), kEvents);
+  if (directory_ < 0) {
     return Failure{"inotify_add_watch", errno};
+  }
+  // On the files themselves: a node that is mounted into a container belongs to another directory.
+  for (const std::string& file : files) {
+    if (inotify_add_watch(inotify.get(), file.c_str(), IN_OPEN) < 0 && errno != ENOENT &&
+        errno != EACCES) {
+      return Failure{"inotify_add_watch", errno};
+    }
   }
   inotify_ = std::move(inotify);
   return std::nullopt;
@@ -55,7 +67,7 @@ DirectoryChanges DirectoryWatch::Drain() {
     }
     for (ssize_t at = 0; at < length;) {
       const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
-      Add(*event, buffer + at + offsetof(inotify_event, name), &changes);
+      Add(*event, directory_, buffer + at + offsetof(inotify_event, name), &changes);
       at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
     }
   }

@@ -12,17 +12,18 @@ namespace xe {
 struct DirectoryChanges {
   std::vector<std::string> created;
   std::vector<std::string> deleted;
+  bool opened = false;
   bool overflow = false;
   bool gone = false;
 };
 
-/// What comes and goes in one directory: inotify. The kernel's queue (fs.inotify.max_queued_events)
+/// What comes and goes in one directory, and whether one of some files was opened: inotify. The kernel's queue (fs.inotify.max_queued_events)
 /// is the only one, so nothing grows here while nobody reads.
 class DirectoryWatch {
  public:
   /// Errors: `inotify_init1` (EMFILE: fs.inotify.max_user_instances), `inotify_add_watch` (ENOENT,
   /// ENOTDIR, EACCES; ENOSPC: fs.inotify.max_user_watches).
-  Result Open(const std::string& path);
+  Result Open(const std::string& path, const std::vector<std::string>& files);
 
   /// Readable while changes are queued.
   int fd() const { return inotify_.get(); }
@@ -34,6 +35,7 @@ class DirectoryWatch {
 
  private:
   UniqueFd inotify_;
+  int directory_ = -1;
 };
 
 }  // namespace xe

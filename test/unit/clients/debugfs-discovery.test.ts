@@ -270,7 +270,7 @@ function scriptedWatch() {
     ready = onReady;
     return {
       open: () => undefined,
-      drain: () => ({ created: [], deleted: [], overflow: false, gone: false, ...next }),
+      drain: () => ({ created: [], deleted: [], opened: false, overflow: false, gone: false, ...next }),
       close: () => undefined,
     };
   } as unknown as NativeAddon['DirectoryWatch'];

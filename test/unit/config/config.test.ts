@@ -316,6 +316,48 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['json'],
   },
+  onOom: {
+    good: [
+      ['none', { kind: 'none' }],
+      ['restart', { kind: 'restart' }],
+      ['exit:75', { kind: 'exit', code: 75 }],
+      ['signal:USR1', { kind: 'signal', signal: 'SIGUSR1' }],
+      ['signal:SIGUSR2', { kind: 'signal', signal: 'SIGUSR2' }],
+    ],
+    bad: [
+      '',
+      'exit',
+      'exit:0',
+      'exit:256',
+      'exit:-1',
+      'signal:',
+      'signal:KILL',
+      'signal:STOP',
+      'signal:10',
+      'signal:toString',
+    ],
+  },
+  maxRestarts: {
+    good: [
+      ['0', 0],
+      ['1000', 1000],
+    ],
+    bad: ['', '-1', '1001'],
+  },
+  restartBackoff: {
+    good: [
+      ['0s', 0],
+      ['1m', 60_000],
+    ],
+    bad: ['1', '61s'],
+  },
+  killAfter: {
+    good: [
+      ['0s', 0],
+      ['10s', 10_000],
+    ],
+    bad: ['10', '61m'],
+  },
   shutdownTimeout: {
     good: [
       ['100ms', 100],

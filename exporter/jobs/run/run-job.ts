@@ -1,0 +1,82 @@
+import type { Config } from '../../config/schema.js';
+import type { NativeAddon } from '../../native/binding.js';
+import { loadNative } from '../../native/load.js';
+import type { Ending } from './job.js';
+import type { Say } from './messages.js';
+import type { OwnProcess } from './own-process.js';
+import { ProcessTree } from './process-tree.js';
+import { SignalRelay } from './signals.js';
+import { Supervisor } from './supervisor.js';
+import type { Ears, OnVmError } from './vm-error.js';
+
+export interface RunOptions {
+  readonly config: Config;
+  readonly words: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly own: OwnProcess;
+  readonly say: Say;
+}
+
+/**
+ * Runs a job to its end. The job starts first and nothing delays it; who hears of its errors is found out beside it.
+ *
+ * @throws CodedError when the job cannot be started
+ */
+export async function runJob({ config, words, env, own, say }: RunOptions): Promise<Ending> {
+  const native = nativeOrNot();
+  native?.becomeSubreaper();
+  const tree = new ProcessTree(config.procRoot);
+  const relay = new SignalRelay(own, () => native?.reapOrphans(relay.target ?? 0));
+  let ears: Ears | undefined;
+  const supervisor = new Supervisor({
+    ...{ words, env, own, tree, relay, say },
+    onOom: config.onOom,
+    maxRestarts: config.maxRestarts,
+    backoffMs: config.restartBackoff,
+    killAfterMs: config.killAfter,
+    ears: () => ears,
+  });
+  const ended = supervisor.run();
+  void listen({ config, native, own, tree, say }, (error) => supervisor.vmError(error)).then((found) => {
+    ears = found;
+  });
+  return ended;
+}
+
+interface Listening extends Pick<RunOptions, 'config' | 'own' | 'say'> {
+  readonly native: NativeAddon | undefined;
+  readonly tree: ProcessTree;
+}
+
+/** Tries who can hear of the job's errors, the best first. Says once when nobody can. */
+async function listen({ config, native, own, tree, say }: Listening, onVmError: OnVmError): Promise<Ears | undefined> {
+  const ways: string[] = [];
+  if (native !== undefined && config.xeWatchIoctl !== 'off') {
+    const { watchOwnJob } = await import('./own-watch.js');
+    const { procRoot, sysRoot, devRoot, xeWatchIoctl: ioctl } = config;
+    const found = await watchOwnJob({
+      native,
+      ownPid: own.pid,
+      tree,
+      procRoot,
+      sysRoot,
+      devRoot,
+      ioctl,
+      onVmError,
+      say,
+    });
+    if (!('cannot' in found)) return found;
+    ways.push(found.cannot);
+  }
+  say(`GPU errors of the job cannot be heard here, so it runs as it would alone: ${ways.join('; ')}`);
+  return undefined;
+}
+
+/** Without the addon a job still runs; only what the addon does is missing. */
+function nativeOrNot(): NativeAddon | undefined {
+  try {
+    return loadNative();
+  } catch {
+    return undefined;
+  }
+}
