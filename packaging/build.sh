@@ -68,6 +68,7 @@ stage() {
   install -D -m 644 packaging/completion/_xe-exporter "$share/zsh/$3/_xe-exporter"
   install -d "$share/man/man1" "$share/doc/xe-exporter"
   gzip -9n <packaging/man/xe-exporter.1 >"$share/man/man1/xe-exporter.1.gz"
+  install -m 644 packaging/systemd/trace.conf "$share/doc/xe-exporter/trace.conf"
   gzip -9n <CHANGELOG.md >"$share/doc/xe-exporter/changelog.gz"
 }
 

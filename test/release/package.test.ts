@@ -107,6 +107,24 @@ for (const suite of ['bookworm', 'trixie'] as const) {
       assert.match(judged, /Overall exposure level/);
     });
 
+    it('reads the trace as root, with no capability more, by the drop-in among its documents', async () => {
+      const dropIn = '/etc/systemd/system/xe-exporter.service.d/trace.conf';
+      machine.check('install', '-D', '-m', '644', '/usr/share/doc/xe-exporter/trace.conf', dropIn);
+      machine.check('systemctl', 'daemon-reload');
+      const verified = machine.run('systemd-analyze', 'verify', '--man=no', 'xe-exporter.service');
+      assert.deepEqual([verified.status, verified.stdout + verified.stderr], [0, '']);
+      machine.check('systemctl', 'restart', 'xe-exporter');
+      await ready();
+      const status = machine.check('cat', `/proc/${property('MainPID')}/status`);
+      assert.match(status, /^Uid:\t0\t0\t0\t0$/m);
+      for (const set of ['CapPrm', 'CapEff', 'CapBnd'])
+        assert.match(status, new RegExp(`^${set}:\\t0000000400080004$`, 'm'));
+      machine.check('rm', '-r', '/etc/systemd/system/xe-exporter.service.d');
+      machine.check('systemctl', 'daemon-reload');
+      machine.check('systemctl', 'restart', 'xe-exporter');
+      await ready();
+    });
+
     it('has doctor on the PATH, which judges what the service is configured to', () => {
       writeFileSync(join(machine.root, CONFIG), `${readFileSync(join(machine.root, CONFIG), 'utf8')}\nkmsg: "off"\n`);
       const { status, stdout, stderr } = machine.run('xe-exporter', 'doctor');

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadConfig } from '../../exporter/config/load.js';
 import { generatedPackagingFiles } from '../../packaging/generator/generated.js';
+import { FixtureTree } from '../helpers/fixture-tree.js';
 
 it('the generated files of packaging/ are up to date', () => {
   for (const [path, text] of generatedPackagingFiles()) {
@@ -26,6 +28,24 @@ describe('the default configuration', () => {
     assert.deepEqual(await load(uncommented), await load(text));
   });
 });
+
+it('systemd understands the unit, with the drop-in for the trace', { skip: !hasSystemd() }, (t) => {
+  const tree = new FixtureTree(t);
+  const unit = readFileSync('packaging/systemd/xe-exporter.service', 'utf8');
+  // The program is not installed here.
+  tree.file('xe-exporter.service', unit.replace(/^ExecStart=xe-exporter /m, `ExecStart=${process.execPath} `));
+  tree.file('xe-exporter.service.d/trace.conf', readFileSync('packaging/systemd/trace.conf', 'utf8'));
+  const { status, stdout, stderr } = spawnSync(
+    'systemd-analyze',
+    ['verify', '--man=no', join(tree.root, 'xe-exporter.service')],
+    { encoding: 'utf8', env: { ...process.env, SYSTEMD_UNIT_PATH: `${tree.root}:` } },
+  );
+  assert.deepEqual([status, stdout + stderr], [0, '']);
+});
+
+function hasSystemd(): boolean {
+  return spawnSync('systemd-analyze', ['--version']).status === 0;
+}
 
 describe('the completion for bash', () => {
   /** What bash offers for a line, whose last word is being typed. */

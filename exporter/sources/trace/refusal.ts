@@ -34,7 +34,7 @@ export function tracefsError(code: string, path: string): SourceRefusal {
     return {
       state: 'denied',
       reason,
-      fix: 'Run as uid 0 of the host, without an AppArmor profile or SELinux domain that keeps it from tracefs.',
+      fix: 'Run as uid 0 of the host, without an AppArmor profile or SELinux domain that keeps it from tracefs. The systemd service of the package needs its drop-in trace.conf: see docs/bare-metal.md.',
     };
   }
   if (code === 'ENOENT')
