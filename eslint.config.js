@@ -16,6 +16,7 @@ const ROOMS = [
   'clients',
   'events',
   'metrics',
+  'otlp',
   'memory',
   'sources',
   'pipeline',
@@ -29,7 +30,10 @@ const ROOMS = [
 ];
 
 /** Rooms that stand to the left and are still off limits: HTTP reads the registry and knows nothing of the flow. */
-const ALSO_FORBIDDEN = { 'web-config': ROOMS.slice(4, 14), http: ['sources', 'pipeline', 'sinks'] };
+const ALSO_FORBIDDEN = {
+  'web-config': ROOMS.slice(ROOMS.indexOf('privileges'), ROOMS.indexOf('web-config')),
+  http: ['otlp', 'sources', 'pipeline', 'sinks'],
+};
 /** The fan-out hands events to what stands to its right, through this interface and nothing else. */
 const EXCEPT = { pipeline: 'sinks/sink.js' };
 

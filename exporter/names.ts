@@ -162,6 +162,7 @@ export const FEATURES = [
   'kubernetes',
   'kubernetes_events',
   'otlp',
+  'otlp_metrics',
   'jobs',
 ] as const;
 export type FeatureName = (typeof FEATURES)[number];
@@ -169,7 +170,7 @@ export const FEATURE_STATES = ['active', 'unsupported', 'denied', 'disabled'] as
 export type FeatureState = (typeof FEATURE_STATES)[number];
 
 /** Values of `signal` on the OTLP metrics. */
-export const OTLP_SIGNALS = ['logs'] as const;
+export const OTLP_SIGNALS = ['logs', 'metrics'] as const;
 export type OtlpSignal = (typeof OTLP_SIGNALS)[number];
 
 /** Values of `result` on {@link METRIC.otlpRecords}. */

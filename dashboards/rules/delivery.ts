@@ -64,15 +64,15 @@ function otlp(config: RulesConfig): Alert {
     severity: 'warning',
     query: eventsWithin(config, {
       counters: [{ metric: METRIC.otlpRecords, matchers: [anyOf(LABEL.result, ['failed', 'dropped'])] }],
-      by: [],
+      by: [LABEL.signal],
       window,
       increaseOnly: true,
     }),
     when: { above: 0 },
     for: duration,
     panel: panel('Losses and failures'),
-    summary: `xe-exporter${onNode(config)} cannot deliver log events over OTLP`,
-    description: `About ${COUNT} log events ${inTheLast(window)} did not reach the collector, and this has gone on for ${spoken(duration)}; the metrics are complete. First: read the exporter's log for the collector's answer.`,
+    summary: `xe-exporter${onNode(config)} cannot deliver {{ $labels.${LABEL.signal} }} over OTLP`,
+    description: `About ${COUNT} log events or data points ${inTheLast(window)} did not reach the collector, and this has gone on for ${spoken(duration)}; /metrics is complete. First: read the exporter's log for the collector's answer.`,
   };
 }
 

@@ -3,6 +3,7 @@ import { alertReference } from './alerts.js';
 import { eventReference } from './events.js';
 import { withSection } from './markdown.js';
 import { metricReference } from './metrics.js';
+import { openTelemetryReference } from './opentelemetry.js';
 import { optionReference } from './options.js';
 import { privilegeTable } from './privileges.js';
 
@@ -12,6 +13,7 @@ export async function generatedDocuments(): Promise<ReadonlyMap<string, string>>
     ['docs/metrics.md', generated(await metricReference())],
     ['docs/events.md', generated(await eventReference())],
     ['docs/alerts.md', generated(alertReference())],
+    ['docs/opentelemetry.md', generated(openTelemetryReference())],
     ['docs/options.md', generated(optionReference())],
     ['INSTALL.md', sectionOf('INSTALL.md', 'privileges', privilegeTable())],
   ]);

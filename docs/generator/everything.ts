@@ -31,6 +31,7 @@ async function expositionOfTurn(turn: number): Promise<string> {
     workloadLabels: WORKLOAD_LABELS[turn % WORKLOAD_LABELS.length]!,
     processMetrics: turn === 0,
   });
+  metrics.metricPushOpened();
   const device = aDevice();
   metrics.devices.deviceDiscovered(device);
   // Series that are born by their first event.

@@ -54,7 +54,7 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
       'Of the health of a device: `ok`; `recovering`: a reset has started; `faulting`: the device itself reports faults; `unrecovered`: a reset did not complete, or did not help; ' +
       '`wedged`; `survivability`: only its firmware can be flashed; `lost`: off the bus, or the driver did not start on it; `unknown`: no event source can tell.',
   },
-  signal: { meaning: 'OpenTelemetry signal.' },
+  signal: { meaning: 'OpenTelemetry signal: log events (`logs`), or pushed metrics (`metrics`).' },
   result: {
     meaning:
       'OTLP: the collector accepted it (`exported`), refused it or could not be reached (`failed`), or the queue was full or closed (`dropped`). ' +

@@ -5,6 +5,7 @@ import { FeatureBoard } from '../features.js';
 import type { Logger } from '../logger.js';
 import { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import { loadNative } from '../native/load.js';
+import { openMetricPush } from '../otlp/metrics/open.js';
 import { sinks } from '../sinks/index.js';
 import { openSinks } from '../sinks/open-sinks.js';
 import type { CommandContext } from './context.js';
@@ -51,6 +52,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
 
   const instanceId = randomUUID();
   const opened = await openSinks(sinks, { ...context, features, metrics, instanceId });
+  const push = await openMetricPush({ ...context, features, metrics, instanceId });
   const flow = await buildFlow({
     node,
     metrics,
@@ -86,7 +88,10 @@ export async function startExporter(context: CommandContext, simulated: boolean)
 
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
+    const deadline = performance.now() + config.shutdownTimeout;
     await flow.stop(config.shutdownTimeout);
+    // After the sinks, so that the last push has what became of the last event.
+    await push?.close(deadline - performance.now());
     // Last, so that a final scrape still sees everything.
     await Promise.all([server.close(), health?.close(), jobs?.close()]);
     logger.info({}, 'xe-exporter has stopped');

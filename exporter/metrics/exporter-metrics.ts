@@ -12,9 +12,10 @@ import {
   LABEL,
   METRIC,
   OTLP_RESULTS,
-  OTLP_SIGNALS,
   STREAM_DROP_REASONS,
   UNATTRIBUTED_REASONS,
+  type OtlpResult,
+  type OtlpSignal,
   type SinkName,
   type SourceName,
   type WorkloadLabels,
@@ -117,7 +118,12 @@ export class ExporterMetrics {
       buckets: LATENCY_BUCKETS_SECONDS,
     }),
   );
-  readonly otlpRecords = this.#counter(METRIC.otlpRecords, 'OTLP records by result.', LABEL.signal, LABEL.result);
+  readonly otlpRecords = this.#counter(
+    METRIC.otlpRecords,
+    'OTLP records by result: log events for the signal logs, data points for the signal metrics.',
+    LABEL.signal,
+    LABEL.result,
+  );
   readonly otlpQueueLength = this.#gauge(METRIC.otlpQueueLength, 'Records waiting for OTLP export.', LABEL.signal);
   readonly otlpQueueCapacity = this.#gauge(
     METRIC.otlpQueueCapacity,
@@ -201,7 +207,7 @@ export class ExporterMetrics {
   /** Creates the series of a sink at 0. */
   sinkOpened(sink: SinkName): void {
     for (const reason of SINK_DROPS[sink]) this.eventsDropped.cell('sink', sink, reason);
-    if (sink === 'otel_logs') this.#otlpSwitchedOn();
+    if (sink === 'otel_logs') this.#otlpLogsOpened();
     if (sink === 'stream') this.#streamSwitchedOn();
     if (sink === 'jobs') this.#jobsSwitchedOn();
     if (sink === 'kubernetes_events') {
@@ -209,12 +215,17 @@ export class ExporterMetrics {
     }
   }
 
-  #otlpSwitchedOn(): void {
-    for (const signal of OTLP_SIGNALS) {
-      for (const result of OTLP_RESULTS) this.otlpRecords.cell(signal, result);
-      this.otlpQueueLength.cell(signal);
-      this.otlpQueueCapacity.cell(signal);
-    }
+  /** Creates the series of pushed metrics at 0. They wait in no queue, and none is dropped. */
+  metricPushOpened(): void {
+    for (const result of ['exported', 'failed'] as const satisfies readonly OtlpResult[])
+      this.otlpRecords.cell('metrics' satisfies OtlpSignal, result);
+  }
+
+  #otlpLogsOpened(): void {
+    const signal: OtlpSignal = 'logs';
+    for (const result of OTLP_RESULTS) this.otlpRecords.cell(signal, result);
+    this.otlpQueueLength.cell(signal);
+    this.otlpQueueCapacity.cell(signal);
   }
 
   #streamSwitchedOn(): void {

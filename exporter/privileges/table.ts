@@ -151,6 +151,13 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
   },
   {
     ...NOTHING,
+    feature: 'otlp_metrics',
+    does: 'push metrics',
+    why: 'Only the network: a connection to the collector that is configured.',
+    without: '`/metrics` has the same numbers for whoever scrapes it.',
+  },
+  {
+    ...NOTHING,
     feature: 'jobs',
     does: 'tell a GPU job what happened to it',
     hostPid: true,

@@ -36,6 +36,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'eventsRingSize', value: 'events.ringSize' },
   { option: 'eventsMaxSubscribers', value: 'events.maxSubscribers' },
   { option: 'otlpEndpoint', value: 'otlp.endpoint' },
+  { option: 'otlpMetrics', value: 'otlp.metrics' },
   { option: 'otlpQueueSize', value: 'otlp.queueSize' },
   { option: 'logLevel', value: 'log.level' },
   { option: 'logFormat', value: 'log.format' },

@@ -1,6 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { decodeJsonLogs, decodeLogs, encodeAnswer, type ReceivedRecord } from './otlp.js';
+import { decodeJsonMetrics, decodeMetrics, type ReceivedMetrics } from './otlp-metrics.js';
 
 /** What the collector does with a request. `drip` answers 200 and never ends the body. */
 export type Behaviour =
@@ -14,7 +15,10 @@ export interface ReceivedRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  /** Of a request to /v1/logs. */
   readonly records: readonly ReceivedRecord[];
+  /** Of a request to /v1/metrics. */
+  readonly metrics: ReceivedMetrics | undefined;
 }
 
 export interface Collector {
@@ -28,7 +32,7 @@ export interface Collector {
   stop(): Promise<void>;
 }
 
-/** An OTLP/HTTP logs receiver in this process, protobuf and JSON, plain or gzip, that misbehaves on request. */
+/** An OTLP/HTTP receiver of logs and metrics in this process, protobuf and JSON, plain or gzip, that misbehaves on request. */
 export async function startCollector(given: { behaviour?: Behaviour; port?: number } = {}): Promise<Collector> {
   const requests: ReceivedRequest[] = [];
   const server = createServer((request, response) => {
@@ -38,8 +42,12 @@ export async function startCollector(given: { behaviour?: Behaviour; port?: numb
     request.on('end', () => {
       const body = Buffer.concat(chunks);
       const json = request.headers['content-type'] === 'application/json';
-      const records = (json ? decodeJsonLogs : decodeLogs)(body, request.headers['content-encoding']);
-      requests.push({ method: request.method ?? '', path: request.url ?? '', headers: request.headers, body, records });
+      const { method = '', url: path = '', headers } = request;
+      const isMetrics = path.endsWith('/v1/metrics');
+      const encoding = headers['content-encoding'];
+      const records = isMetrics ? [] : (json ? decodeJsonLogs : decodeLogs)(body, encoding);
+      const metrics = isMetrics ? (json ? decodeJsonMetrics : decodeMetrics)(body, encoding) : undefined;
+      requests.push({ method, path, headers, body, records, metrics });
       answer(collector.behaviour, response, request.socket, json);
     });
   });
@@ -62,7 +70,8 @@ function answer(behaviour: Behaviour, response: ServerResponse, socket: Socket, 
   const accept = (rejected = 0): void => {
     response.setHeader('content-type', json ? 'application/json' : 'application/x-protobuf');
     // JSON carries an int64 as a string.
-    const partial = { partialSuccess: { rejectedLogRecords: String(rejected), errorMessage: 'too old' } };
+    const count = { rejectedLogRecords: String(rejected), rejectedDataPoints: String(rejected) };
+    const partial = { partialSuccess: { ...count, errorMessage: 'too old' } };
     response.end(json ? JSON.stringify(rejected ? partial : {}) : encodeAnswer(rejected));
   };
   switch (behaviour.kind) {

@@ -1,6 +1,15 @@
 import { createServer, type ServerHttp2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { decodeLogs, encodeAnswer, type ReceivedRecord } from './otlp.js';
+import { decodeMetrics, type ReceivedMetrics } from './otlp-metrics.js';
+
+export interface GrpcCall {
+  readonly path: string;
+  /** Of the logs service. */
+  readonly records: readonly ReceivedRecord[];
+  /** Of the metrics service. */
+  readonly metrics: ReceivedMetrics | undefined;
+}
 
 export interface GrpcCollector {
   /** Records to refuse of each request. */
@@ -9,15 +18,15 @@ export interface GrpcCollector {
   hangs: boolean;
   /** `http://127.0.0.1:<port>`. */
   readonly url: string;
-  readonly calls: readonly { readonly path: string; readonly records: readonly ReceivedRecord[] }[];
+  readonly calls: readonly GrpcCall[];
   stop(): Promise<void>;
 }
 
 const PREFIX_BYTES = 5;
 
-/** An OTLP/gRPC logs receiver on bare HTTP/2: one message a call, after a byte for the compression and four for the length. */
+/** An OTLP/gRPC receiver of logs and metrics on bare HTTP/2: one message a call, after a byte for the compression and four for the length. */
 export async function startGrpcCollector(): Promise<GrpcCollector> {
-  const calls: { path: string; records: ReceivedRecord[] }[] = [];
+  const calls: GrpcCall[] = [];
   const sessions = new Set<ServerHttp2Session>();
   const server = createServer();
   server.on('session', (session) => sessions.add(session));
@@ -28,14 +37,21 @@ export async function startGrpcCollector(): Promise<GrpcCollector> {
     stream.on('end', () => {
       const message = Buffer.concat(chunks);
       const encoding = message[0] === 1 ? 'gzip' : '';
-      calls.push({ path: String(headers[':path']), records: decodeLogs(message.subarray(PREFIX_BYTES), encoding) });
+      const path = String(headers[':path']);
+      const body = message.subarray(PREFIX_BYTES);
+      const isMetrics = path.includes('Metrics');
+      calls.push({
+        path,
+        records: isMetrics ? [] : decodeLogs(body, encoding),
+        metrics: isMetrics ? decodeMetrics(body, encoding) : undefined,
+      });
       if (collector.hangs) return;
-      const body = encodeAnswer(collector.rejected);
+      const answer = encodeAnswer(collector.rejected);
       const prefix = Buffer.alloc(PREFIX_BYTES);
-      prefix.writeUInt32BE(body.length, 1);
+      prefix.writeUInt32BE(answer.length, 1);
       stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      stream.end(Buffer.concat([prefix, body]));
+      stream.end(Buffer.concat([prefix, answer]));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

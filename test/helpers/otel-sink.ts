@@ -1,5 +1,6 @@
 import { OtelLogsSink } from '../../exporter/sinks/otlp/sink.js';
 import { otlpSettings, type OtlpOptions } from '../../exporter/sinks/otlp/settings.js';
+import { withOtelVariables } from './otel-environment.js';
 
 export interface OpenedSink {
   readonly sink: OtelLogsSink;
@@ -19,16 +20,11 @@ export interface OpenedSink {
  * Opens the OTLP sink with these OTEL_* variables and no other. Batches leave after 5 ms; a request gets 400 ms, too short for the
  * SDK's first retry unless the collector asks for one at once.
  */
-export async function openOtelSink(
-  options: OtlpOptions,
-  env: Readonly<Record<string, string>> = {},
-): Promise<OpenedSink> {
+export function openOtelSink(options: OtlpOptions, env: Readonly<Record<string, string>> = {}): Promise<OpenedSink> {
   const counts = { exported: 0, failed: 0, dropped: 0, length: 0, capacity: 0, peak: 0 };
   const lines: { level: string; message: string }[] = [];
-  const before = { ...process.env };
-  for (const name of Object.keys(process.env)) if (name.startsWith('OTEL_')) Reflect.deleteProperty(process.env, name);
-  Object.assign(process.env, { OTEL_BLRP_SCHEDULE_DELAY: '5', OTEL_EXPORTER_OTLP_TIMEOUT: '400' }, env);
-  try {
+  const variables = { OTEL_BLRP_SCHEDULE_DELAY: '5', OTEL_EXPORTER_OTLP_TIMEOUT: '400', ...env };
+  return withOtelVariables(variables, async () => {
     const sink = await OtelLogsSink.open({
       settings: otlpSettings(process.env, options),
       service: { name: 'xe-exporter', version: '1.2.3', instanceId: 'node-a-42', hostName: 'node-a', hostId: 'abc123' },
@@ -42,8 +38,5 @@ export async function openOtelSink(
       log: (level, message) => lines.push({ level, message }),
     });
     return { sink, counts, lines };
-  } finally {
-    for (const name of Object.keys(process.env)) if (!(name in before)) Reflect.deleteProperty(process.env, name);
-    Object.assign(process.env, before);
-  }
+  });
 }

@@ -52,7 +52,8 @@ export function encodeAnswer(rejected: number): Buffer {
   return Buffer.from(response.encode(response.fromObject(rejected ? { partialSuccess } : {})).finish());
 }
 
-function plain(body: Buffer, contentEncoding: string): Buffer {
+/** The body as it was before compression. */
+export function plain(body: Buffer, contentEncoding: string): Buffer {
   return contentEncoding === 'gzip' ? gunzipSync(body) : body;
 }
 
@@ -80,7 +81,8 @@ function flatten(request: any): ReceivedRecord[] {
   return records;
 }
 
-function attributesOf(pairs: any[] = []): Record<string, unknown> {
+/** Attributes by key. */
+export function attributesOf(pairs: any[] = []): Record<string, unknown> {
   return Object.fromEntries(pairs.map(({ key, value }) => [key, valueOf(value)]));
 }
 

@@ -16,9 +16,15 @@ const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
 export async function startDemo({
   port = 0,
   flags = [],
-}: { port?: number; flags?: string[] } = {}): Promise<RunningExporter> {
+  env = {},
+}: {
+  port?: number;
+  flags?: string[];
+  env?: Readonly<Record<string, string>>;
+} = {}): Promise<RunningExporter> {
   const child = spawn(process.execPath, [MAIN, 'demo', `--listen-address=127.0.0.1:${port}`, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])

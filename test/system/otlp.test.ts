@@ -1,27 +1,23 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { startCollector } from '../helpers/collector.js';
 import { aClient, anEvent, aWorkload, recordOf } from '../helpers/events.js';
 import { openOtelSink } from '../helpers/otel-sink.js';
+import { officialMessage } from '../helpers/otlp-definitions.js';
 import { decodeLogs, type ReceivedRecord } from '../helpers/otlp.js';
+import { selfSigned } from '../helpers/tls.js';
 import { waitFor } from '../helpers/wait-for.js';
 
-/** What we send, read with the official OpenTelemetry definitions; tools-otlp.sh installs them and run.sh sets OTLP_PROTO_DIR. */
-const directory = process.env['OTLP_PROTO_DIR'] ?? '/usr/include';
+/** What we send, read with the official OpenTelemetry definitions. */
 let request: protobuf.Type;
-
 before(() => {
-  const root = new protobuf.Root();
-  root.resolvePath = (_from, path) => join(directory, path);
-  root.loadSync('opentelemetry/proto/collector/logs/v1/logs_service.proto', { keepCase: false });
-  request = root.lookupType('opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest');
+  request = officialMessage('collector/logs/v1/logs_service.proto', 'collector.logs.v1.ExportLogsServiceRequest');
 });
 
 const client = aClient({ workload: aWorkload() });
@@ -92,14 +88,9 @@ for (const compression of ['none', 'gzip']) {
 test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_CERTIFICATE, and only then', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-otlp-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  const files = ['-keyout', key, '-out', certificate];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', ...subject, ...files], {
-    stdio: 'pipe',
-  });
+  const { key, cert, certFile } = selfSigned(folder);
   const bodies: Buffer[] = [];
-  const server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (incoming, response) => {
+  const server = createServer({ key, cert }, (incoming, response) => {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
@@ -120,7 +111,7 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_CERT
   assert.ok(stranger.lines.some(({ message }) => message.includes('DEPTH_ZERO_SELF_SIGNED_CERT')));
   await stranger.sink.close(0);
 
-  const { sink, counts } = await openOtelSink({ endpoint }, { OTEL_EXPORTER_OTLP_CERTIFICATE: certificate });
+  const { sink, counts } = await openOtelSink({ endpoint }, { OTEL_EXPORTER_OTLP_CERTIFICATE: certFile });
   sink.accept(recordOf(event));
   await sink.close(5000);
   assert.equal(counts.exported, 1);

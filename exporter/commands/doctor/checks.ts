@@ -1,4 +1,5 @@
 import { errnoName } from '../../wire/errno.js';
+import type { OtlpDecision } from '../../otlp/wanted.js';
 import { pipeSupport } from '../../sources/watch-queue/probe.js';
 import { deviceMemory } from './memory-check.js';
 import { webConfig } from './web-config-check.js';
@@ -24,6 +25,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'pod_names', title: 'pod names', for: 'clients', run: podNames },
   { id: 'kubernetes_events', title: 'Kubernetes Events', for: 'node', run: kubernetesEvents },
   { id: 'otlp', title: 'OTLP log events', for: 'node', run: otlp },
+  { id: 'otlp_metrics', title: 'OTLP metrics', for: 'node', run: otlpMetrics },
   { id: 'web_config', title: 'web configuration', for: 'node', run: webConfig },
 ];
 
@@ -159,10 +161,18 @@ function clientsBorrowable({ addonError, clients }: Facts): Finding {
       );
 }
 
-function otlp({ otlp: { wanted, reason, warning } }: Facts): Finding {
+function otlp({ otlp: decision }: Facts): Finding {
+  return otlpFinding(decision, 'To send log events, set --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT.');
+}
+
+function otlpMetrics({ otlpMetrics: decision }: Facts): Finding {
+  return otlpFinding(decision, 'To push metrics as well as serving /metrics, set --otlp-metrics and --otlp-endpoint.');
+}
+
+function otlpFinding({ wanted, reason, warning }: OtlpDecision, howToSwitchOn: string): Finding {
   const fix = 'Check --otlp-endpoint and the OTEL_* variables.';
   if (warning !== undefined)
     return wanted ? warn(`on: ${reason}; ${warning}`, fix) : fail(`${reason}: ${warning}`, fix);
   if (wanted) return ok(`on: ${reason}`);
-  return off(`off: ${reason}`, 'To send log events, set --otlp-endpoint or OTEL_EXPORTER_OTLP_ENDPOINT.');
+  return off(`off: ${reason}`, howToSwitchOn);
 }

@@ -15,7 +15,9 @@ import { openPodDirectory } from '../../kubernetes/pods/open.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
 import { ClientTable } from '../../clients/client-table.js';
-import { otlpWanted } from '../../sinks/otlp/wanted.js';
+import { metricPushWanted } from '../../otlp/metrics/open.js';
+import { LOGS } from '../../otlp/signal.js';
+import { otlpWanted } from '../../otlp/wanted.js';
 import { sources } from '../../sources/index.js';
 import { watchIoctlChoice, watchQueue } from '../../sources/watch-queue/entry.js';
 import { probeWatchIoctl, type WatchIoctlChoice } from '../../sources/watch-queue/probe.js';
@@ -72,7 +74,8 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     messages: addon ? await openMessages(addon, devices, config) : [],
     clients,
     memory: await readMemories(addon, alive, clients?.scan.fds ?? [], config),
-    otlp: otlpWanted(env, config.otlpEndpoint ?? ''),
+    otlp: otlpWanted(env, LOGS, { endpoint: config.otlpEndpoint ?? '' }),
+    otlpMetrics: metricPushWanted(context),
     webConfig: config.webConfigFile === undefined ? undefined : loadProtection(config.webConfigFile).outcome,
   };
 }

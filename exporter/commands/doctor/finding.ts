@@ -4,7 +4,7 @@ import type { Privileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
 import type { EventRights } from '../../kubernetes/events/event-rights.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
-import type { OtlpDecision } from '../../sinks/otlp/wanted.js';
+import type { OtlpDecision } from '../../otlp/wanted.js';
 import type { FeatureReport } from '../../features.js';
 import type { SourceName } from '../../names.js';
 import type { WatchSupport } from '../../sources/watch-queue/probe.js';
@@ -52,6 +52,7 @@ export interface Facts {
   /** One a device that was asked; undefined with --memory-interval=off. */
   readonly memory: readonly MemoryFacts[] | undefined;
   readonly otlp: OtlpDecision;
+  readonly otlpMetrics: OtlpDecision;
   /** What became of opening the kernel log and the uevents, as the exporter would. */
   readonly messages: readonly MessageFacts[];
   /** `group/name` of the dynamic trace events there are, by whomever; undefined = tracefs cannot be read. */

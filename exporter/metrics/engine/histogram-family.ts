@@ -9,14 +9,17 @@ export interface HistogramOptions extends FamilyOptions {
 /** One label set of a histogram. */
 export class Histogram {
   readonly labels: Labels;
-  readonly #bounds: readonly number[];
+  /** Unix time at which it was empty, in milliseconds. */
+  readonly bornMs = Date.now();
+  /** Upper bounds, inclusive, without +Inf. */
+  readonly bounds: readonly number[];
   /** Not cumulative; the last one is +Inf. */
   readonly #counts: number[];
   #sum = 0;
 
   constructor(labels: Labels, bounds: readonly number[]) {
     this.labels = labels;
-    this.#bounds = bounds;
+    this.bounds = bounds;
     this.#counts = new Array<number>(bounds.length + 1).fill(0);
   }
 
@@ -29,13 +32,18 @@ export class Histogram {
     if (!(value >= 0 && value < Infinity)) throw new RangeError(`a histogram cannot observe ${value}`);
     if (!(Number.isSafeInteger(count) && count >= 0)) throw new RangeError(`a histogram cannot observe ${count} times`);
     let index = 0;
-    while (index < this.#bounds.length && value > (this.#bounds[index] as number)) index++;
+    while (index < this.bounds.length && value > (this.bounds[index] as number)) index++;
     this.#counts[index] = (this.#counts[index] as number) + count;
     this.#sum += value * count;
   }
 
   get sum(): number {
     return this.#sum;
+  }
+
+  /** Number of observations in each bucket, not cumulative; the last one is +Inf. */
+  get counts(): readonly number[] {
+    return this.#counts;
   }
 
   /** Number of observations up to each bound and, last, of all. */
@@ -67,6 +75,11 @@ export class HistogramFamily implements Family {
   /** The series of these label values, born empty. */
   cell(...labelValues: string[]): Histogram {
     return this.#table.at(labelValues);
+  }
+
+  /** Every series. */
+  cells(): readonly Histogram[] {
+    return this.#table.all();
   }
 
   async get(): Promise<FamilySnapshot> {

@@ -23,11 +23,14 @@ export interface Sample {
   readonly labels: Labels;
   readonly value: number;
   readonly metricName?: string;
+  /** Unix time at which the series was 0, in milliseconds; undefined where nobody needs it, or nobody knows. */
+  readonly bornMs?: number;
 }
 
 /** One series of a counter. It is its own sample, so a scrape copies nothing. */
 export class Counter implements Sample {
   readonly labels: Labels;
+  readonly bornMs = Date.now();
   #value = 0;
 
   constructor(labels: Labels) {

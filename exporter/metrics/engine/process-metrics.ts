@@ -23,8 +23,9 @@ const KEPT = [
 
 /** Where prom-client's own HELP says too little. */
 const HELP: Readonly<Record<string, string>> = {
-  nodejs_eventloop_lag_seconds: 'Event loop lag, measured at the previous scrape.',
-  nodejs_eventloop_lag_max_seconds: 'Largest event loop lag since the previous scrape, probed ten times a second.',
+  nodejs_eventloop_lag_seconds: 'Event loop lag, measured at the previous scrape or push.',
+  nodejs_eventloop_lag_max_seconds:
+    'Largest event loop lag since the previous scrape or push, probed ten times a second.',
 };
 
 /** The probe counts its own interval as lag. */

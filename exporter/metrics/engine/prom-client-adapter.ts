@@ -21,6 +21,7 @@ export const EXPOSITION_CONTENT_TYPE: {
 export class ExpositionRegistry {
   readonly #text = new Registry();
   readonly #openMetrics = new Registry<OpenMetricsContentType>();
+  readonly #families: Family[] = [];
 
   constructor() {
     this.#openMetrics.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
@@ -30,7 +31,13 @@ export class ExpositionRegistry {
   register<F extends Family>(family: F): F {
     this.#text.registerMetric(family as unknown as Metric);
     this.#openMetrics.registerMetric(new OpenMetricsView(family) as unknown as Metric);
+    this.#families.push(family);
     return family;
+  }
+
+  /** Everything registered, in the order of registration. */
+  get families(): readonly Family[] {
+    return this.#families;
   }
 
   /** The whole exposition as it stands now. */

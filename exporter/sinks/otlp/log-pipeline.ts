@@ -1,16 +1,14 @@
-import { ROOT_CONTEXT, type ContextManager } from '@opentelemetry/api';
+import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { logs } from '@opentelemetry/api-logs';
-import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchLogRecordProcessor } from '@opentelemetry/sdk-logs';
-// Not the package's index: that also loads its declarative configuration with two YAML parsers, 6 MiB of memory for nothing.
-import { NodeSDK } from '@opentelemetry/sdk-node/build/src/sdk.js';
+import { createCollectorExporter } from '../../otlp/collector-exporter.js';
+import { CountingExporter } from '../../otlp/counting-exporter.js';
+import { routeDiagnostics } from '../../otlp/diagnostics.js';
+import type { ExportHealth } from '../../otlp/export-health.js';
+import { startSdk, type SdkContext } from '../../otlp/sdk.js';
 import type { LogRecord } from '../../pipeline/log/log-record.js';
-import { createCollectorExporter } from './collector-exporter.js';
-import { CountingExporter } from './counting-exporter.js';
-import { routeDiagnostics } from './diagnostics.js';
-import type { ExportHealth, OtlpLog } from './export-health.js';
+import { LOG_ENCODING } from './encoding.js';
 import type { OtlpLedger } from './ledger.js';
-import { resourceAttributes, type ServiceIdentity } from './resource.js';
 import type { OtlpSettings } from './settings.js';
 
 /** The OpenTelemetry SDK as the sink sees it. */
@@ -28,48 +26,30 @@ const NS = 1_000_000_000n;
 /** The SDK's own time-out comes after ours, which settles the batch: it only has to fire if ours does not. */
 const BACKSTOP_MS = 5000;
 
-/**
- * Starts NodeSDK with logs and nothing else: no spans, metrics, instrumentations, propagation, resource detectors or context tracking,
- * whatever the environment says. This module and all it imports is loaded only when OTLP is on.
- */
+/** Starts the SDK with logs. This module and all it imports is loaded only when OTLP is on. */
 export function startPipeline(
   settings: OtlpSettings,
-  service: ServiceIdentity,
-  env: NodeJS.ProcessEnv,
+  context: SdkContext,
   ledger: OtlpLedger,
   health: ExportHealth,
-  log: OtlpLog,
 ): Pipeline {
-  routeDiagnostics(log, env['OTEL_LOG_LEVEL']);
-  const collector = createCollectorExporter(settings);
+  routeDiagnostics(context);
+  const collector = createCollectorExporter(LOG_ENCODING, settings);
+  const accounting = {
+    sizeOf: (records: readonly unknown[]) => records.length,
+    settle: (exported: number, failed: number) => ledger.settle(exported, failed),
+    health,
+  };
   const processor = new BatchLogRecordProcessor({
-    exporter: new CountingExporter(collector, ledger, health, settings.exportTimeoutMs),
+    exporter: new CountingExporter(collector, accounting, settings.exportTimeoutMs),
     maxQueueSize: settings.queueSize,
     maxExportBatchSize: settings.batchSize,
     scheduledDelayMillis: settings.delayMs,
     exportTimeoutMillis: settings.exportTimeoutMs + BACKSTOP_MS,
   });
-  const sdk = withoutLogLevel(
-    env,
-    () =>
-      new NodeSDK({
-        autoDetectResources: false,
-        // The last word is OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME.
-        resource: defaultResource()
-          .merge(resourceFromAttributes(resourceAttributes(service, env)))
-          .merge(detectResources({ detectors: [envDetector] })),
-        logRecordProcessors: [processor],
-        spanProcessors: [],
-        metricReaders: [],
-        instrumentations: [],
-        textMapPropagator: null,
-        // Null means none, which the types do not say; the default would track every promise of the process.
-        contextManager: null as unknown as ContextManager,
-      }),
-  );
   logs.disable();
-  sdk.start();
-  const logger = logs.getLogger(service.name, service.version);
+  const sdk = startSdk(context, { logRecordProcessors: [processor] });
+  const logger = logs.getLogger(context.service.name, context.service.version);
   if (!logger.enabled()) throw new Error('the OpenTelemetry SDK is disabled (OTEL_SDK_DISABLED)');
   return {
     emit: (record) => {
@@ -90,15 +70,4 @@ export function startPipeline(
       logs.disable();
     },
   };
-}
-
-/** NodeSDK would send the SDK's messages to the console when it sees this variable, which {@link routeDiagnostics} has followed. */
-function withoutLogLevel<T>(env: NodeJS.ProcessEnv, build: () => T): T {
-  const level = env['OTEL_LOG_LEVEL'];
-  delete env['OTEL_LOG_LEVEL'];
-  try {
-    return build();
-  } finally {
-    if (level !== undefined) env['OTEL_LOG_LEVEL'] = level;
-  }
 }

@@ -1,20 +1,18 @@
-import { defaultEndpoint, otlpEndpoint } from './endpoint.js';
-import { envValue, type Environment } from './environment.js';
-import { otlpProtocol, type OtlpProtocol } from './protocol.js';
+import type { CollectorSettings } from '../../otlp/collector-exporter.js';
+import { defaultEndpoint, otlpEndpoint } from '../../otlp/endpoint.js';
+import type { Environment } from '../../otlp/environment.js';
+import { MAX_MS, wholeNumber } from '../../otlp/numbers.js';
+import { otlpProtocol } from '../../otlp/protocol.js';
+import { LOGS } from '../../otlp/signal.js';
 
 /** How records are sent; the rest (headers, compression, certificates) the OpenTelemetry SDK reads from the environment itself. */
-export interface OtlpSettings {
-  readonly protocol: OtlpProtocol;
-  /** Full URL, path included. */
-  readonly url: string;
+export interface OtlpSettings extends CollectorSettings {
   /** Most records taken and not yet exported or failed. */
   readonly queueSize: number;
   /** Most records in one request. */
   readonly batchSize: number;
   /** Longest wait for a batch to fill, milliseconds. */
   readonly delayMs: number;
-  /** When a batch that is still under way, retries included, counts as failed; milliseconds. */
-  readonly exportTimeoutMs: number;
   /** Settings that could not be followed, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -25,27 +23,18 @@ export interface OtlpOptions {
   readonly queueSize?: number | undefined;
 }
 
-/** Bounds of the OTEL_BLRP_* numbers: a queue that fits the memory budget, and delays that fit a timer. */
+/** Bound of the OTEL_BLRP_* sizes: a queue that fits the memory budget. */
 const MAX_QUEUE = 65_536;
-const MAX_MS = 86_400_000;
 
 /** Settings from options, OTEL_* variables and the specification's defaults, in this order. Pure; never throws. */
 export function otlpSettings(env: Environment, options: OtlpOptions = {}): OtlpSettings {
-  const warnings: string[] = [];
-  const { protocol, warning } = otlpProtocol(env);
-  if (warning) warnings.push(warning);
-  const number = (name: string, fallback: number, max: number): number => {
-    const text = envValue(env, name);
-    if (text === undefined) return fallback;
-    const value = Number(text);
-    if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-    warnings.push(`${name}='${text}' is no whole number from 1 to ${max}: ${fallback} is used`);
-    return fallback;
-  };
+  const { protocol, warning } = otlpProtocol(env, LOGS);
+  const warnings = warning ? [warning] : [];
+  const number = (name: string, fallback: number, max: number) => wholeNumber(env, name, { fallback, max, warnings });
   const queueSize = options.queueSize ?? number('OTEL_BLRP_MAX_QUEUE_SIZE', 2048, MAX_QUEUE);
   return {
     protocol,
-    url: otlpEndpoint(env, options.endpoint ?? '', protocol)?.url ?? defaultEndpoint(protocol),
+    url: otlpEndpoint(env, options.endpoint ?? '', protocol, LOGS)?.url ?? defaultEndpoint(protocol, LOGS),
     queueSize,
     batchSize: Math.min(number('OTEL_BLRP_MAX_EXPORT_BATCH_SIZE', 512, MAX_QUEUE), queueSize),
     delayMs: number('OTEL_BLRP_SCHEDULE_DELAY', 1000, MAX_MS),

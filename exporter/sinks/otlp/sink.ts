@@ -1,21 +1,17 @@
 import type { DropReason } from '../../names.js';
 import { withDeadline } from '../../time/deadline.js';
 import type { LogRecord } from '../../pipeline/log/log-record.js';
-import { printableUrl } from './endpoint.js';
-import { ExportHealth, type OtlpLog } from './export-health.js';
+import { ExportHealth } from '../../otlp/export-health.js';
+import type { SdkContext } from '../../otlp/sdk.js';
+import { LOGS } from '../../otlp/signal.js';
 import { OtlpLedger, type OtlpAccounting } from './ledger.js';
 import type { Pipeline } from './log-pipeline.js';
-import type { ServiceIdentity } from './resource.js';
 import type { OtlpSettings } from './settings.js';
 import type { Sink } from '../../pipeline/sink.js';
 
-export interface OtelLogsOptions {
+export interface OtelLogsOptions extends SdkContext {
   readonly settings: OtlpSettings;
-  readonly service: ServiceIdentity;
-  /** The process's own environment, which the SDK reads too. */
-  readonly env: NodeJS.ProcessEnv;
   readonly accounting: OtlpAccounting;
-  readonly log: OtlpLog;
 }
 
 /**
@@ -42,12 +38,12 @@ export class OtelLogsSink implements Sink<LogRecord> {
    * One sink a process at a time: the SDK's logger and provider are process-wide. @throws when the SDK refuses its settings
    */
   static async open(options: OtelLogsOptions): Promise<OtelLogsSink> {
-    const { settings, service, env, accounting, log } = options;
+    const { settings, accounting, log } = options;
     const { startPipeline } = await import('./log-pipeline.js');
     for (const warning of settings.warnings) log('warn', `OTLP: ${warning}`);
     const ledger = new OtlpLedger(settings.queueSize, accounting);
-    const health = new ExportHealth(printableUrl(settings.url), log);
-    const pipeline = startPipeline(settings, service, env, ledger, health, log);
+    const health = new ExportHealth(LOGS, settings.url, log);
+    const pipeline = startPipeline(settings, options, ledger, health);
     return new OtelLogsSink(options, ledger, health, pipeline);
   }
 

@@ -32,6 +32,7 @@ eventsMaxSubscribers: {{ toJson .events.maxSubscribers }}
 {{- with .otlp.endpoint }}
 otlpEndpoint: {{ toJson . }}
 {{- end }}
+otlpMetrics: {{ toJson .otlp.metrics }}
 {{- with .otlp.queueSize }}
 otlpQueueSize: {{ toJson . }}
 {{- end }}

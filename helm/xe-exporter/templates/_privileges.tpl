@@ -125,6 +125,15 @@
     "optionalMounts": [],
     "rbac": null
   },
+  "otlp_metrics": {
+    "capabilities": [],
+    "root": false,
+    "hostPid": false,
+    "mounts": [],
+    "writableMounts": [],
+    "optionalMounts": [],
+    "rbac": null
+  },
   "jobs": {
     "capabilities": [],
     "root": false,

@@ -89,6 +89,7 @@ const GOOD: Facts = {
     },
   ],
   otlp: { wanted: true, reason: 'OTEL_EXPORTER_OTLP_ENDPOINT is set', warning: undefined },
+  otlpMetrics: { wanted: true, reason: 'OTEL_EXPORTER_OTLP_ENDPOINT is set', warning: undefined },
   webConfig: protection('everything.good.yml'),
 };
 const memory = (change: Partial<MemoryFacts>): Partial<Facts> => ({
@@ -277,6 +278,20 @@ describe('checks', () => {
     ],
     ['otlp', { otlp: { wanted: false, reason: 'not valid', warning: 'no URL' } }, 'fail', /not valid: no URL/, /OTEL_/],
     ['otlp', { otlp: { wanted: true, reason: 'set', warning: 'odd' } }, 'warn', /set; odd/, /OTEL_/],
+    [
+      'otlp_metrics',
+      { otlpMetrics: { wanted: false, reason: 'not set', warning: undefined } },
+      'off',
+      /not set/,
+      /--otlp-metrics/,
+    ],
+    [
+      'otlp_metrics',
+      { otlpMetrics: { wanted: false, reason: 'no endpoint', warning: '--otlp-metrics has no effect' } },
+      'fail',
+      /has no effect/,
+      /--otlp-endpoint/,
+    ],
     [
       'kernel_messages',
       { messages: [{ source: 'kmsg', report: { state: 'active', reason: 'read by syslog(2)', fix: '' } }] },

@@ -153,6 +153,13 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'localhost:4318', 'ftp://x', 'http://', 'http://user:pass@x', 'http://x?token=1', 'http://x/#a'],
   },
+  otlpMetrics: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['', 'yes'],
+  },
   otlpQueueSize: {
     good: [
       ['1', 1],

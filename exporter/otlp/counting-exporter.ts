@@ -1,33 +1,38 @@
 import { ExportResultCode, type ExportResult } from '@opentelemetry/core';
-import type { LogRecordExporter, ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { CollectorExporter } from './collector-exporter.js';
 import type { ExportHealth } from './export-health.js';
-import type { OtlpLedger } from './ledger.js';
+
+/** Where the outcome of each export goes. */
+export interface ExportAccounting<Request> {
+  /** Records in a request. */
+  readonly sizeOf: (request: Request) => number;
+  /** Takes what became of a request's records. @returns false when they have been counted otherwise in the meantime */
+  readonly settle: (exported: number, failed: number) => boolean;
+  readonly health: ExportHealth;
+}
 
 /**
  * Counts what becomes of every record: each batch is settled once, by the collector's answer, by the time-out or by the close, whichever
  * is first. The result of an export that was given up is not looked at any more, so that late answers cannot count twice.
  */
-export class CountingExporter implements LogRecordExporter {
-  readonly #collector: CollectorExporter;
-  readonly #ledger: OtlpLedger;
-  readonly #health: ExportHealth;
+export class CountingExporter<Request> {
+  readonly #collector: CollectorExporter<Request>;
+  readonly #accounting: ExportAccounting<Request>;
   readonly #timeoutMs: number;
 
-  constructor(collector: CollectorExporter, ledger: OtlpLedger, health: ExportHealth, timeoutMs: number) {
+  constructor(collector: CollectorExporter<Request>, accounting: ExportAccounting<Request>, timeoutMs: number) {
     this.#collector = collector;
-    this.#ledger = ledger;
-    this.#health = health;
+    this.#accounting = accounting;
     this.#timeoutMs = timeoutMs;
   }
 
-  export(records: ReadableLogRecord[], done: (result: ExportResult) => void): void {
+  export(request: Request, done: (result: ExportResult) => void): void {
     let settled = false;
     const settle = (result: ExportResult, rejected: number): void => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
-      this.#count(records.length, result, rejected);
+      this.#count(this.#accounting.sizeOf(request), result, rejected);
       done(result);
     };
     const timer = setTimeout(() => {
@@ -35,7 +40,7 @@ export class CountingExporter implements LogRecordExporter {
       settle(failure(new Error(`no answer within ${this.#timeoutMs} ms`)), 0);
     }, this.#timeoutMs).unref();
     try {
-      this.#collector.delegate.export(records, (result) => settle(result, this.#collector.rejected.take()));
+      this.#collector.delegate.export(request, (result) => settle(result, this.#collector.takeRejected()));
     } catch (error) {
       settle(failure(error), 0);
     }
@@ -50,14 +55,15 @@ export class CountingExporter implements LogRecordExporter {
   }
 
   #count(records: number, result: ExportResult, rejected: number): void {
+    const { settle, health } = this.#accounting;
     if (result.code !== ExportResultCode.SUCCESS) {
-      if (this.#ledger.settle(0, records)) this.#health.failed(records, reasonOf(result.error));
+      if (settle(0, records)) health.failed(records, reasonOf(result.error));
       return;
     }
     const refused = Math.min(rejected, records);
-    if (!this.#ledger.settle(records - refused, refused)) return;
-    if (refused > 0) this.#health.failed(refused, `the collector refused ${refused} of ${records} log records`);
-    else this.#health.worked();
+    if (!settle(records - refused, refused)) return;
+    if (refused > 0) health.refused(refused, records);
+    else health.worked();
   }
 }
 

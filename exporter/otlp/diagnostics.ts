@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { diag, DiagLogLevel, type DiagLogFunction } from '@opentelemetry/api';
 import { diagLogLevelFromString, setGlobalErrorHandler } from '@opentelemetry/core';
-import type { OtlpLog } from './export-health.js';
+import type { SdkContext } from './sdk.js';
 
 const QUIET_MS = 60_000;
 const MAX_REMEMBERED = 64;
@@ -11,7 +11,7 @@ const MAX_LENGTH = 500;
  * Sends the SDK's own messages to our logger: warnings and errors by default, more with OTEL_LOG_LEVEL. The same message comes at most
  * once a minute. Failed exports are left out: {@link ExportHealth} reports those. Process-wide, as the SDK's logger is.
  */
-export function routeDiagnostics(log: OtlpLog, level: string | undefined, now = () => performance.now()): void {
+export function routeDiagnostics({ log, env }: Pick<SdkContext, 'log' | 'env'>, now = () => performance.now()): void {
   const saidAt = new Map<string, number>();
   const at =
     (to: 'debug' | 'info' | 'warn' | 'error'): DiagLogFunction =>
@@ -24,7 +24,7 @@ export function routeDiagnostics(log: OtlpLog, level: string | undefined, now = 
     };
   diag.setLogger(
     { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug'), verbose: at('debug') },
-    { logLevel: diagLogLevelFromString(level) ?? DiagLogLevel.WARN, suppressOverrideMessage: true },
+    { logLevel: diagLogLevelFromString(env['OTEL_LOG_LEVEL']) ?? DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   setGlobalErrorHandler((error) => diag.debug('the SDK reports', error));
 }

@@ -1,15 +1,19 @@
 import { envValue, type Environment } from './environment.js';
+import { variablesOf, type Signal } from './signal.js';
 
 /** The OTLP transports, by their names in OTEL_EXPORTER_OTLP_PROTOCOL. */
 export const OTLP_PROTOCOLS = ['http/protobuf', 'http/json', 'grpc'] as const;
 export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
 
 /**
- * The protocol of OTEL_EXPORTER_OTLP_LOGS_PROTOCOL, else OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf. An unknown name gives
+ * The protocol of the signal's own variable, else of OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf. An unknown name gives
  * http/protobuf and a warning.
  */
-export function otlpProtocol(env: Environment): { protocol: OtlpProtocol; warning: string | undefined } {
-  const asked = envValue(env, 'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL', 'OTEL_EXPORTER_OTLP_PROTOCOL') || 'http/protobuf';
+export function otlpProtocol(
+  env: Environment,
+  signal: Signal,
+): { protocol: OtlpProtocol; warning: string | undefined } {
+  const asked = envValue(env, ...variablesOf(signal, 'PROTOCOL')) || 'http/protobuf';
   const known = OTLP_PROTOCOLS.find((protocol) => protocol === asked);
   if (known) return { protocol: known, warning: undefined };
   return {

@@ -1,7 +1,9 @@
-import { ATTRIBUTE } from '../../names.js';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { ATTRIBUTE } from '../names.js';
 import { envValue, type Environment } from './environment.js';
 
-/** Who sends: this process. The victim's attributes go on the record, not here. */
+/** Who sends: this process. Attributes of victims and devices go on the record, not here. */
 export interface ServiceIdentity {
   readonly name: string;
   readonly version: string;
@@ -30,4 +32,17 @@ export function resourceAttributes(service: ServiceIdentity, env: Environment): 
     [ATTRIBUTE.k8sPodUid]: envValue(env, 'POD_UID'),
   };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => Boolean(entry[1])));
+}
+
+/** This process on this machine. */
+export function serviceIdentity(version: string, instanceId: string): ServiceIdentity {
+  return { name: 'xe-exporter', version, instanceId, hostName: hostname(), hostId: machineId() };
+}
+
+function machineId(): string | undefined {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }

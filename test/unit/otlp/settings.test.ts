@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { printableUrl } from '../../../exporter/sinks/otlp/endpoint.js';
-import { ExportHealth } from '../../../exporter/sinks/otlp/export-health.js';
-import { resourceAttributes } from '../../../exporter/sinks/otlp/resource.js';
+import { printableUrl } from '../../../exporter/otlp/endpoint.js';
+import { ExportHealth } from '../../../exporter/otlp/export-health.js';
+import { resourceAttributes } from '../../../exporter/otlp/resource.js';
+import { metricPushWanted } from '../../../exporter/otlp/metrics/open.js';
+import { pushSettings } from '../../../exporter/otlp/metrics/settings.js';
+import { LOGS } from '../../../exporter/otlp/signal.js';
 import { otlpSettings } from '../../../exporter/sinks/otlp/settings.js';
-import { otlpWanted } from '../../../exporter/sinks/otlp/wanted.js';
+import { otlpWanted } from '../../../exporter/otlp/wanted.js';
 
 const ENDPOINT = 'http://collector:4318';
+const wanted = (env: Record<string, string>, endpoint: string) => otlpWanted(env, LOGS, { endpoint });
 
 test('OTLP is on only when asked for, and the switches of the specification win', () => {
   const cases: [env: Record<string, string>, option: string, wanted: boolean, reason: RegExp][] = [
@@ -21,24 +25,24 @@ test('OTLP is on only when asked for, and the switches of the specification win'
     [{ OTEL_SDK_DISABLED: 'false' }, ENDPOINT, true, /option/],
     [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: ENDPOINT }, '', false, /no OTLP endpoint/],
   ];
-  for (const [env, option, wanted, reason] of cases) {
-    const decision = otlpWanted(env, option);
-    assert.equal(decision.wanted, wanted, JSON.stringify(env));
+  for (const [env, option, isWanted, reason] of cases) {
+    const decision = wanted(env, option);
+    assert.equal(decision.wanted, isWanted, JSON.stringify(env));
     assert.match(decision.reason, reason);
     assert.equal(decision.warning, undefined);
   }
 });
 
 test('what cannot be followed is said, not guessed', () => {
-  assert.match(otlpWanted({ OTEL_LOGS_EXPORTER: 'console' }, ENDPOINT).warning ?? '', /'console' is not supported/);
-  assert.equal(otlpWanted({ OTEL_LOGS_EXPORTER: 'console' }, ENDPOINT).wanted, false);
-  assert.equal(otlpWanted({ OTEL_LOGS_EXPORTER: 'otlp,console' }, '').wanted, true);
+  assert.match(wanted({ OTEL_LOGS_EXPORTER: 'console' }, ENDPOINT).warning ?? '', /'console' is not supported/);
+  assert.equal(wanted({ OTEL_LOGS_EXPORTER: 'console' }, ENDPOINT).wanted, false);
+  assert.equal(wanted({ OTEL_LOGS_EXPORTER: 'otlp,console' }, '').wanted, true);
   for (const endpoint of ['collector:4318', 'not a url', 'ftp://collector', 'http://']) {
-    const decision = otlpWanted({}, endpoint);
+    const decision = wanted({}, endpoint);
     assert.equal(decision.wanted, false, endpoint);
     assert.match(decision.warning ?? '', /is no URL such as/);
   }
-  assert.equal(otlpWanted({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'collector:4317').wanted, true);
+  assert.equal(wanted({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'collector:4317').wanted, true);
 });
 
 test('the path of the endpoint follows the specification', () => {
@@ -86,7 +90,7 @@ test('an unknown protocol is http/protobuf with a warning', () => {
 test('secrets in a URL are not printed', () => {
   assert.equal(printableUrl('https://user:pass@c:4318/v1/logs?token=x'), 'https://c:4318/v1/logs');
   assert.equal(printableUrl('user:pass@c:4317'), 'c:4317');
-  assert.doesNotMatch(otlpWanted({}, 'ftp://user:pass@c').warning ?? '', /pass/);
+  assert.doesNotMatch(wanted({}, 'ftp://user:pass@c').warning ?? '', /pass/);
 });
 
 test('the resource names node and pod in Kubernetes, and the machine elsewhere', () => {
@@ -111,6 +115,7 @@ test('health is said once a change, and a flapping collector once a minute', () 
   let now = 0;
   const lines: string[] = [];
   const health = new ExportHealth(
+    LOGS,
     'http://c',
     (level, message) => lines.push(`${level} ${message}`),
     () => now,
@@ -131,4 +136,68 @@ test('health is said once a change, and a flapping collector once a minute', () 
   health.failed(1, 'reset');
   health.worked();
   assert.match(lines[4] ?? '', /101 log records were lost/);
+});
+
+test('metrics are pushed only when asked for, beside an endpoint', () => {
+  const OTLP = { OTEL_METRICS_EXPORTER: 'otlp' };
+  const cases: [env: Record<string, string>, otlpEndpoint: string, otlpMetrics: boolean, wanted: boolean, RegExp][] = [
+    [{}, ENDPOINT, false, false, /neither --otlp-metrics nor OTEL_METRICS_EXPORTER=otlp/],
+    [{}, ENDPOINT, true, true, /option/],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: ENDPOINT }, '', true, true, /OTEL_EXPORTER_OTLP_ENDPOINT/],
+    [{ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: ENDPOINT }, '', true, true, /OTEL_EXPORTER_OTLP_METRICS_ENDPOINT/],
+    [OTLP, ENDPOINT, false, true, /option/],
+    [OTLP, '', false, true, /OTEL_METRICS_EXPORTER is otlp/],
+    [{ OTEL_METRICS_EXPORTER: 'none' }, ENDPOINT, true, false, /none/],
+    [{ OTEL_SDK_DISABLED: 'true' }, ENDPOINT, true, false, /OTEL_SDK_DISABLED/],
+    [{ OTEL_LOGS_EXPORTER: 'none' }, ENDPOINT, true, true, /option/],
+  ];
+  for (const [env, otlpEndpoint, otlpMetrics, isWanted, reason] of cases) {
+    const decision = metricPushWanted({ env, config: { otlpEndpoint, otlpMetrics } });
+    assert.equal(decision.wanted, isWanted, JSON.stringify(env));
+    assert.match(decision.reason, reason);
+    assert.equal(decision.warning, undefined);
+  }
+  for (const env of [{}, { OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: ENDPOINT }]) {
+    const decision = metricPushWanted({ env, config: { otlpEndpoint: undefined, otlpMetrics: true } });
+    assert.equal(decision.wanted, false);
+    assert.match(decision.warning ?? '', /--otlp-metrics has no effect without an endpoint/);
+  }
+  const prometheus = {
+    env: { OTEL_METRICS_EXPORTER: 'prometheus' },
+    config: { otlpEndpoint: ENDPOINT, otlpMetrics: true },
+  };
+  assert.match(metricPushWanted(prometheus).warning ?? '', /'prometheus' is not supported/);
+});
+
+test('each signal has its own path, endpoint and protocol', () => {
+  const url = (env: Record<string, string>, endpoint = '') => pushSettings(env, endpoint).url;
+  assert.equal(url({}), 'http://localhost:4318/v1/metrics');
+  assert.equal(url({}, 'http://c:4318'), 'http://c:4318/v1/metrics');
+  assert.equal(url({}, 'http://c:4318/otlp/v1/logs'), 'http://c:4318/otlp/v1/metrics');
+  assert.equal(url({ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'http://c:4318/in' }), 'http://c:4318/in');
+  assert.equal(url({ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://c:4318/in' }), 'http://localhost:4318/v1/metrics');
+  const env = { OTEL_EXPORTER_OTLP_METRICS_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' };
+  assert.equal(pushSettings(env, '').protocol, 'grpc');
+  assert.equal(otlpSettings(env).protocol, 'http/json');
+});
+
+test('metrics stay cumulative, and the interval bounds the time-out', () => {
+  assert.deepEqual(pushSettings({}, ENDPOINT), {
+    protocol: 'http/protobuf',
+    url: `${ENDPOINT}/v1/metrics`,
+    intervalMs: 60_000,
+    exportTimeoutMs: 30_000,
+    warnings: [],
+  });
+  const short = pushSettings({ OTEL_METRIC_EXPORT_INTERVAL: '5000' }, '');
+  assert.deepEqual([short.intervalMs, short.exportTimeoutMs, short.warnings], [5000, 5000, []]);
+  const both = pushSettings({ OTEL_METRIC_EXPORT_INTERVAL: '5000', OTEL_METRIC_EXPORT_TIMEOUT: '6000' }, '');
+  assert.equal(both.exportTimeoutMs, 5000);
+  assert.match(both.warnings[0] ?? '', /longer than the interval/);
+  for (const preference of ['delta', 'LowMemory']) {
+    const { warnings } = pushSettings({ OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: preference }, '');
+    assert.match(warnings.join(), /is not followed: metrics are cumulative/);
+  }
+  assert.deepEqual(pushSettings({ OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'Cumulative' }, '').warnings, []);
+  assert.equal(pushSettings({ OTEL_METRIC_EXPORT_INTERVAL: '0' }, '').warnings.length, 1);
 });

@@ -1,10 +1,6 @@
-import { readSmallFile } from '../../config/text-file.js';
+import { readSmallFile } from '../config/text-file.js';
 import { envValue, type Environment } from './environment.js';
-
-const VARIABLES = ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY'].flatMap((name) => [
-  `OTEL_EXPORTER_OTLP_${name}`,
-  `OTEL_EXPORTER_OTLP_LOGS_${name}`,
-]);
+import { variablesOf, type Signal } from './signal.js';
 
 /**
  * Checks that the certificate files named in the environment can be read. The SDK would go on without them, and trust the public
@@ -12,8 +8,9 @@ const VARIABLES = ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY'].flatMap((n
  *
  * @throws Error that names the variable and the file
  */
-export function checkCertificates(env: Environment): void {
-  for (const variable of VARIABLES) {
+export function checkCertificates(env: Environment, signal: Signal): void {
+  const settings = ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY'];
+  for (const variable of settings.flatMap((setting) => variablesOf(signal, setting))) {
     const path = envValue(env, variable);
     if (path === undefined) continue;
     try {
