@@ -297,10 +297,10 @@ export const OPTIONS = {
   jobsSocket: {
     flag: 'jobs-socket',
     kind: 'value',
-    commands: ['serve', 'demo'],
+    commands: ['serve', 'demo', 'run'],
     default: undefined,
     unit: 'path',
-    help: "Unix socket on which GPU jobs hear of their own events, and of nobody else's. Not made by default.",
+    help: "Unix socket on which GPU jobs hear of their own events, and of nobody else's. Not made by default. run asks it where the kernel has no watch queue, at /run/xe-exporter/jobs.sock unless another one is named.",
     parse: parsePath,
   },
   includeProcess: {

@@ -62,7 +62,6 @@ export function devicesOf(sysRoot: string): DeviceTable {
 }
 
 class OwnWatch implements Ears {
-  readonly by = 'through the watch queue';
   readonly #options: OwnWatchOptions;
   readonly #devices: DeviceTable;
   readonly #clients = new ClientTable(MOST_CLIENTS);

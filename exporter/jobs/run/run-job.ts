@@ -68,6 +68,14 @@ async function listen({ config, native, own, tree, say }: Listening, onVmError: 
     if (!('cannot' in found)) return found;
     ways.push(found.cannot);
   }
+  const { askNode, USUAL_SOCKET } = await import('./node-ears.js');
+  const { procRoot, sysRoot, devRoot, jobsSocket: socketPath = USUAL_SOCKET } = config;
+  const found = await askNode({ native, ownPid: own.pid, tree, procRoot, sysRoot, devRoot, socketPath, onVmError });
+  if (!('cannot' in found)) {
+    if (found.caveat !== undefined) say(found.caveat);
+    return found;
+  }
+  ways.push(found.cannot);
   say(`GPU errors of the job cannot be heard here, so it runs as it would alone: ${ways.join('; ')}`);
   return undefined;
 }

@@ -13,8 +13,8 @@ export type OnVmError = (error: VmError) => void;
 
 /** What hears of the job's errors. */
 export interface Ears {
-  /** In words, for one line: "through the watch queue". */
-  readonly by: string;
+  /** What has to be known about whose errors count as the job's, as a sentence; undefined where only its own do. */
+  readonly caveat?: string | undefined;
   /**
    * The job has failed: resolves when nothing can be on its way any more about why, or at the latest after a few seconds.
    */
