@@ -275,6 +275,7 @@ export const PATH = {
   events: '/events',
   devices: '/devices',
   landing: '/',
+  jobsClient: '/jobs/xe_exporter_jobs.py',
 } as const;
 
 /** Default TCP port of the HTTP server. */

@@ -66,6 +66,7 @@ stage() {
   install -D -m 644 packaging/completion/xe-exporter.bash "$share/bash-completion/completions/xe-exporter"
   install -D -m 644 packaging/completion/xe-exporter.fish "$share/fish/vendor_completions.d/xe-exporter.fish"
   install -D -m 644 packaging/completion/_xe-exporter "$share/zsh/$3/_xe-exporter"
+  install -D -m 644 exporter/jobs/xe_exporter_jobs.py "$share/xe-exporter/xe_exporter_jobs.py"
   install -d "$share/man/man1" "$share/doc/xe-exporter"
   gzip -9n <packaging/man/xe-exporter.1 >"$share/man/man1/xe-exporter.1.gz"
   install -m 644 packaging/systemd/trace.conf "$share/doc/xe-exporter/trace.conf"

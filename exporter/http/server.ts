@@ -13,6 +13,7 @@ import { ResponseDeadline } from './response-deadline.js';
 import { devicesRoute } from './routes/devices.js';
 import { eventsRoute, type EventsOptions } from './routes/events.js';
 import { healthRoutes, type Readiness } from './routes/health.js';
+import { jobsClientRoute } from './routes/jobs-client.js';
 import { metricsRoute } from './routes/metrics.js';
 import { statusRoute } from './routes/status.js';
 import type { NodeStatus } from './status/node-status.js';
@@ -66,6 +67,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   healthRoutes(app, options.readiness, queue);
   eventsRoute(app, options.events, { deadline, connections, queue, guard: options.guard });
   devicesRoute(app, options.devices, queue);
+  jobsClientRoute(app, queue);
   statusRoute(app, { status: options.status, readiness: options.readiness, feed: options.events?.feed, queue });
   return app;
 }
