@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,6 +19,7 @@ struct MessageRead {
   ssize_t length;          // of the message, or -errno; -EAGAIN: nothing left
   uint32_t sender = 0;     // netlink port, 0 for the kernel
   bool truncated = false;  // longer than the buffer
+  bool repeated = false;   // came with the message before, by the same read()
 };
 
 /// A descriptor of which one read() takes one message, and which says by an errno that messages
@@ -31,6 +33,11 @@ class MessageDevice {
 
   /// Takes one message without blocking. Reader thread.
   virtual MessageRead Read(std::span<uint8_t> buffer) = 0;
+
+  /// How long the thread may rest after Read has said -EAGAIN, before it waits for the next message: a
+  /// device that fills slowly and wakes its reader for each message is cheaper to look at now and
+  /// then. Reader thread.
+  virtual std::chrono::milliseconds Rest() { return std::chrono::milliseconds(0); }
 
   /// How many messages the device itself says it dropped since it was opened; 0 where it does not
   /// count. Reader thread.

@@ -46,17 +46,20 @@ MessageStats MessageThread::Stats() const {
 void MessageThread::Run() {
   buffer_ = std::make_unique_for_overwrite<uint8_t[]>(kMaxMessageBytes);
   std::vector<uint32_t> ready;
-  Turn turn = Turn::kDrained;
+  Turn turn = Turn::kMore;
   while (!stop_.load() && turn != Turn::kFailed) {
-    ready.clear();
     if (turn == Turn::kDrained) {
+      poller_.Rest(origin_.device->Rest());
+      ready.clear();
       poller_.Wait(/*block=*/true, &ready);
     }
     turn = ReadSome();
+    Wake();
   }
   // The last look: what came before Stop is read, even if its wake-up came too late.
   if (turn != Turn::kFailed) {
     ReadSome();
+    Wake();
   }
 }
 
@@ -81,7 +84,7 @@ MessageThread::Turn MessageThread::ReadSome() {
     // First the figures, then what makes JavaScript look at them.
     Count(verdict, wanted);
     if (wanted) {
-      Append(message);
+      Append(read, message);
     } else if (verdict.kind == Verdict::kLoss || verdict.missing > 0) {
       Alert();
     }
@@ -123,14 +126,21 @@ void MessageThread::Fail(int error) {
   Alert();
 }
 
-void MessageThread::Append(std::span<const uint8_t> message) {
-  if (queue_->Append(BatchHeader::Now(0), message, 1)) {
-    wake_();
+/// Asks the clock once a read().
+void MessageThread::Append(const MessageRead& read, std::span<const uint8_t> message) {
+  if (!read.repeated) {
+    stamp_ = BatchHeader::Now(0);
   }
+  wake_wanted_ |= queue_->Append(stamp_, message, 1);
 }
 
 void MessageThread::Alert() {
-  if (queue_->Alert()) {
+  wake_wanted_ |= queue_->Alert();
+}
+
+/// Once a turn: JavaScript that were called for the first message would find no more.
+void MessageThread::Wake() {
+  if (std::exchange(wake_wanted_, false)) {
     wake_();
   }
 }

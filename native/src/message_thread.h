@@ -62,8 +62,9 @@ class MessageThread {
   void Count(const Verdict& verdict, bool wanted);
   void CountSettled(uint64_t missing);
   void Fail(int error);
-  void Append(std::span<const uint8_t> message);
+  void Append(const MessageRead& read, std::span<const uint8_t> message);
   void Alert();
+  void Wake();
 
   const MessageOrigin origin_;
   const KeepFilter filter_;
@@ -73,7 +74,10 @@ class MessageThread {
   NativeThread thread_;
   std::atomic<bool> stop_ = false;  // set before Interrupt, read after Wait
 
-  std::unique_ptr<uint8_t[]> buffer_;  // reader thread only
+  // Reader thread only.
+  std::unique_ptr<uint8_t[]> buffer_;
+  bool wake_wanted_ = false;  // by the queue, at the end of the turn
+  BatchHeader stamp_ = {};
 
   mutable std::mutex mutex_;  // guards stats_; never held while reading or appending
   MessageStats stats_;

@@ -1,5 +1,6 @@
 #include "pipe_poller.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -65,6 +66,14 @@ void PipePoller::Wait(bool block, std::vector<uint32_t>* ready) {
     eventfd_t ignored;
     eventfd_read(wake_.get(), &ignored);
   }
+}
+
+void PipePoller::Rest(std::chrono::milliseconds duration) {
+  if (duration.count() == 0) {
+    return;
+  }
+  pollfd wake = {.fd = wake_.get(), .events = POLLIN, .revents = 0};
+  poll(&wake, 1, static_cast<int>(duration.count()));
 }
 
 void PipePoller::Interrupt() {

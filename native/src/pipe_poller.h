@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -26,6 +27,9 @@ class PipePoller {
   /// Appends the indexes of readable descriptors to `ready`. With `block` it sleeps until there is
   /// one or Interrupt is called; EINTR ends it early with none. One thread only.
   void Wait(bool block, std::vector<uint32_t>* ready);
+
+  /// Sleeps, looking at no descriptor. Interrupt ends it early, and then the next Wait as well.
+  void Rest(std::chrono::milliseconds duration);
 
   /// Ends the present or the next Wait. Any thread.
   void Interrupt();

@@ -4,9 +4,10 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { waitFor } from '../helpers/wait-for.js';
 import { range } from './harness.js';
-import { EIO, ENOENT, Listener, makeMessageReader } from './message-harness.js';
+import { drainMessages, EIO, ENOENT, Listener, makeMessageReader } from './message-harness.js';
 
 const ENODATA = 61;
 const TRACE = { protocol: 'trace', backend: 'fake', path: '/sys/kernel/tracing/instances/x/trace_pipe' } as const;
@@ -64,6 +65,38 @@ test('many lines in one write lose nothing', async (t) => {
     await waitFor(() => listener.messages.length === at + 500, { what: `line ${at + 500}` });
   }
   assert.deepEqual(listener.messages, lines);
+});
+
+test('lines that come one by one are read together: the reader rests between two looks', async (t) => {
+  const pipe = new Pipe(t);
+  const listener = pipe.listen(t);
+  const begin = performance.now();
+  for (const n of range(0, 500)) {
+    pipe.write(`${n}\n`);
+    await setImmediate();
+  }
+  await listener.settled({ kept: 500, missing: 0 });
+  const shortestRestMs = 2;
+  const looks = 2 + (performance.now() - begin) / shortestRestMs;
+  assert.ok(listener.calls <= looks, `${listener.calls} calls, and at most ${looks} looks`);
+  assert.deepEqual(listener.messages, range(0, 500).map(String));
+});
+
+test('a reader that rests is closed at once, with what came meanwhile', async (t) => {
+  const pipe = new Pipe(t);
+  const messages: string[] = [];
+  const reader = makeMessageReader({
+    protocol: 'trace',
+    backend: 'linux',
+    path: pipe.path,
+    onReady: () => messages.push(...drainMessages(reader)),
+  });
+  assert.equal(reader.open(), undefined);
+  pipe.write('one\n');
+  await waitFor(() => messages.length === 1, { what: 'the first line' });
+  pipe.write('two\n');
+  reader.close();
+  assert.deepEqual(drainMessages(reader), ['two']);
 });
 
 test('a line longer than any of the kernel’s counts as lost, and the next one is read', async (t) => {

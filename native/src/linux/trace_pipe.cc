@@ -16,6 +16,10 @@ namespace {
 /// reset). A file that only ever does so would keep the thread busy.
 constexpr int kMaxEnds = 16;
 
+/// Text read after a rest: with more the next one is shorter, with less it is longer. An event has
+/// 100 bytes of text and half of that in the ring, which has 64 KiB for each CPU.
+constexpr size_t kBytesARest = 8 * 1024;
+
 }  // namespace
 
 Result TracePipe::Open(const std::string& path, std::unique_ptr<MessageDevice>* device) {
@@ -28,8 +32,9 @@ Result TracePipe::Open(const std::string& path, std::unique_ptr<MessageDevice>* 
 }
 
 MessageRead TracePipe::Read(std::span<uint8_t> buffer) {
-  for (;;) {
-    if (const std::optional<MessageRead> line = NextLine(buffer)) {
+  for (bool repeated = true;; repeated = false) {
+    if (std::optional<MessageRead> line = NextLine(buffer)) {
+      line->repeated = repeated;
       return *line;
     }
     MakeRoom();
@@ -37,6 +42,12 @@ MessageRead TracePipe::Read(std::span<uint8_t> buffer) {
       return {failure};
     }
   }
+}
+
+std::chrono::milliseconds TracePipe::Rest() {
+  const size_t read = std::exchange(read_, 0);
+  rest_ = std::clamp(read > kBytesARest ? rest_ / 4 : rest_ * 2, kShortestRest, kLongestRest);
+  return rest_;
 }
 
 std::optional<MessageRead> TracePipe::NextLine(std::span<uint8_t> buffer) {
@@ -78,6 +89,7 @@ ssize_t TracePipe::Fill() {
     return ++ends_ < kMaxEnds ? -EAGAIN : -ENODATA;
   }
   ends_ = 0;
+  read_ += static_cast<size_t>(length);
   end_ += static_cast<size_t>(length);
   return length;
 }
