@@ -30,6 +30,7 @@ import { table } from './table.js';
 import { datasource, gpus, namespaces, oneNode } from './variables.js';
 
 const MEMORY_OFF = 'No VRAM is reported. Switch memory readings on with --memory-interval.';
+const MOVES_UNKNOWN = 'No evictions are known. They need the trace of the driver (--trace) and --memory-interval.';
 const CLIENT_MEMORY_OFF = 'Memory by job is off. Switch it on with --client-memory and --memory-interval.';
 const NOT_WATCHED = 'Clients are not watched: this needs the watch queue of the driver.';
 const NOT_SCRAPED = 'No exporter is scraped.';
@@ -285,6 +286,26 @@ export function nodeDashboard(): DashboardBuilder {
         unit: 'bytes',
         lines: {
           [`{{${LABEL.pciBdf}}}`]: perNode([LABEL.pciBdf], ofGpus(METRIC.deviceMemoryUsed, `${LABEL.region}="gtt"`)),
+        },
+      }),
+    )
+    .withPanel(
+      timeseries({
+        title: 'Memory moved out of and back into VRAM',
+        description:
+          'By the driver, when jobs need more VRAM than there is. Both high at once: jobs push one another out, are slow, and may fail. Read from the trace of the driver every --memory-interval.',
+        empty: MOVES_UNKNOWN,
+        width: 24,
+        unit: 'Bps',
+        lines: {
+          [`{{${LABEL.pciBdf}}} evicted`]: perNode(
+            [LABEL.pciBdf],
+            `rate(${ofGpus(METRIC.deviceEvictedBytes)}[$__rate_interval])`,
+          ),
+          [`{{${LABEL.pciBdf}}} restored`]: perNode(
+            [LABEL.pciBdf],
+            `rate(${ofGpus(METRIC.deviceRestoredBytes)}[$__rate_interval])`,
+          ),
         },
       }),
     )

@@ -61,6 +61,12 @@ export interface RulesConfig {
   };
   /** Window over which turned away series are said. */
   readonly cardinalityWindow: Duration;
+  readonly memoryThrashing: {
+    readonly window: Duration;
+    /** How much is moved out of and back into VRAM a second. Raise it where jobs are meant to take turns in the memory. */
+    readonly bytesPerSecond: number;
+    readonly for: Duration;
+  };
   readonly vramNearlyFull: {
     /** Off, because full VRAM is what many jobs plan for: switch it on where it is not. */
     readonly enabled: boolean;
@@ -90,6 +96,7 @@ export const DEFAULT_RULES_CONFIG: RulesConfig = {
   attribution: { window: '1h', errors: 3 },
   otlp: { window: '5m', for: '15m' },
   cardinalityWindow: '1h',
+  memoryThrashing: { window: '5m', bytesPerSecond: 100 * 1024 ** 2, for: '10m' },
   vramNearlyFull: { enabled: false, ratio: 0.95, for: '15m' },
 };
 
@@ -104,7 +111,15 @@ export function toSeconds(duration: Duration): number {
 
 /** The window that a slow scrape breaks first: an interval of more than a quarter of it cannot be used. */
 export function shortestWindow(config: RulesConfig): Duration {
-  const { eventWindow, repeated, lossWindow, attribution, otlp, cardinalityWindow } = config;
-  const windows = [eventWindow, repeated.window, lossWindow, attribution.window, otlp.window, cardinalityWindow];
+  const { eventWindow, repeated, lossWindow, attribution, otlp, cardinalityWindow, memoryThrashing } = config;
+  const windows = [
+    eventWindow,
+    repeated.window,
+    lossWindow,
+    attribution.window,
+    otlp.window,
+    cardinalityWindow,
+    memoryThrashing.window,
+  ];
   return windows.reduce((shortest, window) => (toSeconds(window) < toSeconds(shortest) ? window : shortest));
 }

@@ -23,6 +23,8 @@ const OWN_LABELS: Readonly<Record<string, readonly string[]>> = {
   [EVENT_METRIC.gucLoadFailure]: [LABEL.pciBdf],
   [EVENT_METRIC.kernelLogError]: [LABEL.pciBdf],
   [EVENT_METRIC.hardwareError]: [LABEL.pciBdf, LABEL.severity],
+  [METRIC.deviceEvictedBytes]: [LABEL.pciBdf],
+  [METRIC.deviceRestoredBytes]: [LABEL.pciBdf],
   [METRIC.eventsReceived]: [LABEL.source, LABEL.event],
   [METRIC.eventsLost]: [LABEL.source],
   [METRIC.eventsDropped]: [LABEL.stage, LABEL.sink, LABEL.reason],

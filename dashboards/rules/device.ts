@@ -3,14 +3,14 @@ import { LABEL, METRIC } from '../../exporter/names.js';
 import type { Alert, RuleGroup } from './alert.js';
 import type { RulesConfig } from './config.js';
 import { enclosed, eventsWithin, maxBy, selector, type Counter } from './promql.js';
-import { gpu, inTheLast, SHARE, spoken, TIMES } from './wording.js';
+import { BYTES_PER_SECOND, gpu, inTheLast, SHARE, spoken, TIMES } from './wording.js';
 
 /** The device itself. */
 export function deviceGroup(config: RulesConfig): RuleGroup {
   const optional = config.vramNearlyFull.enabled ? [vramNearlyFull(config)] : [];
   return {
     name: 'xe-exporter.device',
-    alerts: [wedged(config), unusable(config), hardwareError(config), coredump(config), ...optional],
+    alerts: [wedged(config), unusable(config), hardwareError(config), coredump(config), thrashing(config), ...optional],
   };
 }
 
@@ -76,6 +76,24 @@ function coredump(config: RulesConfig): Alert {
     panel: RESETS,
     summary: `${gpu(config)} hung and left a coredump`,
     description: `This happened ${TIMES} ${inTheLast(config.eventWindow)}. The kernel deletes a coredump after an hour. First: copy it off the node, then find the job it names.`,
+  };
+}
+
+/** Jobs whose memory does not fit together take turns in it: before one of them fails. */
+function thrashing(config: RulesConfig): Alert {
+  const { window, bytesPerSecond, for: duration } = config.memoryThrashing;
+  const [evicted, restored] = [METRIC.deviceEvictedBytes, METRIC.deviceRestoredBytes].map((metric) =>
+    maxBy(config, [LABEL.pciBdf], `rate(${metric}[${window}])`),
+  );
+  return {
+    name: 'XeMemoryThrashing',
+    severity: 'warning',
+    query: enclosed(`${evicted} < ${restored}\nor\n${restored}`),
+    when: { above: bytesPerSecond },
+    for: duration,
+    panel: { dashboard: 'xe-node', title: 'Memory moved out of and back into VRAM' },
+    summary: `${gpu(config)} keeps moving its memory out and back`,
+    description: `For ${spoken(duration)} the driver has moved ${BYTES_PER_SECOND} out of VRAM, and at least as much back. The jobs on this GPU need more memory than it has: they are slow, and an out-of-memory error may follow. First: see who holds the memory and move a job off this GPU.`,
   };
 }
 

@@ -28,6 +28,8 @@ export const VICTIM = [
 export const COUNT = '{{ $value | humanize }}';
 /** The value of the alert, for shares of 0 to 1. */
 export const SHARE = '{{ $value | humanizePercentage }}';
+/** The value of the alert, for bytes a second. */
+export const BYTES_PER_SECOND = '{{ $value | humanize1024 }}B/s';
 /** `once` or `about 3 times` */
 export const TIMES = '{{ if eq $value 1.0 }}once{{ else }}about {{ $value | humanize }} times{{ end }}';
 

@@ -47,6 +47,7 @@ async function expositionOfTurn(turn: number): Promise<string> {
     [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }],
     [{ workload: undefined, regions: [{ region: 'vram0', residentBytes: 1 }] }],
   );
+  metrics.devices.moves.moved(device.pciBdf, { evictions: 1, evictedBytes: 2, restoredBytes: 1 });
   return metrics.registry.render('text');
 }
 

@@ -83,6 +83,11 @@ export const NOTES: Readonly<Record<string, string | undefined>> = {
   [METRIC.clientMemoryResident]: 'With `--client-memory`. A sum over pods can exceed the device.',
   [METRIC.deviceMemorySize]: 'Read every `--memory-interval` while the device is awake.',
   [METRIC.deviceMemoryUsed]: 'Read every `--memory-interval` while the device is awake.',
+  [METRIC.deviceEvictions]:
+    'Summed up by the kernel; no series where it cannot, without `--trace` or without `--memory-interval`.',
+  [METRIC.deviceEvictedBytes]:
+    'As `xe_device_evictions_total`. Both this and restored bytes high for minutes: the jobs do not fit together.',
+  [METRIC.deviceRestoredBytes]: 'As `xe_device_evictions_total`. A buffer that is new is not restored.',
   [METRIC.deviceInfo]: 'Join it with other exporters on (`node`, `pci_bdf`).',
   [METRIC.clientsWatched]: 'Divide by `xe_clients` for the coverage of the watch queue.',
   [METRIC.kubernetesEventRequests]: 'With `--kubernetes-events`.',

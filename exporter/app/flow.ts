@@ -160,6 +160,7 @@ function sourceAccounting(
       // A source that was restarted begins with an empty queue.
       peak.set(Math.max(peak.value, bytes));
     },
+    moved: (pciBdf, moved) => metrics.devices.moves.moved(pciBdf, moved),
     attachFailed: (reason) => metrics.clientAttachFailures.cell(reason).inc(),
   };
 }

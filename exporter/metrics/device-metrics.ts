@@ -1,6 +1,7 @@
 import { ClientSeries } from './client-series.js';
 import { EventCounters } from './event-counters.js';
 import { MemoryMetrics, type HeldMemory } from './memory-metrics.js';
+import { MoveMetrics } from './move-metrics.js';
 import { INTEL_VENDOR_ID, type XeDevice } from '../host/device.js';
 import type { DeviceState } from '../host/device-state.js';
 import type { RegionMemory } from '../host/memory.js';
@@ -46,6 +47,8 @@ export class DeviceMetrics {
   readonly clientRebindErrors: ClientSeries;
   /** The counters that event definitions declare. */
   readonly counters: EventCounters;
+  /** What the driver evicts and restores. */
+  readonly moves: MoveMetrics;
   readonly #wedged: GaugeFamily;
   readonly #rebindErrors: CounterFamily;
   readonly #rebindOomOutcomes: CounterFamily;
@@ -101,6 +104,7 @@ export class DeviceMetrics {
     this.#clients = gauge(METRIC.clients, 'DRM clients that have the device open.');
     this.#clientsWatched = gauge(METRIC.clientsWatched, 'DRM clients of the device that are watched for events.');
     this.#memory = new MemoryMetrics(registry, this.clientRebindErrors);
+    this.moves = new MoveMetrics(registry);
     this.#info = gauge(METRIC.deviceInfo, 'Identity of an xe device, always 1.', IDENTITY_LABELS);
   }
 

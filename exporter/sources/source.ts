@@ -5,6 +5,7 @@ import type { EventDefinition, EventDetails } from '../events/device-event.js';
 import type { FeatureBoard } from '../features.js';
 import type { XeDevice } from '../host/device.js';
 import type { DeviceTable, DeviceTableListener } from '../host/device-table.js';
+import type { Moved } from '../metrics/move-metrics.js';
 import type { AttachFailureReason, FeatureName, SourceName } from '../names.js';
 import type { NativeAddon, NativeFailure } from '../native/binding.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
@@ -109,6 +110,8 @@ export interface SourceAccounting {
   /** The queue of a reader thread has held more bytes than ever since that thread started. */
   queuePeak(source: SourceName, bytes: number): void;
   attachFailed(reason: AttachFailureReason): void;
+  /** What the driver has evicted and restored on a device since the last call, or none at the first look. */
+  moved(pciBdf: string, moved: Moved): void;
 }
 
 /** What a source is made from. */

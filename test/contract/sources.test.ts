@@ -155,6 +155,7 @@ function open(t: TestContext, entry: SourceEntry, config: Partial<Config> = {}):
         node.queuePeak = bytes;
       },
       attachFailed: () => assert.fail('attach failed'),
+      moved: () => undefined,
     },
     onChanged: (name, state, reason) => node.changes.push(`${name} ${state}: ${reason}`),
   });

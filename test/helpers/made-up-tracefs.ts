@@ -45,6 +45,7 @@ export class MadeUpTracefs {
   load(at: string, bindFields = 'field:void * vma; field:void * vm;'): void {
     for (const event of XE_EVENTS) {
       this.#tree.file(`${at}/events/xe/${event}/enable`, '0\n');
+      this.#tree.file(`${at}/events/xe/${event}/trigger`, '');
       this.#tree.file(`${at}/events/xe/${event}/format`, event === 'xe_vma_bind' ? bindFields : '');
     }
   }

@@ -1,3 +1,4 @@
+import type { Moved } from '../../exporter/metrics/move-metrics.js';
 import type { Config } from '../../exporter/config/schema.js';
 import { DeviceTable } from '../../exporter/host/device-table.js';
 import type {
@@ -18,7 +19,15 @@ const addon = loadNative();
 type Settings = Partial<
   Pick<
     Config,
-    'kmsg' | 'kmsgSinceBoot' | 'uevent' | 'trace' | 'sysRoot' | 'procRoot' | 'tracefsRoot' | 'readerQueueBytes'
+    | 'kmsg'
+    | 'kmsgSinceBoot'
+    | 'uevent'
+    | 'trace'
+    | 'sysRoot'
+    | 'procRoot'
+    | 'tracefsRoot'
+    | 'memoryInterval'
+    | 'readerQueueBytes'
   >
 >;
 type Ring = Awaited<ReturnType<NativeAddon['readKernelRing']>>;
@@ -41,6 +50,8 @@ export class MessageSourceUnderTest {
   /** Sysfs was looked at again. */
   refreshes = 0;
   dropped = 0;
+  /** What the driver has evicted and restored, look by look. */
+  readonly moved: [pciBdf: string, moved: Moved][] = [];
   readonly gpuProcesses: number[] = [];
   /** Called for every batch before it is recorded. */
   onBatch: () => void = () => undefined;
@@ -60,6 +71,7 @@ export class MessageSourceUnderTest {
       sysRoot: '/nowhere',
       procRoot: '/proc',
       tracefsRoot: '/nowhere',
+      memoryInterval: 15_000,
     } as const;
     this.devices = DeviceTable.overSysfs(config?.sysRoot ?? settings.sysRoot);
     this.devices.subscribe({ added: () => this.refreshes++, removed: () => this.refreshes++ });
@@ -80,6 +92,7 @@ export class MessageSourceUnderTest {
         restarted: () => undefined,
         queuePeak: () => undefined,
         attachFailed: () => undefined,
+        moved: (pciBdf, moved) => void this.moved.push([pciBdf, moved]),
       },
       onGpuProcess: (pid) => this.gpuProcesses.push(pid),
     });

@@ -89,7 +89,14 @@ async function openMessages(
   const devices = new DeviceTable(() => found);
   devices.refresh();
   const ignore = (): void => undefined;
-  const accounting = { upChanged: ignore, restarted: ignore, dropped: ignore, queuePeak: ignore, attachFailed: ignore };
+  const accounting = {
+    upChanged: ignore,
+    restarted: ignore,
+    dropped: ignore,
+    queuePeak: ignore,
+    attachFailed: ignore,
+    moved: ignore,
+  };
   const messages: Facts['messages'][number][] = [];
   for (const { name, feature, wanted, open } of sources.filter((entry) => entry !== watchQueue)) {
     const features = new FeatureBoard();

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { NativeFailure } from '../../native/binding.js';
+import type { Moved } from '../../metrics/move-metrics.js';
+import { MoveSums } from './buffer-moves.js';
 import { INSTANCE_SETTINGS, type Tracefs, type XeTraceEvent } from './tracefs.js';
 import { defineVmKillProbe, removeVmKillProbe } from './vm-kill-probe.js';
 
@@ -62,15 +64,35 @@ export function isFailure(opened: unknown): opened is NativeFailure {
 export class TraceInstance {
   readonly #tracefs: Tracefs;
   readonly #name: string;
+  readonly #sums: MoveSums | undefined;
+  #sumsRefusal = '';
   #naming: Naming = { by: 'creation', refusal: '', older: false };
 
-  constructor(tracefs: Tracefs, name: string) {
+  /** @param sumsUp whether the kernel should sum up what moves out of and into the memory of the devices */
+  constructor(tracefs: Tracefs, name: string, sumsUp: boolean) {
     this.#tracefs = tracefs;
     this.#name = name;
+    this.#sums = sumsUp ? new MoveSums(tracefs, name) : undefined;
   }
 
   get naming(): Naming {
     return this.#naming;
+  }
+
+  /** Why the kernel does not sum up moves, an errno; empty when it does, or need not. */
+  get sumsRefusal(): string {
+    return this.#sumsRefusal;
+  }
+
+  /** What has moved since the last look, by PCI address; undefined where the kernel does not sum up. */
+  takeMoves(): ReadonlyMap<string, Moved> | undefined {
+    if (this.#sumsRefusal !== '') return undefined;
+    try {
+      return this.#sums?.take();
+    } catch (error) {
+      this.#sumsRefusal = codeOf(error);
+      return undefined;
+    }
   }
 
   /** Sets it up and switches the events on. @throws what the kernel refuses */
@@ -98,6 +120,7 @@ export class TraceInstance {
     const { by } = this.#naming;
     const steps = [
       ...this.#events().map((event) => () => this.#tracefs.switchOn(this.#name, event, false)),
+      ...(this.#sums === undefined ? [] : [() => this.#sums?.end()]),
       ...(by === 'probe' ? [() => this.#tracefs.switchProbeOn(this.#name, false)] : []),
     ];
     // The driver may have been unloaded, and somebody else may have been here: the rest is to be done all the same.
@@ -122,6 +145,17 @@ export class TraceInstance {
     for (const event of this.#events()) {
       if (this.#tracefs.has(this.#name, event)) this.#tracefs.switchOn(this.#name, event, true);
     }
+    this.#sumUp();
+  }
+
+  /** Victims are named also where the kernel does not sum up. */
+  #sumUp(): void {
+    this.#sumsRefusal = '';
+    try {
+      this.#sums?.setUp();
+    } catch (error) {
+      this.#sumsRefusal = codeOf(error);
+    }
   }
 
   /** Binds are many: only where they are needed. */
@@ -141,6 +175,10 @@ export class TraceInstance {
   #isProbeOn(): boolean {
     return this.#naming.by !== 'probe' || this.#tracefs.isProbeOn(this.#name);
   }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
 }
 
 function makeInstance(tracefs: Tracefs, name: string): boolean {

@@ -15,6 +15,7 @@ import { VmKills, type VmKill } from './vm-kills.js';
 
 /** How often to look whether the driver was loaded again. */
 const CHECK_MS = 2_000;
+const NOTHING_MOVED = { evictions: 0, evictedBytes: 0, restoredBytes: 0 } as const;
 /** The two lines of one kill are written within microseconds. */
 const SECOND_LINE_MS = 50;
 
@@ -51,8 +52,8 @@ function open(context: SourceContext, handler: BatchHandler, onDied: (reason: st
       }),
     );
     if (isFailure(opened)) return { refused: tracefsError(errnoName(opened.errno), tracefs.path(name, 'trace_pipe')) };
-    const instance = new TraceInstance(tracefs, name);
-    const run = new TraceRun(instance, opened, reading, onDied);
+    const instance = new TraceInstance(tracefs, name, config.memoryInterval > 0);
+    const run = new TraceRun(context, instance, opened, reading, onDied);
     try {
       instance.setUp();
     } catch (error) {
@@ -60,7 +61,7 @@ function open(context: SourceContext, handler: BatchHandler, onDied: (reason: st
       throw error;
     }
     run.start();
-    return { run, note: noteOn(instance.naming) };
+    return { run, note: noteOn(instance) };
   } catch (error) {
     const { code = String(error), path = config.tracefsRoot } = error as NodeJS.ErrnoException;
     return { refused: tracefsError(code, path) };
@@ -143,14 +144,23 @@ function timeOf({ nanoseconds }: VmKill, read: ReadTime): ReadTime {
 
 /** One instance from its setting up to its end. */
 class TraceRun implements SourceRun {
+  readonly #context: SourceContext;
   readonly #instance: TraceInstance;
   readonly #messages: MessageRun;
   readonly #reading: Reading;
   readonly #onDied: (reason: string) => void;
   #timer: NodeJS.Timeout | undefined;
+  #movesTimer: NodeJS.Timeout | undefined;
   #ended: Promise<void> | undefined;
 
-  constructor(instance: TraceInstance, messages: MessageRun, reading: Reading, onDied: (reason: string) => void) {
+  constructor(
+    context: SourceContext,
+    instance: TraceInstance,
+    messages: MessageRun,
+    reading: Reading,
+    onDied: (reason: string) => void,
+  ) {
+    this.#context = context;
     this.#instance = instance;
     this.#messages = messages;
     this.#reading = reading;
@@ -158,11 +168,24 @@ class TraceRun implements SourceRun {
   }
 
   start(): void {
+    const { memoryInterval } = this.#context.config;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
+    if (memoryInterval > 0) this.#movesTimer = setInterval(() => this.#countMoves(), memoryInterval);
+    this.#countMoves();
   }
 
   deviceAdded(): void {
     this.#check();
+    this.#countMoves();
+  }
+
+  /** Series exist for each device from the first look on. */
+  #countMoves(): void {
+    const moves = this.#instance.takeMoves();
+    if (moves === undefined) return;
+    for (const { pciBdf } of this.#context.devices.devices) {
+      this.#context.accounting.moved(pciBdf, moves.get(pciBdf) ?? NOTHING_MOVED);
+    }
   }
 
   /** Switches on again what a driver that was loaded again has off. */
@@ -188,6 +211,8 @@ class TraceRun implements SourceRun {
 
   async #end(): Promise<void> {
     clearInterval(this.#timer);
+    clearInterval(this.#movesTimer);
+    this.#countMoves();
     this.#instance.switchOff();
     await this.#messages.stop();
     this.#reading.end();
@@ -195,7 +220,14 @@ class TraceRun implements SourceRun {
   }
 }
 
-function noteOn(naming: Naming): string {
+function noteOn({ naming, sumsRefusal }: TraceInstance): string {
+  const names = howNamed(naming);
+  return sumsRefusal === ''
+    ? names
+    : `${names}; evictions are not counted: the kernel refused the sums (${sumsRefusal})`;
+}
+
+function howNamed(naming: Naming): string {
   if (naming.by === 'probe') return 'the driver names the process of every GPU VM';
   const since = naming.older ? 'since the exporter started, or that bind memory later' : 'since the exporter started';
   return `processes are known that made their GPU VM ${since}; the event on xe_vm_kill was refused (${naming.refusal})`;

@@ -17,6 +17,21 @@ export const XE_EVENTS = [
 ] as const;
 export type XeTraceEvent = (typeof XE_EVENTS)[number];
 
+const VRAM = (name: string): string => `${name} ~ "VRAM*"`;
+const HOST = (name: string): string => `(${name} == "System" || ${name} == "TT")`;
+
+/**
+ * What the kernel may sum up of moved buffers: triggers of xe_bo_move, by device (xe_bo_move in xe_bo.c, Linux 6.12 to 7.3). A buffer that is
+ * new in VRAM moves there, too, and has nothing that would be restored.
+ */
+export const MOVE_SUMS = {
+  evicted: `${VRAM('old_placement_name')} && ${HOST('new_placement_name')}`,
+  restored: `${VRAM('new_placement_name')} && ${HOST('old_placement_name')} && move_lacks_source == 0`,
+} as const;
+export type MoveSum = keyof typeof MOVE_SUMS;
+/** More devices than a node has. */
+const SUM = 'hist:keys=device_id:vals=size:size=128';
+
 /** Settings of an instance that may be written, with the one value each. */
 const SETTINGS = {
   /** A few hundred events for each CPU. The default is 1,410. */
@@ -30,8 +45,8 @@ export type InstanceSetting = keyof typeof SETTINGS;
 export const INSTANCE_SETTINGS = Object.keys(SETTINGS) as InstanceSetting[];
 
 /**
- * EVERYTHING the exporter writes to tracefs: its own instance, the settings and switches above in that instance, and one dynamic event of its
- * own. Nothing is opened with O_TRUNC, which deletes the dynamic events of everybody (kernel/trace/trace_dynevent.c, Linux 7.3), or O_CREAT.
+ * EVERYTHING the exporter writes to tracefs: its own instance, the settings, switches and sums above in that instance, and one dynamic event of
+ * its own. Nothing is opened with O_TRUNC, which deletes the dynamic events of everybody (kernel/trace/trace_dynevent.c, Linux 7.3), or O_CREAT.
  * All methods are synchronous and throw the errno of the kernel. Linux 6.8 to 7.3.
  */
 export class Tracefs {
@@ -78,6 +93,27 @@ export class Tracefs {
 
   switchOn(instance: string, event: XeTraceEvent, on: boolean): void {
     write(this.path(instance, 'events/xe', event, 'enable'), constants.O_WRONLY, on ? '1' : '0');
+  }
+
+  /** Has the kernel keep a sum for this instance; one that it keeps already stays. Nothing enters the ring. */
+  keepSum(instance: string, sum: MoveSum): void {
+    const path = this.path(instance, 'events/xe/xe_bo_move/trigger');
+    // O_TRUNC would remove the other sums (kernel/trace/trace_events_trigger.c, Linux 7.3).
+    try {
+      write(path, constants.O_WRONLY | constants.O_APPEND, `${SUM} if ${MOVE_SUMS[sum]}\n`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+
+  forgetSum(instance: string, sum: MoveSum): void {
+    const path = this.path(instance, 'events/xe/xe_bo_move/trigger');
+    write(path, constants.O_WRONLY | constants.O_APPEND, `!${SUM} if ${MOVE_SUMS[sum]}\n`);
+  }
+
+  /** The sums as the kernel shows them; undefined while the driver is not loaded. */
+  sums(instance: string): string | undefined {
+    return this.#read(this.path(instance, 'events/xe/xe_bo_move/hist'));
   }
 
   /** The fields of an event as the kernel describes them; empty while the driver is not loaded. */

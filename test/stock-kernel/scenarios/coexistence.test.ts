@@ -4,7 +4,7 @@ import { appendFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { startClient } from '../../kernel/guest-lib.js';
-import { createVm, GPU, killVm, startGpu, TRACEFS } from '../guest-lib.js';
+import { createVm, GPU, killVm, readTracefs, startGpu, TRACEFS } from '../guest-lib.js';
 import { TraceExporter, tracefsState } from '../trace-exporter.js';
 
 startGpu();
@@ -34,6 +34,17 @@ test('killed and started again, it takes its instance over', async (t) => {
   const killed = await next.names(older);
   assert.equal(await next.rebindErrors(), killed, 'nothing of the time before is counted again');
   assert.equal(await next.stop(), 0);
+});
+
+test('what the driver evicts and restores is counted from 0 for each device', async (t) => {
+  const exporter = await TraceExporter.start();
+  t.after(() => exporter.stop('SIGKILL'));
+  for (const name of ['evictions', 'evicted_bytes', 'restored_bytes']) {
+    assert.equal(await exporter.metric(`xe_device_${name}_total`, `pci_bdf="${GPU}"`), 0, name);
+  }
+  const sums = readTracefs('instances/xe-exporter/events/xe/xe_bo_move/trigger');
+  assert.equal(sums.match(/\[active\]/g)?.length, 2, sums);
+  assert.equal(await exporter.stop(), 0);
 });
 
 test('stopped, it leaves nothing but what others made', () => {

@@ -4,6 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { test, type TestContext } from 'node:test';
+import { MOVE_SUMS, Tracefs } from '../../../exporter/sources/trace/tracefs.js';
+import { parseTraceHistograms } from '../../../exporter/wire/trace-histogram.js';
 import { startClientIn, waitFor } from '../../kernel/guest-lib.js';
 import { control, createVm, freeVm, GPU, killVm, readTracefs, startGpu, traceLines, TRACEFS } from '../guest-lib.js';
 
@@ -102,14 +104,38 @@ test('a second definition of the same name is refused, and the first stays', (t)
   assert.equal(readTracefs('dynamic_events').trim().split('\n').length, 1);
 });
 
-test('evictions are added up by a histogram in the instance', (t) => {
+test('what is evicted and restored is summed up in one instance, each by a trigger', (t) => {
   useInstance(t);
-  const trigger = `instances/${INSTANCE}/events/xe/xe_bo_move/trigger`;
-  const hist =
-    'hist:keys=device_id:vals=size:size=256 if old_placement_name ~ "VRAM*" && new_placement_name != "VRAM0"';
-  appendFileSync(`${TRACEFS}/${trigger}`, `${hist}\n`);
-  assert.match(readTracefs(trigger), /\[active\]/);
-  appendFileSync(`${TRACEFS}/${trigger}`, `!${hist}\n`);
+  const tracefs = new Tracefs(TRACEFS);
+  const event = `instances/${INSTANCE}/events/xe/xe_bo_move`;
+  for (const sum of ['evicted', 'restored', 'evicted'] as const) tracefs.keepSum(INSTANCE, sum);
+  assert.equal(readTracefs(`${event}/trigger`).match(/\[active\]/g)?.length, 2, readTracefs(`${event}/trigger`));
+  const histograms = parseTraceHistograms(readTracefs(`${event}/hist`));
+  assert.deepEqual(
+    Object.values(MOVE_SUMS).map(
+      (filter) => histograms.filter(({ trigger }) => trigger.includes(` if ${filter} [`)).length,
+    ),
+    [1, 1],
+    readTracefs(`${event}/hist`),
+  );
+  assert.match(readTracefs(`${event}/enable`), /^0/, 'no move enters the ring');
+  tracefs.forgetSum(INSTANCE, 'evicted');
+  assert.equal(parseTraceHistograms(readTracefs(`${event}/hist`)).length, 1);
+});
+
+/** No buffer moves without a GPU: programs that are started stand in, which have a string and numbers, too. */
+test('a histogram by a string and a process reads as the kernel prints it', (t) => {
+  useInstance(t);
+  const event = `instances/${INSTANCE}/events/sched/sched_process_exec`;
+  appendFileSync(`${TRACEFS}/${event}/trigger`, 'hist:keys=filename,common_pid:vals=old_pid:size=128\n');
+  for (let times = 0; times < 3; times++) execFileSync('/bin/busybox', ['true']);
+  const [histogram, ...more] = parseTraceHistograms(readTracefs(`${event}/hist`));
+  assert.deepEqual(more, []);
+  const started = histogram!.entries.filter(({ keys }) => keys.get('filename') === '/bin/busybox');
+  assert.equal(started.length, 3, readTracefs(`${event}/hist`));
+  for (const { keys, sums } of started) {
+    assert.deepEqual([sums.get('hitcount'), sums.get('old_pid')], [1, Number(keys.get('common_pid'))]);
+  }
 });
 
 test('all of it needs user id 0 and no capability', () => {

@@ -38,6 +38,7 @@ test('what the simulated kernel says comes through the real sources as events of
         dropped: () => assert.fail(),
         queuePeak: nothing,
         attachFailed: nothing,
+        moved: nothing,
       },
     });
     await source.start((batch) => {

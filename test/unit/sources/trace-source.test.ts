@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { NativeResult } from '../../../exporter/native/binding.js';
 import type { TraceBatch } from '../../../exporter/sources/source.js';
 import { openTrace } from '../../../exporter/sources/trace/source.js';
+import { MOVE_SUMS, type MoveSum } from '../../../exporter/sources/trace/tracefs.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { MadeUpTracefs } from '../../helpers/made-up-tracefs.js';
 import { MessageSourceUnderTest } from '../../helpers/message-source.js';
@@ -26,11 +27,12 @@ interface Given {
   readonly instances?: readonly string[];
   /** False: the kernel takes no function event. */
   readonly probe?: boolean;
+  readonly memoryInterval?: number;
   readonly refusal?: (path: string) => NativeResult;
 }
 
 function setUp(t: { after(fn: () => unknown): void }, given: Given = {}) {
-  const { instances = ['xe-exporter'], probe = true, refusal } = given;
+  const { instances = ['xe-exporter'], probe = true, refusal, memoryInterval = 15_000 } = given;
   const sysfs = new FixtureTree(t);
   sysfs.xeDevice(BDF, { card0: '226:0', renderD128: '226:128' });
   const tracefs = new MadeUpTracefs(t);
@@ -38,7 +40,7 @@ function setUp(t: { after(fn: () => unknown): void }, given: Given = {}) {
   if (probe) instances.forEach((name) => tracefs.probeSwitch(name));
   else tracefs.remove('dynamic_events');
   const under = new MessageSourceUnderTest(t, openTrace, {
-    config: { sysRoot: sysfs.root, tracefsRoot: tracefs.root },
+    config: { sysRoot: sysfs.root, tracefsRoot: tracefs.root, memoryInterval },
     ...(refusal && { refusal: (options) => refusal('path' in options ? options.path : '') }),
   });
   const open = async () => {
@@ -277,4 +279,81 @@ test('the option switches it off', async (t) => {
   const opened = await under.open();
   assert.ok('refused' in opened);
   assert.equal(opened.refused.state, 'disabled');
+});
+
+/** The sums of the kernel as it prints them. @param sums by filter: device, number and bytes */
+function histogramText(sums: Readonly<Record<MoveSum, readonly (readonly [string, number, number])[]>>): string {
+  return (Object.keys(MOVE_SUMS) as MoveSum[])
+    .map((sum) => {
+      const entries = sums[sum].map(
+        ([device, moves, bytes]) => `{ device_id: ${device.padEnd(50)} } hitcount: ${moves}  size: ${bytes}`,
+      );
+      return [
+        '# event histogram\n#',
+        `# trigger info: hist:keys=device_id:vals=hitcount,size:sort=hitcount:size=128 if ${MOVE_SUMS[sum]} [active]\n#\n`,
+        ...entries,
+        `\nTotals:\n    Hits: 1\n    Entries: ${entries.length}\n    Dropped: 0\n`,
+      ].join('\n');
+    })
+    .join('\n\n');
+}
+
+test('evictions are what the kernel has summed up since the last look', async (t) => {
+  const { tracefs, under, open } = setUp(t, { memoryInterval: 1 });
+  const at = 'instances/xe-exporter/events/xe/xe_bo_move';
+  const show = (...sums: Parameters<typeof histogramText>) => tracefs.write(`${at}/hist`, histogramText(...sums));
+  show({ evicted: [[BDF, 5, 500]], restored: [[BDF, 1, 100]] });
+  const { run } = await open();
+  assert.deepEqual(
+    tracefs
+      .read(`${at}/trigger`)
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' if ')[0]),
+    ['hist:keys=device_id:vals=size:size=128', 'hist:keys=device_id:vals=size:size=128'],
+  );
+  assert.match(tracefs.read(`${at}/enable`), /^0/, 'no move enters the ring');
+  assert.deepEqual(under.moved[0], [BDF, { evictions: 0, evictedBytes: 0, restoredBytes: 0 }], 'the first look');
+  const sum = () =>
+    under.moved.reduce(
+      ([evictions, evicted, restored], [, moved]) => [
+        evictions! + moved.evictions,
+        evicted! + moved.evictedBytes,
+        restored! + moved.restoredBytes,
+      ],
+      [0, 0, 0],
+    );
+  show({ evicted: [[BDF, 7, 900]], restored: [[BDF, 2, 150]] });
+  await waitFor(() => sum()[1] === 400, { what: 'the second look' });
+  assert.deepEqual(sum(), [2, 400, 50]);
+  // The driver was loaded again.
+  show({ evicted: [[BDF, 1, 30]], restored: [] });
+  await waitFor(() => sum()[1] === 430, { what: 'what came after the load' });
+  assert.deepEqual(sum(), [3, 430, 50]);
+  await run.stop();
+  assert.deepEqual(
+    tracefs
+      .read(`${at}/trigger`)
+      .trim()
+      .split('\n')
+      .slice(-2)
+      .map((line) => line.charAt(0)),
+    ['!', '!'],
+  );
+});
+
+test('a kernel that cannot sum up says so, and victims are named all the same', async (t) => {
+  const { tracefs, under, open } = setUp(t, { memoryInterval: 1 });
+  tracefs.remove('instances/xe-exporter/events/xe/xe_bo_move/trigger');
+  const { note } = await open();
+  assert.match(note ?? '', /^the driver names the process of every GPU VM; evictions are not counted: .*ENOENT/);
+  assert.deepEqual(under.moved, []);
+});
+
+test('without a memory interval nothing is summed up', async (t) => {
+  const { tracefs, under, open } = setUp(t, { memoryInterval: 0 });
+  const { note } = await open();
+  assert.equal(note, 'the driver names the process of every GPU VM');
+  assert.equal(tracefs.read('instances/xe-exporter/events/xe/xe_bo_move/trigger'), '');
+  assert.deepEqual(under.moved, []);
 });

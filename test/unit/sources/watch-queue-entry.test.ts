@@ -31,6 +31,7 @@ for (const [config, option] of [
         dropped: nothing,
         queuePeak: nothing,
         attachFailed: nothing,
+        moved: nothing,
       },
     });
     await source.start(nothing);
