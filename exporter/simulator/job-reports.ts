@@ -35,7 +35,10 @@ export function watchQueueReports(
 export function stockReports(kernel: Pick<SimulatedKernel, 'log' | 'trace'>, clients: ClientTable): JobReports {
   return {
     sees: () => true,
-    started: ({ client }) => kernel.trace.vmCreated(client, 1),
+    started({ client }) {
+      kernel.trace.queueCreated(client);
+      kernel.trace.vmCreated(client, 1);
+    },
     vmFailed({ client }, vmId, code) {
       kernel.log(client.device, `VM worker error: ${code}`, 'warning');
       kernel.trace.vmKilled(client, vmId);

@@ -1,8 +1,10 @@
+import type { XeClient } from '../clients/client.js';
 import type { ClientTable } from '../clients/client-table.js';
 import type { XeDevice } from '../host/device.js';
 import { Timers } from '../time/timers.js';
 import { SIMULATED_GPUS, type SimulatedDevices } from './simulated-devices.js';
 import type { SimulatedKernel } from './simulated-kernel.js';
+import { gucIdOf } from './simulated-trace.js';
 
 /** How often an engine is reset; every second time a job has hung before. */
 const RESET_EVERY_MS = 30_000;
@@ -49,25 +51,29 @@ export class SimulatedFaults {
     const device = this.#deviceAt(SIMULATED_GPUS[turn % SIMULATED_GPUS.length]!);
     if (device !== undefined && !(this.#wedged && device.pciBdf === WEDGED_GPU)) {
       if (turn % 2 === 1) this.#hang(device);
-      kernel.log(
-        device,
-        `Tile0: GT0: Engine reset: engine_class=ccs, logical_mask: 0x1, guc_id=${turn % 64}, state=0x249`,
-      );
+      const job = this.#jobOn(device);
+      const gucId = job === undefined ? 0 : gucIdOf(job);
+      kernel.log(device, `Tile0: GT0: Engine reset: engine_class=ccs, logical_mask: 0x1, guc_id=${gucId}, state=0x249`);
     }
     this.#timers.after(RESET_EVERY_MS, () => this.#reset());
   }
 
   /** The driver stops a job that does not finish, and keeps the state of the GPU. */
   #hang(device: XeDevice): void {
-    const { kernel, clients } = this.#options;
-    const job = [...clients.entries()].find(({ client }) => client.device === device)?.client.process;
-    const who = job === undefined ? 'no process [-1]' : `${job.executable} [${job.pid}]`;
+    const { kernel } = this.#options;
+    const job = this.#jobOn(device);
+    const who = job === undefined ? 'no process [-1]' : `${job.process.executable} [${job.process.pid}]`;
+    const gucId = job === undefined ? 0 : gucIdOf(job);
     kernel.log(
       device,
-      `Tile0: GT0: Timedout job: seqno=4294967169, lrc_seqno=4294967169, guc_id=3, flags=0x0 in ${who}`,
+      `Tile0: GT0: Timedout job: seqno=4294967169, lrc_seqno=4294967169, guc_id=${gucId}, flags=0x0 in ${who}`,
       'notice',
     );
     kernel.log(device, 'Xe device coredump has been created');
+  }
+
+  #jobOn(device: XeDevice): XeClient | undefined {
+    return [...this.#options.clients.entries()].find(({ client }) => client.device === device)?.client;
   }
 
   #wedge(): void {

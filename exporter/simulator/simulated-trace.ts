@@ -23,8 +23,13 @@ export class SimulatedTrace {
 
   /** The client has made a VM. */
   vmCreated(client: XeClient, vmId: number): void {
-    const { executable: comm, pid } = client.process;
-    this.#event({ comm, tid: pid, tgid: pid }, 'xe_vm_create', vmFields(client, vmId, 0x2));
+    this.#event(mainThread(client), 'xe_vm_create', vmFields(client, vmId, 0x2));
+  }
+
+  /** The client has made its exec queue. */
+  queueCreated(client: XeClient): void {
+    const fields = `dev=${client.device.pciBdf}, 4:0x1, gt=0, width=1, guc_id=${gucIdOf(client)}, guc_state=0x0, flags=0x0`;
+    this.#event(mainThread(client), 'xe_exec_queue_create', fields);
   }
 
   /** The rebind worker gives the VM up, and it is freed. */
@@ -53,6 +58,15 @@ export class SimulatedTrace {
 function vmFields(client: XeClient, vmId: number, flags: number): string {
   const pointer = (client.drmClientId * 0x1000 + vmId).toString(16).padStart(16, '0');
   return `dev=${client.device.pciBdf}, vm=${pointer}, asid=${hex(asidOf(client))}, vm flags=${hex(flags)}`;
+}
+
+function mainThread({ process: { executable: comm, pid } }: XeClient): Thread {
+  return { comm, tid: pid, tgid: pid };
+}
+
+/** The firmware's number of the one exec queue of a client; it has 2^16 of them. */
+export function gucIdOf({ drmClientId }: XeClient): number {
+  return drmClientId % (1 << 16);
 }
 
 /** The hardware has 2^20 of them. */

@@ -52,6 +52,8 @@ const scenarios: Scenario[] = [
   // The longest first, so that the last guest does not run alone for long.
   nodeTest('memory', []),
   nodeTest('pods', []),
+  nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=7.3']),
+  nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=6.12']),
   nodeTest('discovery', []),
   withoutAnnouncements(nodeTest('clients', [])),
   withoutAnnouncements(nodeTest('hardship', [])),

@@ -1,109 +1,36 @@
 // The whole node: 300 clients of 20 pods, 1,000 errors to random clients that die at random; every one is counted once, for the
 // right pod, with the right outcome, and the totals add up.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { spawnSync } from 'node:child_process';
 import { after, test } from 'node:test';
 import { startCollector } from '../../helpers/collector.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
-import { KubeApi, NODE } from '../../helpers/kube-api.js';
-import { GPU0, postVmError, RENDER0, startClient, waitFor, type GuestClient } from '../guest-lib.js';
+import { GPU0, postVmError, waitFor } from '../guest-lib.js';
+import { pods, podSeries, random, startPodApi, startPodClients } from '../twenty-pods.js';
 
-const PODS = 20;
-const PROCESSES_A_POD = 3;
-const FILES_A_PROCESS = 5;
 const ERRORS = 1000;
 const DEATHS = 100;
 const WINDOW_SECONDS = 30;
-const CGROUPS = '/sys/fs/cgroup';
 
-/** Deterministic, so that a failure can be had again (mulberry32). */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
-interface Pod {
-  readonly name: string;
-  readonly uid: string;
-  readonly containerId: string;
-  readonly cgroup: string;
-}
-
-const pods: Pod[] = Array.from({ length: PODS }, (_, index) => {
-  const uid = `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
-  const containerId = (index + 1).toString(16).padStart(64, 'c');
-  const slice = `kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${uid.replaceAll('-', '_')}.slice`;
-  return {
-    name: `train-${index}`,
-    uid,
-    containerId,
-    cgroup: `${CGROUPS}/${slice}/cri-containerd-${containerId}.scope`,
-  };
-});
-
-spawnSync('mount', ['-t', 'cgroup2', 'none', CGROUPS]);
-for (const { cgroup } of pods) mkdirSync(cgroup, { recursive: true });
-const api = await KubeApi.open({ after });
-for (const { name, uid, containerId } of pods) {
-  api.put({ uid, name, namespace: 'ml', containers: [{ name: 'main', id: containerId }] });
-}
-writeFileSync(
-  '/tmp/kubeconfig',
-  JSON.stringify({
-    'current-context': 'test',
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
-    clusters: [{ name: 'test', cluster: { server: api.url } }],
-  }),
-);
+const api = await startPodApi(after);
 const collector = await startCollector();
 const exporter = await ExporterProcess.serve({
   args: [
-    '--kubernetes=api',
-    `--node-name=${NODE}`,
+    ...api.args,
     `--outcome-window=${WINDOW_SECONDS}s`,
     '--event-rate-limit-per-minute=0',
     `--otlp-endpoint=${collector.url}`,
   ],
-  env: { KUBECONFIG: '/tmp/kubeconfig' },
+  env: api.env,
 });
 after(async () => {
   await exporter.stop('SIGKILL');
   await collector.stop();
 });
 
-/** One client of a pod, and what a careful observer expects of it. */
-interface Expected {
-  readonly pod: Pod;
-  readonly process: GuestClient;
-  readonly k: number;
-  readonly id: number;
-  errors: number;
-  closed: boolean;
-}
-
-const podSeries = (pod: Pod): string =>
-  `xe_client_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM",k8s_namespace_name="ml",k8s_pod_name="${pod.name}",k8s_container_name="main"}`;
 const DEVICE = `xe_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM"}`;
 
 test('1,000 errors of 300 clients in 20 pods add up', async () => {
-  const clients: Expected[] = [];
-  for (const pod of pods) {
-    const started = await Promise.all(
-      Array.from({ length: PROCESSES_A_POD }, () =>
-        startClient({ files: Array<string>(FILES_A_PROCESS).fill(RENDER0), cgroup: pod.cgroup, uid: 1000 }),
-      ),
-    );
-    for (const process of started) {
-      for (const { k, client } of process.files)
-        clients.push({ pod, process, k, id: client, errors: 0, closed: false });
-    }
-  }
+  const clients = await startPodClients();
   assert.equal(clients.length, 300);
   await waitFor(
     'all 300 to be watched and every pod to have its series at 0',
