@@ -92,6 +92,7 @@ const scenarios: Scenario[] = [
   nodeTest('degraded', [], 'no-watch-queue'),
   nodeTest('run', []),
   nodeTest('run', ['xestub.watch_nr=0x11']),
+  nodeTest('run-socket', ['xestub.watch_nr=0', 'xestub.trace=7.3']),
   nodeTest('systemd', []),
   // The root folder of the image: test/image/run.sh unpacks it.
   ...(containerRoot === undefined ? [] : [nodeTest('image', [])]),

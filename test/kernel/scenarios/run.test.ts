@@ -1,78 +1,12 @@
 // xe-exporter run as an ordinary user, on a kernel with the watch queue: it hears of its own job's errors and of nobody else's.
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, copyFileSync, readdirSync, readFileSync } from 'node:fs';
-import { createInterface, type Interface } from 'node:readline';
-import { test, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { test } from 'node:test';
 import { driverState, postVmError, RENDER0, startClientIn, waitFor } from '../guest-lib.js';
+import { CLIENT, RunningJob, USER, watchesOf } from '../running-job.js';
 
-const MAIN = fileURLToPath(new URL('../../../exporter/main.js', import.meta.url));
-/** Where any user can run it. */
-const CLIENT = '/tmp/client';
 copyFileSync(process.env['XE_TEST_CLIENT'] ?? 'client', CLIENT);
 chmodSync(CLIENT, 0o755);
-const USER = 1000;
-
-/** A job below `run`: the client program, which obeys its standard input, in a shell that says which attempt it is. */
-class RunningJob {
-  readonly child: ChildProcess;
-  readonly said: string[] = [];
-  stderr = '';
-  readonly #lines: Interface;
-
-  constructor(
-    t: Pick<TestContext, 'after'>,
-    options: readonly string[],
-    script: string,
-    prefix: readonly string[] = [],
-  ) {
-    const words = [...prefix, process.execPath, MAIN, 'run', ...options, '--', 'sh', '-c', script];
-    const user = prefix.length === 0 ? { uid: USER, gid: USER } : {};
-    this.child = spawn(words[0]!, words.slice(1), { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', ...user });
-    t.after(() => this.child.kill('SIGKILL'));
-    this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()));
-    this.#lines = createInterface({ input: this.child.stdout! });
-    this.#lines.on('line', (line) => this.said.push(line));
-  }
-
-  send(line: string): void {
-    this.child.stdin?.write(`${line}\n`);
-  }
-
-  async heard(what: string | RegExp): Promise<string> {
-    return this.#waitFor(`the job said ${String(what)}`, () => {
-      const index = this.said.findIndex((line) => (typeof what === 'string' ? line === what : what.test(line)));
-      return index < 0 ? undefined : this.said.splice(0, index + 1).at(-1);
-    });
-  }
-
-  /** Waits for a started client with a VM that is watched. @returns its drm-client-id */
-  async ready(): Promise<number> {
-    const { files } = JSON.parse(await this.heard(/"ready":true/)) as { files: { client: number }[] };
-    const id = files[0]!.client;
-    this.send('vm 0');
-    await this.heard(/"vm":1/);
-    await this.#waitFor(`client ${id} is watched`, () => watchesOf(id) === 1);
-    return id;
-  }
-
-  async #waitFor<T>(what: string, condition: () => T | undefined | false): Promise<T> {
-    try {
-      return await waitFor(what, condition, 30_000);
-    } catch (cause) {
-      throw new Error(`not: ${what}; the job said: ${this.said.join(' | ')}; run said: ${this.stderr}`, { cause });
-    }
-  }
-
-  async end(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
-    return { code: this.child.exitCode, signal: this.child.signalCode };
-  }
-}
-
-const watchesOf = (id: number): number | undefined => driverState().clients.find((client) => client.id === id)?.watches;
 const job = `echo "scale $XE_EXPORTER_RUN_SCALE attempt $XE_EXPORTER_RUN_ATTEMPT"; exec ${CLIENT} ${RENDER0}`;
 
 test('restart: a job that loses a VM to ENOMEM runs again with half the scale, and its success is the end', async (t) => {
@@ -120,7 +54,7 @@ test('signal: it goes to whoever handles it, from the process that lost the VM u
   const run = new RunningJob(t, ['--on-oom=signal:USR1'], script);
   postVmError({ client: await run.ready(), errno: -12 });
   await run.heard('shrunk');
-  assert.match(run.stderr, /sent SIGUSR1 to process \d+/);
+  await waitFor('run said so', () => /sent SIGUSR1 to process \d+/.test(run.stderr));
 });
 
 test('signal: where nobody handles it, it is not sent, and the job lives', async (t) => {
