@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import ts from 'typescript';
@@ -42,6 +42,9 @@ const TYPES: Readonly<Record<string, { readonly module: string; readonly type: s
 
 /** What the exporter writes itself. */
 const WRITTEN: typeof TYPES = { 'v1/Event': { module: '@kubernetes/client-node', type: 'CoreV1Event' } };
+
+/** What the documents recommend. */
+const RECOMMENDED: typeof TYPES = { 'batch/v1/Job': { module: '@kubernetes/client-node', type: 'V1Job' } };
 
 /** No package has the types of grafana-operator: what the chart uses of api/v1beta1, by its documentation. */
 const GRAFANA_DASHBOARD = `import type { V1ObjectMeta } from '@kubernetes/client-node';
@@ -109,7 +112,7 @@ function faults(manifests: readonly Manifest[]): string[] {
     writeFileSync(join(folder, 'security-context-constraints.ts'), SECURITY_CONTEXT_CONSTRAINTS);
     const lines = manifests.map((manifest, index) => {
       const name = `${manifest.apiVersion}/${manifest.kind}`;
-      const known = TYPES[name] ?? WRITTEN[name];
+      const known = TYPES[name] ?? WRITTEN[name] ?? RECOMMENDED[name];
       assert.ok(known, `there is no type for ${name}`);
       const alias = `T${index}`;
       return `import type { ${known.type} as ${alias} } from '${known.module}';\nexport const m${index}: ${alias} = ${literal(manifest)};`;
@@ -164,6 +167,12 @@ test('an Event of the exporter is one the API knows', () => {
     faults([{ ...events[0], cause: '' }] as unknown as Manifest[]).join(),
     /'"?cause"?' does not exist in type/,
   );
+});
+
+test('the Job of docs/jobs.md is one the API knows', () => {
+  const [job, ...more] = parse(readFileSync('docs/jobs/kubernetes-job.yaml', 'utf8'));
+  assert.ok(job !== undefined && more.length === 0);
+  assert.deepEqual(faults([job]), []);
 });
 
 test('the check of manifests finds unknown fields, wrong types and missing fields', () => {
