@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 const STATUS_OF: Readonly<Record<string, number>> = { ERR_HTTP_REQUEST_TIMEOUT: 408, HPE_HEADER_OVERFLOW: 431 };
 
-/** Answers what cannot be read as a request, in one line of text as all refusals, and closes. */
+/** Answers bytes that are not a valid request with one line of text, like every refusal, and closes the connection. */
 export function answerNonsense(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code !== 'ECONNRESET' && socket.writable) {
     const status = STATUS_OF[error.code ?? ''] ?? 400;

@@ -7,11 +7,11 @@ export interface ConnectionLimits {
   readonly connections: number;
   /** Of these, connections of one peer. */
   readonly connectionsPerPeer: number;
-  /** Bytes of answers that clients have asked for and not taken yet, all connections together. */
+  /** Bytes of answers that clients have requested and not read yet, over all connections. */
   readonly untakenBytes: number;
 }
 
-/** How connections and those who make them are told apart. */
+/** How to tell connections and their peers apart. */
 export interface Peers {
   /** @returns undefined for a socket that is gone already */
   keyOf(socket: Socket): string | undefined;
@@ -19,7 +19,7 @@ export interface Peers {
   networkOf(socket: Socket): string;
 }
 
-/** By addresses; a TLS socket has those of the connection below it. */
+/** By address. A TLS socket has the address of the connection below it. */
 const TCP_PEERS: Peers = {
   keyOf: ({ remoteAddress, remotePort, localAddress }) =>
     remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress}`,
@@ -40,14 +40,13 @@ interface Connection {
 }
 
 /**
- * The open connections of a server and what they may cost. A new connection always gets in: where there is no room, another one
- * has to go, of the peer that holds the most. So nobody can keep others out by holding connections, and a peer that holds few
- * keeps them.
+ * The open connections of a server and what they may cost. A new connection is always accepted. If there is no room, the peer that holds
+ * the most loses one, so nobody can keep others out by holding connections, and a peer with few keeps them.
  */
 export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #peers: Peers;
-  /** In the order of their last change of state: the first has been as it is for the longest. */
+  /** In the order of their last change of state, oldest first. */
   readonly #open = new Map<string, Connection>();
   readonly #answering = new WeakMap<ServerResponse, Connection>();
   #untaken = 0;
@@ -82,7 +81,7 @@ export class Connections {
     return true;
   }
 
-  /** Counts the body of an answer until the client has taken it. */
+  /** Counts the body of an answer until the client has read it. */
   answers(response: ServerResponse, bytes: number): void {
     const connection = this.#answering.get(response);
     if (connection?.response !== response) return;
@@ -130,7 +129,7 @@ export class Connections {
     if (victim) this.#cut(victim);
   }
 
-  /** Of the peer with the most: a connection between requests, else the one that has been as it is for the longest. */
+  /** A connection of the peer with the most: one between requests, else the one whose state is oldest. */
   #mostExpendable(matches: (connection: Connection) => boolean, except: Connection): Connection | undefined {
     const candidates = [...this.#open.values()].filter((each) => each !== except && matches(each));
     const counts = new Map<string, number>();
@@ -165,7 +164,7 @@ export class Connections {
 
   #cut(connection: Connection): void {
     this.#forget(connection);
-    // A reset makes the kernel, too, let go of what the client has not taken.
+    // A reset makes the kernel drop what the client has not read, too.
     connection.socket.resetAndDestroy();
   }
 
@@ -192,8 +191,8 @@ function endAfter(response: ServerResponse, socket: Socket): void {
 }
 
 /**
- * Leaves the rest of what has been read unparsed: 2 tells the parser that another protocol follows. There is no public way; where
- * this property is another one day, all requests of one read (64 KiB) are parsed and dropped, 0.1 s of the event loop for 1,300.
+ * Leaves the rest of what has been read unparsed: 2 tells the parser that another protocol follows. There is no public way. If
+ * Node ever renames this property, all requests of one read (64 KiB) are parsed and dropped, which takes 0.1 s of the event loop for 1,300.
  */
 function stopParsing(socket: Socket): void {
   const { parser } = socket as { parser?: { onIncoming: unknown } };

@@ -23,9 +23,9 @@ interface Job {
 }
 
 /**
- * Makes one document at a time, and lets the event loop do everything else in between: however many readers ask at once, a probe
- * waits for one document at most. Readers who ask for the same document while it is waiting or being made share it. Turns
- * are fair between peers, and what nobody waits for any more is not made.
+ * Makes one document at a time and lets the event loop run in between, so a probe waits for one document at most, however many readers
+ * ask at once. Readers who ask for the same document while it is waiting or being made share it. Turns
+ * are fair between peers, and a document that nobody waits for any more is not made.
  */
 export class DocumentQueue {
   /** Waiting or under way, by what is asked for. */

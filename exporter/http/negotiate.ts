@@ -14,12 +14,12 @@ interface Wanted {
   readonly precision: number;
 }
 
-/** Longer headers are not read further: no client in the field sends a tenth of it. */
+/** Anything beyond this length is ignored. Real clients do not send a tenth of it. */
 const MAX_HEADER_LENGTH = 2048;
 
 /**
  * The format for an Accept header. OpenMetrics only where it is wanted more, or as much and named more exactly, than text
- * 0.0.4; text is also the answer to a header that admits neither, because every scraper of the field reads it.
+ * 0.0.4; text is also the answer to a header that admits neither, because every scraper reads it.
  */
 export function negotiateFormat(accept: string | undefined): ExpositionFormat {
   const ranges = parseRanges(accept ?? '*/*');

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** Gives every answer a time in which it has to be taken, also by a reader that takes a byte now and then. */
+/** Gives the client a deadline for reading each answer, even if it keeps reading a byte now and then. */
 export class ResponseDeadline {
   readonly #timers = new WeakMap<ServerResponse, NodeJS.Timeout>();
   readonly #ms: number;
@@ -15,7 +15,7 @@ export class ResponseDeadline {
     response.once('close', () => clearTimeout(timer));
   }
 
-  /** For an answer without an end, whose sender watches the reader itself: no limit in time, busy or idle. */
+  /** For an endless answer whose sender watches the reader itself: no deadline, busy or idle. */
   lift(response: ServerResponse): void {
     clearTimeout(this.#timers.get(response));
     response.socket?.setTimeout(0);

@@ -35,13 +35,13 @@ export interface HttpServerOptions {
   readonly guard?: WebGuard | undefined;
 }
 
-/** What clients can cost at most. Times in milliseconds. */
+/** Bounds on what clients can cost. Times in milliseconds. */
 export interface HttpLimits extends ConnectionLimits {
-  /** A request has to be here in full this long after it began. */
+  /** A request has to arrive in full within this time. */
   readonly requestMs: number;
-  /** A connection on which nothing moves during a request. */
+  /** How long a connection may stall during a request. */
   readonly idleMs: number;
-  /** An answer has to be taken in full, also by a reader that takes a byte now and then. */
+  /** How long a client may take to read an answer, even if it keeps reading a byte now and then. */
   readonly responseMs: number;
   /** Idle time between requests: longer than the usual scrape intervals, so that a scraper keeps its connection. */
   readonly keepAliveMs: number;
@@ -82,7 +82,7 @@ export function createHealthServer(
 }
 
 export interface AppOptions extends Pick<HttpServerOptions, 'logger' | 'limits' | 'guard'> {
-  /** Who connects, where addresses do not say it. */
+  /** Says who connects, if addresses cannot. */
   readonly peers?: Peers;
 }
 
@@ -126,7 +126,7 @@ export function createApp(options: AppOptions, paths: readonly string[]): App {
     // No route has a schema. Fastify's own compilers would load a JSON schema library for nothing, 2 MiB.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: (error, _request, reply) =>
-      // No hook runs for it.
+      // Hooks do not run for it.
       void refuse((reply as FastifyReply).header('Connection', 'close'), error.statusCode ?? 400, 'Bad request.'),
   });
   const deadline = new ResponseDeadline(limits.responseMs);
@@ -139,7 +139,7 @@ export function createApp(options: AppOptions, paths: readonly string[]): App {
   guard?.protect(app);
   app.addHook('onSend', async (_request, reply, payload) => {
     if (Buffer.isBuffer(payload)) connections.answers(reply.raw, payload.length);
-    // One that was refused has nothing to keep a connection for.
+    // A refused request is no reason to keep the connection.
     if (reply.statusCode >= 400) reply.header('Connection', 'close');
   });
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, `Not found. There is ${paths.join(', ')}.`));
@@ -171,7 +171,7 @@ function noSchemas(): never {
   throw new Error('a route of the exporter has no schema');
 }
 
-/** A body that nobody wants is not read either: the connection ends with the answer. */
+/** A request body is never read: the connection ends with the answer. */
 function refuseMethod(reply: FastifyReply, url: string, paths: readonly string[]): FastifyReply {
   reply.header('Connection', 'close');
   if (!paths.includes(url.replace(/\?.*$/s, ''))) return refuse(reply, 404, `Not found. There is ${paths.join(', ')}.`);

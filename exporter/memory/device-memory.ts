@@ -124,7 +124,7 @@ export class DeviceMemory implements MemoryAnswers {
     queue.clear();
     if (items.length === 0) return;
     const cancel = this.#reader.read(this.#device, items, {
-      onResult: (item, result) => this.#take(item, result),
+      onResult: (item, result) => this.#accept(item, result),
       onEnd: () => {
         this.#underWay = undefined;
         this.#givenUp = false;
@@ -134,7 +134,7 @@ export class DeviceMemory implements MemoryAnswers {
     this.#underWay = { items: new Set(items), urgent, cancel };
   }
 
-  #take(item: MemoryItem, result: MemoryResult): void {
+  #accept(item: MemoryItem, result: MemoryResult): void {
     if (isRefusal(result) && result.operation === 'cancelled') {
       if (!this.#givenUp && !this.#urgent.has(item)) this.#waiting.add(item);
       return;

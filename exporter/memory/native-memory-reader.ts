@@ -72,7 +72,7 @@ export class NativeMemoryReader implements MemoryReader {
     const steps = items.flatMap((item) => this.#steps(device, item));
     const regions: RegionMemory[] = [];
     let refusal: NativeFailure | undefined;
-    const take = (index: number, content: Uint8Array | NativeFailure): void => {
+    const accept = (index: number, content: Uint8Array | NativeFailure): void => {
       const { item, parse } = steps[index]!;
       const result = 'errno' in content ? content : (parse(content) ?? { operation: 'parse', errno: EBADMSG });
       if (item !== 'regions') return onResult(item, result as MemoryResult);
@@ -86,7 +86,7 @@ export class NativeMemoryReader implements MemoryReader {
     const started = this.#options.native.startReads(
       steps.map(({ read }) => read),
       (index, content) => {
-        take(index, content);
+        accept(index, content);
         if (index === steps.length - 1) onEnd();
       },
     );

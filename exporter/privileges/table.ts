@@ -76,8 +76,8 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
     capabilities: ['SYSLOG'],
     devices: ['/dev/kmsg'],
     why:
-      'The kernel asks for CAP_SYSLOG where kernel.dmesg_restrict is 1, as on most distributions. Without the device, syslog(2) is asked ' +
-      'once a second, which does not show every loss. The log is read, never written.',
+      'Where kernel.dmesg_restrict is 1, as on most distributions, reading the log takes CAP_SYSLOG. Without the device the exporter polls ' +
+      'syslog(2) once a second, which does not show every loss. The log is read, never written.',
     without: 'Resets, hangs, page faults and, on kernels without the watch, rebind errors are not seen.',
   },
   {
@@ -115,8 +115,8 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
     hostPid: true,
     mounts: [{ path: '/sys/kernel/debug', instead: 'access to /dev/dri/renderD*' }],
     why:
-      'fdinfo of another user’s process is a ptrace(2) read: CAP_SYS_PTRACE. How full a device is stands in debugfs; ' +
-      'without debugfs the driver is asked through the render node, while the device is awake.',
+      'fdinfo of another user’s process is a ptrace(2) read: CAP_SYS_PTRACE. debugfs says how full a device is; ' +
+      'without it the exporter asks the driver through the render node while the device is awake.',
     without:
       'No memory metrics, and no snapshot on out-of-memory events; without the capability or the pid namespace, what devices hold remains.',
   },

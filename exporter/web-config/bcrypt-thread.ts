@@ -1,19 +1,19 @@
 import { Worker } from 'node:worker_threads';
 import type { BcryptQuestion } from './bcrypt-worker.js';
 
-/** Passwords are asked for after a start and after a reload: the thread does not stay for that. */
+/** Passwords are mostly checked after a start or a reload, so the thread ends when it has been idle this long. */
 const IDLE_MS = 30_000;
 
 /**
  * A thread that compares one password at a time, so that bcrypt, which is slow by design, never holds up the event loop. Starts
- * when asked, ends when idle; keeps nothing alive.
+ * when asked, ends when idle, and does not keep the process alive.
  */
 export class BcryptThread {
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #settle: ((outcome: boolean | Error) => void) | undefined;
 
-  /** Not to be called again before the answer. @throws Error when the thread ends before it has one */
+  /** One call at a time. @throws Error when the thread ends before it has one */
   async compare(question: BcryptQuestion): Promise<boolean> {
     clearTimeout(this.#idle);
     this.#worker ??= this.#start();

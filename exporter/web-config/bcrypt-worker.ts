@@ -7,12 +7,12 @@ export interface BcryptQuestion {
   readonly hash: string;
 }
 
-// On Linux 0 is the calling thread alone. A third of the weight of the event loop; much less would let a busy node starve the
-// first scrape beyond its time-out.
+// On Linux 0 is the calling thread alone. It gets a third of the weight of the event loop; with much less, a busy node would delay the
+// first scrape past its time-out.
 try {
   setPriority(0, 5);
 } catch {
-  // A sandbox may forbid it; the queue is bounded all the same.
+  // A sandbox may forbid this. The queue is bounded either way.
 }
 
 parentPort?.on('message', ({ password, hash }: BcryptQuestion) =>

@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { TlsProtection } from './protection.js';
 
 /**
- * Why a client may not go on after the handshake; undefined when it may. The handshake itself has proven that the client has
+ * Why a client is refused after the handshake; undefined if it is not. The handshake itself has proven that the client has
  * the key of the certificate it showed.
  */
 export function refusal(socket: TLSSocket, { clientAuth, allowedSans }: TlsProtection): string | undefined {
@@ -23,7 +23,7 @@ const ENTRY = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^",]*)(?=, |$)/gy;
 
 /**
  * The DNS names, addresses, e-mail addresses and URIs of a certificate, from the text Node makes of them: entries with anything
- * odd in them are JSON strings. A text that does not read to its end has no names at all.
+ * odd in them are JSON strings. If the text cannot be parsed to its end, the certificate counts as having no names.
  */
 export function alternativeNames(text: string): readonly string[] {
   const names: string[] = [];

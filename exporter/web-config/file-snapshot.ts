@@ -3,13 +3,13 @@ import { readSmallFile } from '../config/text-file.js';
 
 /**
  * The files of one load of the configuration, and whether any of them is different now. Contents are compared, not times and
- * inodes: that also holds for the symbolic links which Kubernetes swaps, for two writes within one tick of the file system's
- * clock, and for a file that comes or goes. Paths are followed anew each time. Only digests are kept.
+ * inodes. That also works for the symbolic links that Kubernetes swaps, for two writes within one tick of the file system's
+ * clock, and for files that appear or disappear. Paths are resolved each time. Only digests are kept.
  */
 export class FileSnapshot {
   readonly #seen = new Map<string, string>();
 
-  /** @throws Error whose message is one clause: an errno name, or why it is not taken as text */
+  /** @throws Error whose message is one clause: an errno name, or why it is not valid text */
   read(path: string): string {
     const { digest, text, why } = look(path);
     this.#seen.set(path, digest);
@@ -17,7 +17,7 @@ export class FileSnapshot {
     return text;
   }
 
-  /** Reads all of them again, synchronously: some files of some kilobytes. */
+  /** Reads all of them again, synchronously: a few files of a few kilobytes. */
   isStale(): boolean {
     return [...this.#seen].some(([path, digest]) => look(path).digest !== digest);
   }

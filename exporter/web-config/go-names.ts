@@ -1,6 +1,6 @@
-/** The web configuration names ciphers, curves and versions as Go's crypto/tls does; here they are as OpenSSL has them. */
+/** Translates the names that Go's crypto/tls has for ciphers, curves and versions, which the web configuration uses, to those of OpenSSL. */
 
-/** What Go counts as secure, in our order of preference. Those of TLS 1.3 are named alike. */
+/** What Go considers secure, in our order of preference. TLS 1.3 suites have the same names in both. */
 export const CIPHER_SUITES: ReadonlyMap<string, string> = new Map([
   ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256'],
   ['TLS_AES_256_GCM_SHA384', 'TLS_AES_256_GCM_SHA384'],
@@ -17,7 +17,7 @@ export const CIPHER_SUITES: ReadonlyMap<string, string> = new Map([
   ['TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA', 'ECDHE-RSA-AES256-SHA'],
 ]);
 
-/** Whether a suite belongs to TLS 1.3, where both ends must have at least one and Go lets nobody choose. */
+/** Whether a suite belongs to TLS 1.3, where both ends need at least one and Go does not let the user choose. */
 export const isTls13Suite = (name: string): boolean => /^TLS_(?:AES|CHACHA20)_/.test(name);
 
 export const CURVES: ReadonlyMap<string, string> = new Map([
@@ -32,5 +32,5 @@ export const CURVES: ReadonlyMap<string, string> = new Map([
 export const TLS_VERSIONS = { TLS12: 'TLSv1.2', TLS13: 'TLSv1.3' } as const;
 export type TlsVersion = (typeof TLS_VERSIONS)[keyof typeof TLS_VERSIONS];
 
-/** Known to the format, and broken: asking for them is an error, not a typing mistake. */
+/** Names that the format knows but that are insecure: the error says so, instead of calling them a typo. */
 export const OLD_TLS_VERSIONS: readonly string[] = ['TLS10', 'TLS11'];

@@ -14,7 +14,7 @@ import { parseBasic, SignIn } from './sign-in.js';
 
 const REFUSALS_LOGGED_EVERY_MS = 60_000;
 
-/** Puts what a web configuration file asks for between the network and the routes. JavaScript thread only. */
+/** Enforces a web configuration file between the network and the routes. */
 export class WebGuard {
   readonly hasTls: boolean;
   readonly #live: LiveProtection;
@@ -24,9 +24,9 @@ export class WebGuard {
   #applied: Protection;
   /** Connections by peer, with what was in force when their handshake began. */
   readonly #open = new Map<string, { readonly socket: Socket; readonly tls: TlsProtection }>();
-  /** Those whose client was let in. */
+  /** Connections whose client was admitted. */
   readonly #admitted = new WeakMap<Socket, TlsProtection>();
-  /** Counts the changes of users and TLS, and which of them let a request in. */
+  /** How often users or TLS have changed, and under which of these generations each request was admitted. */
   #conditions = 0;
   readonly #letInBy = new WeakMap<IncomingMessage, number>();
   #refusalLoggedAt = -Infinity;
@@ -41,14 +41,14 @@ export class WebGuard {
     this.#limitRate();
   }
 
-  /** The server for TLS; a connection meets the certificates as they are when it comes. */
+  /** The TLS server. Each connection gets the certificates that are current when it is made. */
   createServer(options: ServerOptions, listener: RequestListener): Server {
     const tls = this.#applied.tls as TlsProtection;
-    // An unwanted client is sent away below, where every kind of client_auth_type is treated alike.
+    // Clients are refused below, where every client_auth_type is handled the same way.
     const server = createServer({ ...options, ...tls.options, rejectUnauthorized: false }, listener);
     requestCertificates(server, tls);
     let served = tls;
-    // First of the listeners, so that it is done when the handshake begins.
+    // The first listener, so that it has run when the handshake begins.
     server.prependListener('connection', (duplex) => {
       const latest = this.#refresh().tls as TlsProtection;
       if (!isSameTls(latest, served)) {
@@ -65,7 +65,7 @@ export class WebGuard {
     return server;
   }
 
-  /** Adds what is checked for each request, after the hooks that are there already. */
+  /** Adds the checks of each request, after the hooks that exist already. */
   protect(app: FastifyInstance): void {
     app.addHook('onRequest', async (request, reply) => this.#check(request, reply));
     // Connections that have not finished their handshake are not known to the HTTP server.
@@ -100,7 +100,7 @@ export class WebGuard {
     reply.headers(headers);
     if (tls !== undefined) {
       const admitted = this.#admitted.get(request.raw.socket);
-      // Whoever was let in under other conditions has to come again; a scraper does so at once.
+      // A client that was admitted under other conditions has to reconnect; a scraper does so at once.
       if (admitted === undefined || !hasSameDemands(admitted, tls)) return hangUp(reply);
       // A scraper that keeps its connection would never see the new certificate.
       if (!isSameTls(admitted, tls)) reply.header('Connection', 'close');
@@ -127,7 +127,7 @@ export class WebGuard {
     }
   }
 
-  /** What is in force now, with everything that follows from it brought up to date. */
+  /** The protection in force now. Updates everything that depends on it. */
   #refresh(): Protection {
     const { current } = this.#live;
     if (current !== this.#applied) {
@@ -146,13 +146,13 @@ export class WebGuard {
   }
 }
 
-/** Whether a client meets the same under both. Either has TLS or neither: see {@link LiveProtection}. */
+/** Whether both treat a client the same way. Either both have TLS or neither: see {@link LiveProtection}. */
 function hasSameConditions(one: Protection, other: Protection): boolean {
   const isSame = one.tls === undefined || other.tls === undefined || isSameTls(one.tls, other.tls);
   return isSame && isDeepStrictEqual(one.users, other.users);
 }
 
-/** setSecureContext() leaves this out; the server reads it anew for each connection. */
+/** setSecureContext() does not cover this; the server reads it for each connection. */
 function requestCertificates(server: Server, { clientAuth }: TlsProtection): void {
   (server as Server & { requestCert: boolean }).requestCert = clientAuth !== 'NoClientCert';
 }

@@ -5,13 +5,13 @@ import type { Logger } from '../logger.js';
 import { loadProtection, type Loaded, type Protection, type TlsProtection } from './protection.js';
 import { CLIENT_AUTH } from './schema.js';
 
-/** At most this often the files are looked at, and only when somebody connects or asks. */
+/** The files are checked no more often than this, and only when a client connects or sends a request. */
 const LOOK_EVERY_MS = 1000;
 
 /**
- * The protection in force. It follows the files without a restart, and never to less: files that cannot be used, and files that
+ * The protection in force. It follows the files without a restart, but never weakens: files that cannot be used, and files that
  * ask for less protection than before (one is being written, and ends early), leave it as it is, with one line in the log.
- * JavaScript thread only; looking at the files is synchronous.
+ * The files are read synchronously.
  */
 export class LiveProtection {
   readonly #path: string;
@@ -38,7 +38,7 @@ export class LiveProtection {
     this.#warnOfExpiry();
   }
 
-  /** As the files have it now, or did at most a second ago. */
+  /** As the files say now, or said at most a second ago. */
   get current(): Protection {
     if (this.#now() - this.#lookedAt >= LOOK_EVERY_MS) {
       this.#lookedAt = this.#now();
@@ -73,7 +73,7 @@ export class LiveProtection {
   }
 }
 
-/** What only a restart may take away. TLS cannot be added either: the listening server is of one kind. */
+/** Only a restart may remove these. TLS cannot be added either, because the listening server is either a TLS server or not. */
 function whatIsLost(before: Protection, after: Protection): string | undefined {
   if ((before.tls === undefined) !== (after.tls === undefined)) {
     return `tls_server_config ${after.tls ? 'is new: TLS starts' : 'is gone: TLS ends'} with a restart only`;
@@ -95,7 +95,7 @@ function whatIsLostOfTls(before: SecureContextOptions, after: SecureContextOptio
   return after.ecdhCurve === 'auto' && before.ecdhCurve !== 'auto' ? 'curve_preferences is gone' : undefined;
 }
 
-/** Whether one list of cipher suites has all of the other and more. */
+/** Whether one list of cipher suites contains the other and more. */
 function isWider(one = '', other = ''): boolean {
   const [suites, others] = [new Set(one.split(':')), new Set(other.split(':'))];
   return suites.size > others.size && [...others].every((suite) => suites.has(suite));

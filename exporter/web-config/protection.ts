@@ -6,7 +6,7 @@ import { codedError, type CodedError } from '../errors.js';
 import { FileSnapshot } from './file-snapshot.js';
 import { parseWebConfig, type PemSource, type TlsSettings, type WebConfig } from './schema.js';
 
-/** What a valid web configuration asks for, everything read and proven to work together. */
+/** What a valid web configuration asks for, with all files read and checked to work together. */
 export interface Protection extends Omit<WebConfig, 'tls'> {
   readonly tls: TlsProtection | undefined;
 }
@@ -17,7 +17,7 @@ export interface TlsProtection extends Pick<TlsSettings, 'clientAuth' | 'allowed
   readonly certificate: X509Certificate;
 }
 
-/** One reading of the files: what they ask for, or why that cannot be. */
+/** One reading of the files: what they ask for, or why they cannot be used. */
 export interface Loaded {
   readonly files: FileSnapshot;
   readonly outcome: Protection | CodedError;
@@ -44,7 +44,7 @@ export function loadProtection(path: string): Loaded {
   return { files, outcome: { ...config, tls } };
 }
 
-/** Reads PEM texts and keeps what went wrong, so that all is told at once. */
+/** Reads PEM texts and keeps what went wrong, so that all problems are reported at once. */
 class PemReader {
   readonly unreadable: string[] = [];
   readonly wrong: string[] = [];
@@ -96,7 +96,7 @@ function readTls(settings: TlsSettings, sources: PemReader, isSound: boolean): T
   const options: SecureContextOptions = {
     cert,
     key,
-    // Without this list the public authorities would be trusted with clients.
+    // Without this list, clients with a certificate of any public authority would be trusted.
     ca: ca === undefined ? [] : ca,
     minVersion: settings.minVersion,
     maxVersion: settings.maxVersion,

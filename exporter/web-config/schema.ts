@@ -29,7 +29,7 @@ export interface TlsSettings {
   readonly serverPrefers: boolean;
 }
 
-/** PEM text given in the configuration or in a file of its own. `key` is where it stands, for messages. */
+/** PEM text from the configuration or from a file of its own. `key` says where, for messages. */
 export type PemSource = { readonly key: string } & ({ readonly file: string } | { readonly text: string });
 
 /** From the weakest to the strongest; what each demands is in client-certificate.ts. */
@@ -51,13 +51,13 @@ const HEADERS: Readonly<Record<string, readonly string[] | undefined>> = {
   'Strict-Transport-Security': undefined,
 };
 
-/** Each step doubles the work: 14 is some seconds of a CPU, for every sign-in after a restart. */
+/** Each step doubles the work: 14 takes some seconds of CPU for every first sign-in after a restart. */
 const BCRYPT_COST = { min: 4, max: 14 };
 const MOST_USERS = 256;
 
 /**
  * Reads the text of a web configuration file, version 1 of the format of Prometheus' exporter toolkit. Never throws. Every problem
- * is told at once; none quotes a secret.
+ * is reported at once; none quotes a secret.
  */
 export function parseWebConfig(text: string): { readonly config: WebConfig; readonly problems: readonly string[] } {
   const parsed = parseYaml(text);
@@ -157,7 +157,7 @@ function translate(tls: Section, key: string, names: ReadonlyMap<string, string>
 function readHttp(root: Section): Record<string, string> {
   const http = root.section('http_server_config');
   if (http === undefined) return {};
-  // HTTP/1.1 is what there is: `true` only allows more, so it is no mistake.
+  // Only HTTP/1.1 is spoken. `true` merely allows HTTP/2, so it is not an error.
   http.flag('http2', true);
   const section = http.section('headers');
   const headers: Record<string, string> = {};

@@ -3,7 +3,7 @@ import { quote } from '../config/problem.js';
 
 /**
  * One mapping of the file, read key by key. What is wrong goes into `problems` with its path, never with a value that may be
- * secret; what was not read by {@link end} is unknown.
+ * secret. Keys that were not read before {@link end} are unknown.
  */
 export class Section {
   readonly path: string;
@@ -36,11 +36,11 @@ export class Section {
   }
 
   section(key: string): Section | undefined {
-    return this.#take(key, (value) => Section.of(value, this.at(key), this.problems));
+    return this.#read(key, (value) => Section.of(value, this.at(key), this.problems));
   }
 
   text(key: string): string | undefined {
-    return this.#take(key, (value) => {
+    return this.#read(key, (value) => {
       if (typeof value === 'string') return value;
       this.wrong(key, 'must be a text');
       return undefined;
@@ -61,9 +61,9 @@ export class Section {
     return choice ?? byDefault;
   }
 
-  /** A list that is there has something in it. */
+  /** A list must not be empty. */
   list(key: string): readonly string[] | undefined {
-    return this.#take(key, (value) => {
+    return this.#read(key, (value) => {
       if (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string' && one !== '')) {
         return value as string[];
       }
@@ -72,7 +72,7 @@ export class Section {
     });
   }
 
-  /** Nothing that is written may count for nothing. */
+  /** Every key that was not read is a problem: nothing may be ignored silently. */
   end(): void {
     for (const key of this.keys.filter((one) => !this.#known.has(one))) {
       const near = nearest(key, this.#known);
@@ -88,7 +88,7 @@ export class Section {
     return this.path === '' ? key : `${this.path}.${key}`;
   }
 
-  #take<Value>(key: string, read: (value: unknown) => Value | undefined): Value | undefined {
+  #read<Value>(key: string, read: (value: unknown) => Value | undefined): Value | undefined {
     this.#known.add(key);
     return this.#entries.has(key) ? read(this.#entries.get(key)) : undefined;
   }

@@ -9,19 +9,19 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** Who asks, and whether they still wait for the answer. */
+/** Who is signing in, and whether they still wait for the answer. */
 export interface Visitor {
   /** Visitors of one peer share its turns: see networkOf(). */
   readonly peer: string;
   readonly isGone: () => boolean;
 }
 
-/** `busy`: nobody knows, because too many ask at once. */
+/** `busy`: not checked, because too many sign in at once. */
 export type Verdict = 'accepted' | 'refused' | 'busy';
 
 /** Sign-ins that wait at a time: as many as there can be connections. */
 const MOST_WAITING = 128;
-/** Shorter than the usual time-out of a scrape, and than the server's for a connection on which nothing moves. */
+/** Shorter than the usual scrape time-out, and than the server's time-out for a stalled connection. */
 const MOST_WAIT_MS = 8000;
 const MOST_REMEMBERED = 256;
 /** After each check the thread rests this many times as long while others wait, one second at most: it never eats a CPU quota. */
@@ -49,11 +49,11 @@ interface Waiting {
 export class SignIn {
   readonly #thread = new BcryptThread();
   readonly #secret = randomBytes(32);
-  /** Keys of right and of wrong pairs, apart: no number of guesses makes a right one forgotten. */
+  /** Keys of right and of wrong pairs, kept apart so that no number of guesses can push out a right one. */
   readonly #right = new BoundedMap<string, true>(MOST_REMEMBERED);
   readonly #wrong = new BoundedMap<string, true>(MOST_REMEMBERED);
   readonly #waiting = new Map<string, Waiting>();
-  /** Keys that left without an answer, the first that did first. */
+  /** Keys that left without an answer, oldest first. */
   readonly #turnedAway = new BoundedMap<string, true>(MOST_REMEMBERED);
   readonly #turns = new FairTurns();
   #users: ReadonlyMap<string, string>;
@@ -63,7 +63,7 @@ export class SignIn {
     this.#users = users;
   }
 
-  /** From now on these users; when they are others, what was known of the former ones is forgotten. */
+  /** Sets the users. If they changed, everything remembered about the old ones is forgotten. */
   setUsers(users: ReadonlyMap<string, string>): void {
     if (isDeepStrictEqual(users, this.#users)) return;
     this.#users = users;
@@ -128,7 +128,7 @@ export class SignIn {
       this.#turns.take(next.peer);
       const begin = performance.now();
       const verdict = await this.#compare(next).catch((): Verdict => 'busy');
-      // Given up meanwhile, the same credentials may wait again.
+      // The visitor may have given up, and the same credentials may be waiting again.
       if (this.#waiting.get(next.key) === next) this.#waiting.delete(next.key);
       this.#turnedAway.delete(next.key);
       next.decide(verdict);
@@ -155,7 +155,7 @@ export class SignIn {
     const users = this.#users;
     const hash = users.get(user);
     const matches = await this.#thread.compare({ password, hash: hash ?? decoy(users) });
-    // The users may be others by now: then this pair is asked for anew.
+    // The users may have changed by now; then this pair is checked again.
     if (users !== this.#users) return 'busy';
     const isRight = hash !== undefined && matches;
     (isRight ? this.#right : this.#wrong).set(key, true);
@@ -170,7 +170,7 @@ export class SignIn {
   }
 }
 
-/** A hash nobody has the password of, which takes as long as the slowest real one. */
+/** A hash without a known password, which takes as long to check as the slowest real one. */
 function decoy(users: ReadonlyMap<string, string>): string {
   const costs = [...users.values()].map((hash) => hash.slice(4, 6)).sort();
   return `$2b$${costs.at(-1) ?? '10'}$${'.'.repeat(53)}`;

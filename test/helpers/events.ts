@@ -83,3 +83,22 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
 export function recordOf(event: DeviceEvent, suppressed = 0, includeProcess = true): LogRecord {
   return toLogRecord(event, { instanceId: 'node-a-42', includeProcess }, suppressed);
 }
+
+/** The attributes of the log record of {@link anEvent}, beside its id and its workload. */
+export const RECORD_ATTRIBUTES = {
+  'xe.event.source': 'watch_queue',
+  'error.type': 'ENOMEM',
+  'hw.id': '0000:03:00.0',
+  'hw.type': 'gpu',
+  'hw.name': 'card0',
+  'hw.vendor': 'Intel',
+  'pci.bdf': '0000:03:00.0',
+  'pci.vendor_id': '0x8086',
+  'pci.device_id': '0xe20b',
+  'xe.drm.client_id': 7,
+  'process.pid': 4711,
+  'process.executable.name': 'python3',
+  'process.creation.time': '2026-01-31T11:00:00.000Z',
+  'xe.vm.id': 5,
+  'xe.vm.errno': -12,
+} as const;

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FixtureTree } from './fixture-tree.js';
 
+/** Events of the driver, written down apart from the exporter's own list, with one that it must leave alone. */
 const XE_EVENTS = [
   'xe_vm_create',
   'xe_vm_free',

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import type protobuf from 'protobufjs';
 import { startCollector } from '../helpers/collector.js';
-import { aClient, anEvent, aWorkload, recordOf } from '../helpers/events.js';
+import { aClient, anEvent, aWorkload, RECORD_ATTRIBUTES, recordOf } from '../helpers/events.js';
 import { openOtelSink } from '../helpers/otel-sink.js';
 import { officialMessage } from '../helpers/otlp-definitions.js';
 import { decodeLogs, type ReceivedRecord } from '../helpers/otlp.js';
@@ -32,26 +32,12 @@ function check(record: ReceivedRecord | undefined): void {
   assert.match(String(record?.body), /ml\/train-0.*ENOMEM/);
   assert.deepEqual(record?.attributes, {
     'xe.event.id': 'node-a-42-3',
-    'xe.event.source': 'watch_queue',
-    'error.type': 'ENOMEM',
-    'hw.id': '0000:03:00.0',
-    'hw.type': 'gpu',
-    'hw.name': 'card0',
-    'hw.vendor': 'Intel',
-    'pci.bdf': '0000:03:00.0',
-    'pci.vendor_id': '0x8086',
-    'pci.device_id': '0xe20b',
-    'xe.drm.client_id': 7,
-    'process.pid': 4711,
-    'process.executable.name': 'python3',
-    'process.creation.time': '2026-01-31T11:00:00.000Z',
+    ...RECORD_ATTRIBUTES,
     'container.id': client.workload?.containerId,
     'k8s.namespace.name': 'ml',
     'k8s.pod.name': 'train-0',
     'k8s.pod.uid': client.workload?.podUid,
     'k8s.container.name': 'main',
-    'xe.vm.id': 5,
-    'xe.vm.errno': -12,
   });
   assert.deepEqual(record?.scope, { name: 'xe-exporter', version: '1.2.3' });
   const { 'telemetry.sdk.version': _version, ...resource } = record?.resource ?? {};

@@ -9,7 +9,7 @@ import type { Subscribers } from './subscribers.js';
 export const HEARTBEAT_MS = 15_000;
 export const STALL_MS = 30_000;
 
-/** How long one that found no place should wait. */
+/** How long a client that was turned away should wait. */
 const RETRY_AFTER_SECONDS = 30;
 
 export interface StreamParts {

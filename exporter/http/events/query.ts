@@ -7,7 +7,7 @@ import { EVENT } from '../../events/index.js';
 export interface EventQuery {
   readonly filter: EventFilter;
   readonly format: 'sse' | 'json';
-  /** The newest so many, of a JSON document. */
+  /** How many of the newest events a JSON document has. */
   readonly limit: number | undefined;
   readonly lastEventId: string | undefined;
 }
@@ -18,7 +18,7 @@ export interface EventFilter {
 }
 
 type Facet = 'device' | 'errno' | 'namespace' | 'pod' | 'event';
-/** As fastify gives it: a parameter that stands there twice has a list. */
+/** As fastify parses it: a repeated parameter is a list. */
 type RawQuery = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Names of Kubernetes objects: RFC 1123, subdomains for pods. */
@@ -42,7 +42,7 @@ const FACETS: Readonly<Record<Facet, Parser<string | number>>> = {
 };
 const parseFormat = parseChoice(['sse', 'json']);
 const parseLimit = parseInteger(1, 65_536);
-/** Whatever else it says, it names no event of ours, and that is answered. */
+/** Whatever it says, it names no event of ours, and the answer says so. */
 const parseLastEventId: Parser<string> = (text) =>
   text.length <= 100 ? { value: text } : { problem: 'must be the id of an event, or 0 for all that are kept' };
 

@@ -3,15 +3,15 @@ import type { EventFeed } from '../../events/event-feed.js';
 /** Events a reader will not get: they left the ring before it came, or it was a reader of an earlier start of the exporter. */
 export interface Gap {
   readonly reason: 'overwritten' | 'other_start';
-  /** Before any filter; null when nobody can know. */
+  /** Before any filter; null if unknown. */
   readonly missed: number | null;
 }
 
-/** Where a reader goes on. */
+/** Where a reader continues. */
 export interface ResumePoint {
   /** Number of the last event it does not want any more. */
   readonly after: number;
-  /** What it has to be told first. */
+  /** The gap to report first. */
   readonly gap: Gap | undefined;
 }
 
@@ -30,7 +30,7 @@ export function resumePoint(feed: EventFeed, lastEventId: string | undefined): R
   if (lastEventId === EVERYTHING) return { after: oldest - 1, gap: undefined };
   const [instance, digits = ''] = lastEventId.split('-', 2);
   const number = instance === feed.instance && /^\d{1,15}$/.test(digits) ? Number(digits) : Infinity;
-  // A number of ours that we have not given out yet is as foreign as one of another start.
+  // A number of this start that was not given out yet is as foreign as one of another start.
   if (number > newest) return { after: oldest - 1, gap: { reason: 'other_start', missed: null } };
   return overwrittenSince(feed, number);
 }

@@ -13,7 +13,7 @@ export interface SubscriberOptions {
   readonly feed: EventFeed;
   readonly filter: EventFilter;
   readonly from: ResumePoint;
-  /** Whether who opened it would be let in now as it was then. */
+  /** Whether the client that opened it would still be admitted. */
   readonly isAdmitted: () => boolean;
   readonly missed: (events: number) => void;
 }
@@ -27,7 +27,7 @@ export class Subscriber {
   readonly #options: SubscriberOptions;
   /** Number of the last event that was written, or that the filter left out. */
   #position: number;
-  /** Since when the socket has been full; undefined while it takes what it is given. */
+  /** When the socket became full; undefined while it accepts data. */
   #fullSince: number | undefined;
 
   /** @param response its head is sent. */
@@ -45,7 +45,7 @@ export class Subscriber {
     this.pump();
   }
 
-  /** Writes what is new, as far as the socket takes it. */
+  /** Writes new events until the socket is full. */
   pump(): void {
     const { feed } = this.#options;
     if (this.#fullSince !== undefined) return;
@@ -79,7 +79,7 @@ export class Subscriber {
     this.#response.end(`: ${why}\nretry: ${retryMs}\n\n`);
   }
 
-  /** Cuts the stream off: what stands in its socket would not be read. */
+  /** Destroys the stream, because what is left in its socket would not be read. */
   destroy(): void {
     this.#response.destroy();
   }

@@ -3,14 +3,14 @@ import type { EventFeed } from '../../events/event-feed.js';
 import type { StreamDropReason } from '../../names.js';
 import { Subscriber, type SubscriberOptions } from './subscriber.js';
 
-/** What event streams can cost at most. Times in milliseconds. */
+/** Bounds on what event streams can cost. Times in milliseconds. */
 export interface StreamLimits {
   readonly subscribers: number;
   /** Also how often slow readers are looked for. */
   readonly heartbeatMs: number;
-  /** A stream whose socket has been full for so long is cut off. */
+  /** A stream whose socket has been full for this long is ended. */
   readonly stallMs: number;
-  /** What one that finds all places taken is told. */
+  /** What a client is told when there is no room for it. */
   readonly whenFull: string;
 }
 
@@ -86,7 +86,7 @@ export class Subscribers {
     for (const subscriber of this.#open) subscriber.heartbeat();
   }
 
-  /** Before anything is written: what happens after a change of users is not for those who were let in before it. */
+  /** Checked before anything is written, because events after a change of users are not for clients that were admitted before it. */
   #endUnadmitted(): void {
     for (const subscriber of this.#open) {
       if (subscriber.isAdmitted()) continue;

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { networkOf } from '../../peer-network.js';
 import type { DocumentQueue, MadeDocument } from '../document-queue.js';
 
-/** A document that takes a while to make. */
+/** A document that is expensive to make. */
 export interface CostlyDocument {
   /** Names what is asked for: requests for the same share what is made. */
   readonly key: string;

@@ -17,7 +17,7 @@ export interface StatusOptions {
   readonly queue: DocumentQueue;
 }
 
-/** Nothing but this one style and this one script may act, so that a string from a node that slips through cannot. */
+/** Allows only this one style and this one script, so that a string from the node cannot run even if it gets past the escaping. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   `style-src ${hashOf(STYLE)}`,

@@ -5,7 +5,7 @@ import type { DropReason, DropStage, ErrnoLabel, SinkName, SourceName } from '..
 /** What the status page shows of a node, as it is at one moment. */
 export interface NodeStatus {
   readonly version: string;
-  /** Name of the node; empty where nobody knows. */
+  /** Name of the node; empty if unknown. */
   readonly node: string;
   readonly devices: readonly DeviceStatus[];
   readonly sources: readonly SourceStatus[];
@@ -28,12 +28,12 @@ export interface DeviceStatus {
   readonly driverVersion: string;
   readonly clients: number;
   readonly clientsWatched: number;
-  /** undefined where nothing is known of it yet. */
+  /** undefined while nothing is known about it. */
   readonly health: DeviceHealth | undefined;
   /** Unix time in seconds of the newest rebind error, 0 for none since the exporter started. */
   readonly lastError: number;
   readonly rebindErrors: readonly Count<ErrnoLabel>[];
-  /** What else happened to it, by what people call it. */
+  /** Other errors, by their everyday name. */
   readonly otherErrors: readonly Count<string>[];
 }
 

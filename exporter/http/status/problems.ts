@@ -12,7 +12,7 @@ export interface Problem {
   readonly fix: string;
 }
 
-/** An error is news for so long. */
+/** How long an error counts as recent. */
 const RECENT_SECONDS = 15 * 60;
 
 /** Everything that is wrong, the worst first. Pure. */

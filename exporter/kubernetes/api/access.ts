@@ -6,7 +6,7 @@ import type { ConnectionOptions } from 'node:tls';
 import type { Environment } from '../../config/load.js';
 import type { FeatureReport } from '../../features.js';
 
-/** Where the API server is and the credentials for one request. */
+/** The address of the API server and the credentials for one request. */
 export interface ApiTarget {
   readonly server: URL;
   readonly headers: Readonly<Record<string, string>>;
@@ -15,7 +15,7 @@ export interface ApiTarget {
 
 /** A way to the API server. */
 export interface ApiAccess {
-  /** How messages name it. */
+  /** What messages call it. */
   readonly origin: string;
   /**
    * Called before each request: tokens and certificates are replaced while the program runs.

@@ -16,8 +16,8 @@ const KINDS: readonly Kind[] = ['cluster', 'context', 'user'];
 const UNSUPPORTED = ['exec', 'auth-provider'] as const;
 
 /**
- * The files of KUBECONFIG, for development: certificates, tokens and basic authentication. Plugins that make credentials
- * (`exec`) are not run: a program with the exporter's privileges starts no others. `kubectl proxy` stands in for them.
+ * The files of KUBECONFIG, for development: certificates, tokens and basic authentication. Credential
+ * plugins (`exec`) are not run, because a program with the exporter's privileges must not start others. Use `kubectl proxy` instead.
  */
 export class KubeconfigAccess implements ApiAccess {
   readonly origin = 'KUBECONFIG';
@@ -35,7 +35,7 @@ export class KubeconfigAccess implements ApiAccess {
     const address = text(cluster.fields['server']);
     const server = URL.canParse(address) ? new URL(address) : undefined;
     if (server?.protocol !== 'https:' && server?.protocol !== 'http:') throw new Error('KUBECONFIG names no server');
-    // As kubectl: what proves an identity is not sent in the clear.
+    // Like kubectl: credentials are never sent in the clear.
     if (server.protocol === 'http:') return { server, headers: {}, tls: {} };
     const plugin = UNSUPPORTED.find((field) => field in user.fields);
     if (plugin !== undefined) {
@@ -44,7 +44,7 @@ export class KubeconfigAccess implements ApiAccess {
     return { server, headers: await headersOf(user), tls: await tlsOf(cluster, user) };
   }
 
-  /** Of entries with the same name the first counts, as in kubectl. */
+  /** The first entry of a name wins, as in kubectl. */
   async #read(): Promise<{ entries: Record<Kind, Map<string, Entry>>; currentContext: string }> {
     const entries = { cluster: new Map(), context: new Map(), user: new Map() } as Record<Kind, Map<string, Entry>>;
     let currentContext = '';

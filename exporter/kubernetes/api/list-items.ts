@@ -7,7 +7,7 @@ export interface ListBounds {
 
 const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN, CLOSE] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
 
-/** What is left of a list without its items: some metadata. */
+/** A list without its items, which is a little metadata. */
 const MOST_FRAME = 64 * 1024;
 
 /**

@@ -3,20 +3,20 @@ import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import type { ApiTarget } from './access.js';
 
-/** Why the API server refuses something, from the Status object of its answer. Nothing of it is believed. */
+/** Why the API server refused something, from the Status object of its answer. Not trusted. */
 export interface Refusal {
-  /** One sentence of the server; empty when it gives none. */
+  /** One sentence from the server; empty if it sent none. */
   readonly message: string;
   /** Machine-readable, such as `NamespaceTerminating`. */
   readonly causes: readonly string[];
 }
 
-/** An answer of the API server that is no success, as an HTTP status or as the Status object of a watch. */
+/** An answer of the API server that is not a success, as an HTTP status or as the Status object of a watch. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly retryAfterMs: number | undefined;
-  /** Read for requests that write. */
+  /** Only parsed for requests that write. */
   readonly refusal: Refusal;
 
   constructor(status: number, retryAfterMs?: number, refusal: Refusal = { message: '', causes: [] }) {
@@ -29,12 +29,12 @@ export class ApiError extends Error {
 
 export interface ApiRequestOptions {
   readonly signal: AbortSignal;
-  /** Without a byte for so long, the connection counts as dead. */
+  /** The connection counts as dead when no byte arrives for this long. */
   readonly idleMs: number;
   readonly userAgent: string;
 }
 
-/** Probes of a quiet connection begin after this: a peer that vanished without a word is noticed within a minute. */
+/** Keep-alive probes start after this much silence, so that a vanished peer is noticed within a minute. */
 const KEEP_ALIVE_MS = 30_000;
 
 /** Bound on the answer to a request that writes one object: the object as it is now, or a Status. */
@@ -76,7 +76,7 @@ export interface ApiSendOptions {
 /**
  * Sends one object, or with PATCH the fields of it that change (a JSON merge patch), on a connection of its own.
  * @returns the object as the server has it now
- * @throws ApiError with the server's refusal; SyntaxError for an answer that is no JSON; the error of the connection; AbortError
+ * @throws ApiError with the server's refusal; SyntaxError for an answer that is not JSON; the error of the connection; AbortError
  */
 export async function apiSend(
   target: ApiTarget,
@@ -108,7 +108,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** No Kubernetes object comes near these, and parsing costs some 100 bytes for each. */
+/** No Kubernetes object comes near these limits. Parsing costs about 100 bytes for each. */
 const MOST_LEVELS = 100;
 const MOST_VALUES = 100_000;
 
@@ -161,7 +161,7 @@ function answerTo(
     sent.setTimeout(idleMs, () => sent.destroy(new Error(`no answer for ${Math.round(idleMs / 1000)} s`)));
     sent.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     sent.on('response', resolve);
-    // Nobody asked for another protocol. Without this listener Node ends such a request without a word.
+    // We never ask for another protocol. Without this listener Node would end such a request silently.
     sent.on('upgrade', (response: http.IncomingMessage, socket: Socket) => {
       socket.destroy();
       reject(new ApiError(response.statusCode ?? 0));
@@ -177,7 +177,7 @@ interface StatusJson {
   readonly details?: { readonly causes?: unknown };
 }
 
-/** Empty for what is no Status: proxies answer, too. */
+/** Empty if it is not a Status: proxies answer, too. */
 function refusalOf(text: string): Refusal {
   try {
     const { message, details } = (JSON.parse(text) ?? {}) as StatusJson;
@@ -194,7 +194,7 @@ function refusalOf(text: string): Refusal {
   }
 }
 
-/** Cuts a text into lines. An unfinished last line is left out: a connection that breaks off cuts wherever it likes. */
+/** Cuts a text into lines. An unfinished last line is dropped, because a broken connection can cut anywhere. */
 export async function* lines(pieces: AsyncIterable<string>, maxLength: number): AsyncGenerator<string, void> {
   let parts: string[] = [];
   let length = 0;
@@ -225,7 +225,7 @@ export async function wholeText(pieces: AsyncIterable<string>, maxLength: number
   return parts.join('');
 }
 
-/** Seconds are all the API server ever sends there. */
+/** The API server only ever sends seconds here. */
 function retryAfterMs(header: string | undefined): number | undefined {
   return header !== undefined && /^\d{1,5}$/.test(header) ? Number(header) * 1000 : undefined;
 }

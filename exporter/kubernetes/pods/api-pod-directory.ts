@@ -16,9 +16,9 @@ export interface ApiPodDirectoryOptions extends PodIndexOptions {
   readonly features: FeatureBoard;
   /** How long {@link PodDirectory.start} waits for the first list. */
   readonly startDeadlineMs?: number;
-  /** The server is asked to end a watch after this, and it is given up some time later. */
+  /** The server is asked to end a watch after this long; a little later the watch is given up. */
   readonly watchTimeoutMs?: number;
-  /** Longest silence of a connection beyond what is expected of it. */
+  /** How much longer than expected a connection may stay silent. */
   readonly idleMs?: number;
   readonly backoff?: BackoffOptions;
 }
@@ -42,17 +42,17 @@ const MOST_LISTED = 10_000;
 const PODS = '/api/v1/pods';
 const GONE = 410;
 
-/** Attempts in a row that fail before a directory that has names is said to be stale. An API server that restarts is no news. */
+/** Attempts in a row that fail before a directory that has names is reported as stale. A restart of the API server is not worth reporting. */
 const FAILURES_TO_REPORT = 3;
 
-/** A watch that ends as asked lasts longer; one that does not is answered with a pause. */
+/** A watch that ends as asked lasts longer than this. After a shorter one there is a pause. */
 const SHORT_WATCH_MS = 1_000;
 
 const UNREACHABLE = 'Check that pods of this node may reach the API server, or set --kubernetes=node.';
 const GRANT_PODS =
   'Grant list and watch on pods (ClusterRole and ClusterRoleBinding) to the service account, or set --kubernetes=node.';
 
-/** What is the matter with a server, from the Status object of an ERROR event; also a made-up one. */
+/** What is wrong with a server, from the Status object of an ERROR event, or made up here. */
 interface StatusJson {
   readonly code?: unknown;
   readonly details?: { readonly retryAfterSeconds?: unknown };
@@ -64,8 +64,8 @@ interface WatchEvent {
 }
 
 /**
- * The pods of this node from the Kubernetes API: one list, then a watch for ever. Reconnects where it left off; lists anew when
- * the server has forgotten that far back. While the server is away the last known names stay.
+ * The pods of this node from the Kubernetes API: one list, then an endless watch. Reconnects where it left off, and lists again when
+ * the server no longer remembers that far back. While the server is away, the last known names stay.
  */
 export class ApiPodDirectory implements PodDirectory {
   readonly #options: ApiPodDirectoryOptions & typeof DEFAULTS;
@@ -144,7 +144,7 @@ export class ApiPodDirectory implements PodDirectory {
       const list = new ListItems({ item: LIMIT.pod, list: LIMIT.list });
       for await (const piece of await this.#get(query, this.#options.idleMs, signal)) {
         for (const item of list.push(piece)) {
-          // One pod that is not what it should be must not hide the others.
+          // A malformed pod must not hide the others.
           const record = isReasonable(item) ? parsePod(parseJson(item), this.#options.nodeName) : undefined;
           if (record !== undefined && records.length < MOST_LISTED) records.push(record);
         }
@@ -188,7 +188,7 @@ export class ApiPodDirectory implements PodDirectory {
     if (!isVersion(version)) throw new Error('a watch event without a version');
     const record = event?.type === 'BOOKMARK' ? undefined : parsePod(event?.object, this.#options.nodeName);
     if (record !== undefined) {
-      // Also what has been deleted: its last state may be the first to name the container.
+      // Deleted pods as well: their last state may be the first that names the container.
       if (this.#index.put(record)) {
         this.#notice.raise();
         this.#report();
@@ -208,12 +208,12 @@ export class ApiPodDirectory implements PodDirectory {
   #failed(error: unknown, signal: AbortSignal): number {
     if (signal.aborted) return 0;
     const status = error instanceof ApiError ? error.status : undefined;
-    // The version is too old for the server's memory; a broken text may have swallowed an event.
+    // Either the version is too old for the server, or a broken text may have hidden an event.
     if (status === GONE || error instanceof SyntaxError) {
       this.#version = undefined;
       this.#listFrom = '';
     }
-    // Who restarted and has forgotten is back: no need to wait as for one that is away. Unless it forgets what it has just listed.
+    // A server that restarted and lost its history is back, so there is no need to wait, unless it forgets what it has just listed.
     const sinceListed = this.#now() - (this.#listedAt ?? -Infinity);
     if (status === GONE && sinceListed > this.#options.backoff.maxMs) this.#backoff.succeeded();
     const pause = this.#backoff.failed();
@@ -265,7 +265,7 @@ function statusError({ code, details }: StatusJson = {}): ApiError {
   return new ApiError(typeof code === 'number' ? code : 500, typeof seconds === 'number' ? seconds * 1000 : undefined);
 }
 
-/** Opaque to clients; only that it is one is checked. */
+/** Opaque to clients, so only its type is checked. */
 function isVersion(version: unknown): version is string {
   return typeof version === 'string' && version !== '' && version.length <= 1024;
 }

@@ -38,7 +38,7 @@ interface Pending {
   dueAt: number;
 }
 
-/** What the two directories say. */
+/** The contents of the two directories. */
 interface Listing {
   /** By uid. */
   readonly pods: ReadonlyMap<string, { readonly namespace: string; readonly pod: string; readonly directory: string }>;
@@ -93,7 +93,7 @@ export class LogDirPodDirectory implements PodDirectory {
     this.#notice.subscribe(listener);
   }
 
-  /** Looks whether the directory is there. */
+  /** Checks whether the directory exists. */
   async start(): Promise<void> {
     await entriesOf(this.#pods, 1).then(
       () => this.#features?.report('kubernetes', 'active', `names from ${this.#pods}`),
@@ -150,8 +150,8 @@ export class LogDirPodDirectory implements PodDirectory {
   }
 
   /**
-   * Names that come late, or never: what runs outside Kubernetes has none. After the last pause it can be looked up
-   * again.
+   * Looks again for a name that is late. It may never come: processes outside Kubernetes have none. After the last pause the name can be
+   * looked up again.
    */
   #postpone(key: string, pending: Pending): void {
     const pause = this.#retryMs[pending.attempts++];
@@ -188,7 +188,7 @@ export class LogDirPodDirectory implements PodDirectory {
     return { namespace, pod, container, podUid };
   }
 
-  /** A container's directory is created before the container: when there is only one, that is it. */
+  /** A container's directory is created before the container, so if there is only one directory, it is the right one. */
   async #onlyContainer(directory: string): Promise<string> {
     const [name, second] = await entriesOf(join(this.#pods, directory), 2).catch(() => []);
     return second === undefined && isDnsLabel(name) ? name : '';
@@ -229,7 +229,7 @@ function onlyUid(pods: Listing['pods'], { namespace, pod }: { namespace: string;
   return uids.length === 1 ? (uids[0] ?? '') : '';
 }
 
-/** At most so many names in a directory. */
+/** Bounded number of names in a directory. */
 async function entriesOf(path: string, most: number): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of await opendir(path)) {

@@ -27,7 +27,7 @@ export class SeriesTable {
   }
 
   /** The same, made when there is none; undefined when there is no room for it. */
-  take(event: DeviceEvent, workload: Workload): Series | undefined {
+  findOrMake(event: DeviceEvent, workload: Workload): Series | undefined {
     const key = keyOf(event, workload);
     const series = this.#series.get(key) ?? this.#make(event, workload);
     if (series === undefined) return undefined;

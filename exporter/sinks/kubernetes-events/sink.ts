@@ -115,7 +115,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     if (definition !== vmRebindError && definition !== vmRebindOutcome) return undefined;
     const workload = (event.client ?? event.inferred?.client)?.workload;
     if (!workload?.pod || !isRebindOom(event.errorCode)) return undefined;
-    return definition === vmRebindError ? this.#take(event, workload) : this.#conclude(event, workload);
+    return definition === vmRebindError ? this.#add(event, workload) : this.#conclude(event, workload);
   }
 
   /** Writes what is pending without minding the pace, each once; what is not written after `deadlineMs` counts as dropped. */
@@ -124,12 +124,12 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     return this.#closing;
   }
 
-  #take(event: DeviceEvent, workload: Workload): DropReason | undefined {
+  #add(event: DeviceEvent, workload: Workload): DropReason | undefined {
     if (this.#closing) return 'closed';
     const now = this.#now();
     const known = this.#table.find(event, workload);
     if (known && now - known.touchedAt >= this.#limits.quietMs) this.#giveUpOld(now);
-    const series = this.#table.take(event, workload);
+    const series = this.#table.findOrMake(event, workload);
     if (series === undefined) return 'queue_full';
     series.add(event, now);
     this.#toWrite(series, now);

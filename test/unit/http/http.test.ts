@@ -228,6 +228,7 @@ describe('HEAD', () => {
       '/': 200,
       '/metrics': 200,
       '/devices': 200,
+      '/jobs/xe_exporter_jobs.py': 200,
       '/healthz': 200,
       '/readyz': 503,
       '/events': 200,
