@@ -23,10 +23,9 @@ export interface RunOptions {
  * @throws CodedError when the job cannot be started
  */
 export async function runJob({ config, words, env, own, say }: RunOptions): Promise<Ending> {
-  const native = nativeOrNot();
-  native?.becomeSubreaper();
+  let reap = (): void => undefined;
   const tree = new ProcessTree(config.procRoot);
-  const relay = new SignalRelay(own, () => native?.reapOrphans(relay.target ?? 0));
+  const relay = new SignalRelay(own, () => reap());
   let ears: Ears | undefined;
   const supervisor = new Supervisor({
     ...{ words, env, own, tree, relay, say },
@@ -37,6 +36,10 @@ export async function runJob({ config, words, env, own, say }: RunOptions): Prom
     ears: () => ears,
   });
   const ended = supervisor.run();
+  // The job has been started by now.
+  const native = nativeOrNot();
+  native?.becomeSubreaper();
+  reap = () => void native?.reapOrphans(relay.target ?? 0);
   void listen({ config, native, own, tree, say }, (error) => supervisor.vmError(error)).then((found) => {
     ears = found;
   });
