@@ -29,12 +29,13 @@ update_lists() {
   done
 }
 
-# "<release> <suite>" of every kernel, by version: 6.12.117+deb13-amd64 trixie
+# "<release> <suite>" of every kernel that a module can be built for, by version: 6.12.117+deb13-amd64 trixie. The archive keeps images longer
+# than their headers, and a kernel of a later Debian (+deb14) wants a compiler that the oldest suite does not have.
 list_kernels() {
   local suite
   for suite in $suites; do
-    with_apt "$suite" apt-cache pkgnames linux-image- |
-      sed -nE "s/^linux-image-([0-9]+\.[0-9]+\.[0-9]+\+deb[0-9]+-amd64)$/\1 $suite/p"
+    with_apt "$suite" apt-cache pkgnames linux-headers- |
+      sed -nE "s/^linux-headers-([0-9]+\.[0-9]+\.[0-9]+\+deb13-amd64)$/\1 $suite/p"
   done | sort -V
 }
 
@@ -42,7 +43,7 @@ find_kernel() {
   local found
   if [[ $1 == newest ]]; then found=$(list_kernels | tail -n 1)
   else found=$(list_kernels | grep -F "$1." | grep "^${1//./\\.}\." | tail -n 1 || true); fi
-  [[ -n $found ]] || die "no kernel $1 in $suites"
+  [[ -n $found ]] || die "no kernel $1 with headers in $suites"
   echo "$found"
 }
 
