@@ -260,6 +260,7 @@ export const ATTRIBUTE = {
   victimEvidence: 'xe.victim.evidence',
   victimInferred: 'xe.victim.inferred',
   topConsumers: 'xe.top_consumers',
+  evictedFor: 'xe.memory.evicted_for',
   memorySnapshotAge: 'xe.memory.snapshot_age',
 } as const;
 

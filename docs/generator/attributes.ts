@@ -71,6 +71,11 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
     group: 'memory',
     meaning: 'Age of the memory figures in seconds. Absent when they were read for this event.',
   },
+  evictedFor: {
+    group: 'memory',
+    meaning:
+      'For whom the driver moved buffers out of VRAM in the last minute, the five largest, as last read at `--memory-interval`. Only with `--top-consumers` and the trace.',
+  },
   topConsumers: {
     group: 'memory',
     meaning:

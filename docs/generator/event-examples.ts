@@ -141,5 +141,6 @@ function snapshot(): MemorySnapshot {
     ],
     clients: [held(7, 'ml/train-0/main', 8), held(8, 'ml/serve-1/main', 3.5)],
     everyClient: true,
+    evictedFor: [{ owner: 'ml/serve-1/main', bytes: 2.5 * GIB }],
   };
 }

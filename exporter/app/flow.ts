@@ -68,9 +68,10 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     if (!isStopping) pipeline.sourceUp(source, up);
   });
   let finder: ClientFinder | undefined = undefined;
+  const onEvictedFor = (pciBdf: string, pid: number, bytes: number): void => memory.evictedFor(pciBdf, pid, bytes);
   const onGpuProcess = (pid: number): void => finder?.gpuProcess?.(pid);
   const sources = node.sources.map(({ open }) =>
-    open({ ...node.access, devices, clients, features, accounting, onChanged, onGpuProcess }),
+    open({ ...node.access, devices, clients, features, accounting, onChanged, onGpuProcess, onEvictedFor }),
   );
   finder = await node.findClients(sources);
 

@@ -24,6 +24,12 @@ export interface ClientMemory {
   readonly regions: readonly ClientRegionMemory[];
 }
 
+/** The owner of a process as shown to people, and the bytes that were moved out of the device when it asked for memory. */
+export interface EvictedFor {
+  readonly owner: string;
+  readonly bytes: number;
+}
+
 /** Who held the memory of a device at one moment. */
 export interface MemorySnapshot {
   readonly device: XeDevice;
@@ -38,4 +44,6 @@ export interface MemorySnapshot {
   readonly clients: readonly ClientMemory[];
   /** Whether `clients` is everybody that has the device open, and the log may name them. */
   readonly everyClient: boolean;
+  /** For whose requests the driver moved buffers out of the device lately, the most first; empty unless the log may name others. */
+  readonly evictedFor: readonly EvictedFor[];
 }

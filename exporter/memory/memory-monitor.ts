@@ -5,13 +5,14 @@ import { TIMED_OUT, withDeadline } from '../time/deadline.js';
 import type { XeDevice } from '../host/device.js';
 import type { DeviceState } from '../host/device-state.js';
 import type { DeviceTable, DeviceTableListener } from '../host/device-table.js';
-import type { ClientRegionMemory, MemorySnapshot, RegionMemory } from '../host/memory.js';
+import type { ClientRegionMemory, EvictedFor, MemorySnapshot, RegionMemory } from '../host/memory.js';
 import type { DeviceMetrics } from '../metrics/device-metrics.js';
 import type { FeatureBoard } from '../features.js';
 import { DeviceMemory, SHARED_FOR_MS } from './device-memory.js';
 import { memoryFeature } from './memory-feature.js';
 import type { MemoryReader } from './memory-reader.js';
-import { makeSnapshot } from './snapshot.js';
+import { EvictionRequests } from './eviction-requests.js';
+import { evictedFor, makeSnapshot } from './snapshot.js';
 
 /** How often state is read when memory is not sampled: power state and survivability cost nothing. */
 const STATE_INTERVAL_MS = 30_000;
@@ -62,6 +63,7 @@ export class MemoryMonitor {
   readonly #memories = new Map<XeDevice, DeviceMemory>();
   readonly #sampledAt = new Map<XeDevice, number>();
   readonly #windows = new Map<XeDevice, Window>();
+  readonly #evictionRequests: EvictionRequests;
   readonly #ticking: Repeated;
   readonly #stopping = new AbortController();
 
@@ -76,6 +78,7 @@ export class MemoryMonitor {
       this.#memories.delete(device);
       this.#sampledAt.delete(device);
       this.#windows.delete(device);
+      this.#evictionRequests.forget(device.pciBdf);
     },
   };
 
@@ -83,6 +86,7 @@ export class MemoryMonitor {
     const { intervalMs, features, now = () => performance.now() } = options;
     this.#options = options;
     this.#now = now;
+    this.#evictionRequests = new EvictionRequests(now);
     this.#ticking = new Repeated(() => this.#tick(), intervalMs || STATE_INTERVAL_MS);
     if (intervalMs === 0) features.report('memory', 'disabled', 'switched off by --memory-interval');
   }
@@ -120,6 +124,11 @@ export class MemoryMonitor {
     return taking;
   }
 
+  /** The driver moved buffers out of the device because the process asked for memory. @param bytes since the last call */
+  evictedFor(pciBdf: string, pid: number, bytes: number): void {
+    this.#evictionRequests.add(pciBdf, pid, bytes);
+  }
+
   async #readSnapshot(device: XeDevice, victim: XeClient | undefined): Promise<MemorySnapshot | undefined> {
     const {
       clients,
@@ -149,6 +158,7 @@ export class MemoryMonitor {
       regions: memory.get('regions'),
       held,
       everyClient: topConsumers,
+      evictedFor: topConsumers ? this.#evictedFor(device) : [],
       since,
       oldest,
       includeProcess,
@@ -201,6 +211,14 @@ export class MemoryMonitor {
       return regions ? [{ workload: entry.client.workload, regions }] : [];
     });
     metrics.deviceMemory(device, fresh<readonly RegionMemory[]>('regions') ?? [], held);
+  }
+
+  #evictedFor({ pciBdf }: XeDevice): EvictedFor[] {
+    const { clients, includeProcess } = this.#options;
+    const ofDevice = [...clients.entries()]
+      .map(({ client }) => client)
+      .filter(({ device }) => device.pciBdf === pciBdf);
+    return evictedFor(this.#evictionRequests.recent(pciBdf), ofDevice, includeProcess);
   }
 
   #of(device: XeDevice): DeviceMemory {

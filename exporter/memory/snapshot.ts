@@ -1,12 +1,13 @@
 import type { XeClient } from '../clients/client.js';
 import type { XeDevice } from '../host/device.js';
-import type { ClientRegionMemory, MemorySnapshot, RegionMemory } from '../host/memory.js';
+import type { ClientRegionMemory, EvictedFor, MemorySnapshot, RegionMemory } from '../host/memory.js';
 import type { Reading } from './device-memory.js';
 
 export interface SnapshotParts {
   readonly regions: Reading | undefined;
   readonly held: readonly { readonly client: XeClient; readonly reading: Reading }[];
   readonly everyClient: boolean;
+  readonly evictedFor: readonly EvictedFor[];
   /** When it was requested; anything read since then is fresh. */
   readonly since: number;
   /** Readings from before this moment are not valid any more. */
@@ -35,7 +36,24 @@ export function makeSnapshot(device: XeDevice, parts: SnapshotParts): MemorySnap
       regions: reading.value as readonly ClientRegionMemory[],
     })),
     everyClient: parts.everyClient,
+    evictedFor: parts.evictedFor,
   };
+}
+
+/** By owner, the most first: processes that have no client on the device, such as the driver's own workers, are left out. Pure. */
+export function evictedFor(
+  bytes: ReadonlyMap<number, number>,
+  clients: readonly XeClient[],
+  includeProcess: boolean,
+): EvictedFor[] {
+  const byOwner = new Map<string, number>();
+  for (const [pid, more] of bytes) {
+    const client = clients.find(({ process }) => process.pid === pid);
+    if (client === undefined) continue;
+    const owner = ownerOf(client, includeProcess);
+    byOwner.set(owner, (byOwner.get(owner) ?? 0) + more);
+  }
+  return [...byOwner].map(([owner, bytes]) => ({ owner, bytes })).sort((a, b) => b.bytes - a.bytes);
 }
 
 /** The name a person knows a client by. */

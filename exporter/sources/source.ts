@@ -124,6 +124,8 @@ export interface SourceContext {
   readonly accounting: SourceAccounting;
   /** Called when a source that was up died, and when it is up again. */
   readonly onChanged?: ((source: SourceName, state: 'up' | 'down', reason: string) => void) | undefined;
+  /** Called when the driver moved so many bytes out of a device because the process asked for memory. */
+  readonly onEvictedFor?: ((pciBdf: string, pid: number, bytes: number) => void) | undefined;
   /** Called when a process has just begun to use a GPU. */
   readonly onGpuProcess?: ((pid: number) => void) | undefined;
 }

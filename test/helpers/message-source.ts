@@ -52,6 +52,7 @@ export class MessageSourceUnderTest {
   dropped = 0;
   /** What the driver has evicted and restored, look by look. */
   readonly moved: [pciBdf: string, moved: Moved][] = [];
+  readonly evictedFor: [pciBdf: string, pid: number, bytes: number][] = [];
   readonly gpuProcesses: number[] = [];
   /** Called for every batch before it is recorded. */
   onBatch: () => void = () => undefined;
@@ -94,6 +95,7 @@ export class MessageSourceUnderTest {
         attachFailed: () => undefined,
         moved: (pciBdf, moved) => void this.moved.push([pciBdf, moved]),
       },
+      onEvictedFor: (...request) => void this.evictedFor.push(request),
       onGpuProcess: (pid) => this.gpuProcesses.push(pid),
     });
     this.#open = () =>

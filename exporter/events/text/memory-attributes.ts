@@ -39,6 +39,12 @@ export function memoryAttributes(
       )
       .join('; ');
   }
+  const [first, ...more] = snapshot.evictedFor.slice(0, MOST_CONSUMERS);
+  if (first !== undefined) {
+    attributes[ATTRIBUTE.evictedFor] = [first, ...more]
+      .map(({ owner, bytes }) => `${owner} ${amount(bytes)}`)
+      .join('; ');
+  }
   return attributes;
 }
 
@@ -49,9 +55,12 @@ export function memoryClause(snapshot: MemorySnapshot): string {
   const regions = shown.length > 0 ? shown : snapshot.regions;
   const used = describeMemory(regions.filter(({ usedBytes }) => usedBytes !== undefined));
   const [most] = topConsumers(snapshot);
-  return [...(used === '' ? [] : [used]), ...(most ? [`most by ${most.owner} (${amount(most.bytes)})`] : [])].join(
-    ', ',
-  );
+  const [asker] = snapshot.everyClient ? snapshot.evictedFor : [];
+  return [
+    ...(used === '' ? [] : [used]),
+    ...(most ? [`most by ${most.owner} (${amount(most.bytes)})`] : []),
+    ...(asker ? [`${amount(asker.bytes)} moved out in the last minute to make room for ${asker.owner}`] : []),
+  ].join(', ');
 }
 
 /** By owner, the largest first; none unless the snapshot may name other clients. */

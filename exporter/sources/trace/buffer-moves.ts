@@ -1,14 +1,32 @@
 import type { Moved } from '../../metrics/move-metrics.js';
-import { parseTraceHistograms, type HistogramEntry } from '../../wire/trace-histogram.js';
+import { parseTraceHistograms, type HistogramEntry, type TraceHistogram } from '../../wire/trace-histogram.js';
 import { MOVE_SUMS, type MoveSum, type Tracefs } from './tracefs.js';
 
-interface Sums {
+/** What has moved since the last look. */
+export interface BufferMoves {
+  /** By PCI address; a device that never moved anything is not in it. */
+  readonly moved: ReadonlyMap<string, Moved>;
+  readonly asked: readonly AskedEviction[];
+}
+
+/** Buffers were moved out of a device because a thread asked for memory. */
+export interface AskedEviction {
+  readonly pciBdf: string;
+  readonly tid: number;
+  readonly bytes: number;
+}
+
+interface Sum {
   readonly moves: number;
   readonly bytes: number;
 }
 
+/** By the keys of the kernel's sum, joined. */
+type Sums = Readonly<Record<MoveSum, ReadonlyMap<string, Sum>>>;
+
 const NAMES = Object.keys(MOVE_SUMS) as MoveSum[];
-const NOTHING: Sums = { moves: 0, bytes: 0 };
+const NOTHING: Sum = { moves: 0, bytes: 0 };
+const NO_SUMS: Sums = { evicted: new Map(), restored: new Map(), asked: new Map() };
 
 /**
  * The sums that the kernel keeps of moved buffers for one instance, so that no move costs the exporter anything. They begin at 0 with
@@ -17,8 +35,8 @@ const NOTHING: Sums = { moves: 0, bytes: 0 };
 export class MoveSums {
   readonly #tracefs: Tracefs;
   readonly #instance: string;
-  /** At the last look, by sum and PCI address; undefined before the first. */
-  #last: ReadonlyMap<string, Sums> | undefined;
+  /** At the last look; undefined before the first. */
+  #last: Sums | undefined;
 
   constructor(tracefs: Tracefs, instance: string) {
     this.#tracefs = tracefs;
@@ -36,45 +54,58 @@ export class MoveSums {
     for (const sum of NAMES) this.#tracefs.forgetSum(this.#instance, sum);
   }
 
-  /** What has moved since the last look, by PCI address; undefined while the kernel does not sum up. */
-  take(): ReadonlyMap<string, Moved> | undefined {
+  /** undefined while the kernel does not sum up: the driver is not loaded. */
+  take(): BufferMoves | undefined {
     const sums = this.#read();
-    const last = this.#last ?? new Map<string, Sums>();
-    this.#last = sums ?? new Map<string, Sums>();
+    const last = this.#last ?? NO_SUMS;
+    this.#last = sums ?? NO_SUMS;
     if (sums === undefined) return undefined;
-    const since = (sum: MoveSum, pciBdf: string): Sums => {
-      const [now, before] = [sums, last].map((of) => of.get(keyOf(sum, pciBdf)) ?? NOTHING) as [Sums, Sums];
-      // The driver was loaded again: it began at 0.
-      if (now.bytes < before.bytes) return now;
-      return { moves: now.moves - before.moves, bytes: now.bytes - before.bytes };
-    };
-    return new Map(
-      [...sums.keys()].map((key) => {
-        const pciBdf = key.slice(key.indexOf(' ') + 1);
-        const { moves: evictions, bytes: evictedBytes } = since('evicted', pciBdf);
-        return [pciBdf, { evictions, evictedBytes, restoredBytes: since('restored', pciBdf).bytes }];
-      }),
-    );
+    if (sums.asked.size > MOVE_SUMS.asked.size / 2) this.#emptyAsked();
+    const since = (sum: MoveSum, key: string): Sum => difference(sums[sum].get(key), last[sum].get(key));
+    const devices = [...new Set([...sums.evicted.keys(), ...sums.restored.keys()])];
+    const moved = devices.map((pciBdf) => {
+      const { moves: evictions, bytes: evictedBytes } = since('evicted', pciBdf);
+      return [pciBdf, { evictions, evictedBytes, restoredBytes: since('restored', pciBdf).bytes }] as const;
+    });
+    const asked = [...sums.asked.keys()].map((key) => {
+      const [pciBdf = '', tid] = key.split(' ');
+      return { pciBdf, tid: Number(tid), bytes: since('asked', key).bytes };
+    });
+    return { moved: new Map(moved), asked: asked.filter(({ bytes }) => bytes > 0) };
   }
 
-  #read(): ReadonlyMap<string, Sums> | undefined {
+  /** Threads come and go, and none leaves the kernel's table by itself. */
+  #emptyAsked(): void {
+    this.#tracefs.forgetSum(this.#instance, 'asked');
+    this.#tracefs.keepSum(this.#instance, 'asked');
+    this.#last = { ...(this.#last ?? NO_SUMS), asked: new Map() };
+  }
+
+  #read(): Sums | undefined {
     const text = this.#tracefs.sums(this.#instance);
     if (text === undefined) return undefined;
-    const sums = new Map<string, Sums>();
-    for (const { trigger, entries } of parseTraceHistograms(text)) {
-      const sum = NAMES.find((name) => trigger.includes(` if ${MOVE_SUMS[name]} [`));
-      // Left by an exporter that summed up something else.
-      if (sum === undefined) continue;
-      for (const entry of entries) sums.set(keyOf(sum, entry.keys.get('device_id') ?? ''), sumsOf(entry));
-    }
-    return sums;
+    const histograms = parseTraceHistograms(text);
+    const sumsOf = (sum: MoveSum): ReadonlyMap<string, Sum> =>
+      new Map(histograms.find((one) => isOf(sum, one))?.entries.map((entry) => [keyOf(entry), sumOf(entry)]));
+    return { evicted: sumsOf('evicted'), restored: sumsOf('restored'), asked: sumsOf('asked') };
   }
 }
 
-function keyOf(sum: MoveSum, pciBdf: string): string {
-  return `${sum} ${pciBdf}`;
+/** The kernel repeats keys and filter as they were written, and adds to the rest. */
+function isOf(sum: MoveSum, { trigger }: TraceHistogram): boolean {
+  const { keys, filter } = MOVE_SUMS[sum];
+  return trigger.startsWith(`hist:keys=${keys}:`) && trigger.includes(` if ${filter} [`);
 }
 
-function sumsOf({ sums }: HistogramEntry): Sums {
+function keyOf({ keys }: HistogramEntry): string {
+  return [...keys.values()].join(' ');
+}
+
+function sumOf({ sums }: HistogramEntry): Sum {
   return { moves: sums.get('hitcount') ?? 0, bytes: sums.get('size') ?? 0 };
+}
+
+/** A sum that is smaller than before has begun at 0 again: the driver was loaded again. */
+function difference(now: Sum = NOTHING, before: Sum = NOTHING): Sum {
+  return now.bytes < before.bytes ? now : { moves: now.moves - before.moves, bytes: now.bytes - before.bytes };
 }

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { NativeFailure } from '../../native/binding.js';
-import type { Moved } from '../../metrics/move-metrics.js';
-import { MoveSums } from './buffer-moves.js';
+import { MoveSums, type BufferMoves } from './buffer-moves.js';
 import { INSTANCE_SETTINGS, type Tracefs, type XeTraceEvent } from './tracefs.js';
 import { defineVmKillProbe, removeVmKillProbe } from './vm-kill-probe.js';
 
@@ -84,8 +83,8 @@ export class TraceInstance {
     return this.#sumsRefusal;
   }
 
-  /** What has moved since the last look, by PCI address; undefined where the kernel does not sum up. */
-  takeMoves(): ReadonlyMap<string, Moved> | undefined {
+  /** What has moved since the last look; undefined where the kernel does not sum up. */
+  takeMoves(): BufferMoves | undefined {
     if (this.#sumsRefusal !== '') return undefined;
     try {
       return this.#sums?.take();

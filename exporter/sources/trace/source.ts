@@ -183,8 +183,12 @@ class TraceRun implements SourceRun {
   #countMoves(): void {
     const moves = this.#instance.takeMoves();
     if (moves === undefined) return;
-    for (const { pciBdf } of this.#context.devices.devices) {
-      this.#context.accounting.moved(pciBdf, moves.get(pciBdf) ?? NOTHING_MOVED);
+    const { devices, accounting, config, onEvictedFor } = this.#context;
+    for (const { pciBdf } of devices.devices) accounting.moved(pciBdf, moves.moved.get(pciBdf) ?? NOTHING_MOVED);
+    for (const { pciBdf, tid, bytes } of moves.asked) {
+      if (!devices.devices.some((device) => device.pciBdf === pciBdf)) continue;
+      const pid = processOf(config.procRoot, tid);
+      if (pid !== undefined) onEvictedFor?.(pciBdf, pid, bytes);
     }
   }
 

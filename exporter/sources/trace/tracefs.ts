@@ -24,14 +24,16 @@ const HOST = (name: string): string => `(${name} == "System" || ${name} == "TT")
  * What the kernel may sum up of moved buffers: triggers of xe_bo_move, by device (xe_bo_move in xe_bo.c, Linux 6.12 to 7.3). A buffer that is
  * new in VRAM moves there, too, and has nothing that would be restored.
  */
+const EVICTED = `${VRAM('old_placement_name')} && ${HOST('new_placement_name')}`;
+const RESTORED = `${VRAM('new_placement_name')} && ${HOST('old_placement_name')} && move_lacks_source == 0`;
 export const MOVE_SUMS = {
-  evicted: `${VRAM('old_placement_name')} && ${HOST('new_placement_name')}`,
-  restored: `${VRAM('new_placement_name')} && ${HOST('old_placement_name')} && move_lacks_source == 0`,
+  /** More devices than a node has. */
+  evicted: { keys: 'device_id', size: 128, filter: EVICTED },
+  restored: { keys: 'device_id', size: 128, filter: RESTORED },
+  /** By who asked for memory. Emptied before it is full. */
+  asked: { keys: 'device_id,common_pid', size: 1024, filter: EVICTED },
 } as const;
 export type MoveSum = keyof typeof MOVE_SUMS;
-/** More devices than a node has. */
-const SUM = 'hist:keys=device_id:vals=size:size=128';
-
 /** Settings of an instance that may be written, with the one value each. */
 const SETTINGS = {
   /** A few hundred events for each CPU. The default is 1,410. */
@@ -100,7 +102,7 @@ export class Tracefs {
     const path = this.path(instance, 'events/xe/xe_bo_move/trigger');
     // O_TRUNC would remove the other sums (kernel/trace/trace_events_trigger.c, Linux 7.3).
     try {
-      write(path, constants.O_WRONLY | constants.O_APPEND, `${SUM} if ${MOVE_SUMS[sum]}\n`);
+      write(path, constants.O_WRONLY | constants.O_APPEND, `${trigger(sum)}\n`);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
@@ -108,7 +110,7 @@ export class Tracefs {
 
   forgetSum(instance: string, sum: MoveSum): void {
     const path = this.path(instance, 'events/xe/xe_bo_move/trigger');
-    write(path, constants.O_WRONLY | constants.O_APPEND, `!${SUM} if ${MOVE_SUMS[sum]}\n`);
+    write(path, constants.O_WRONLY | constants.O_APPEND, `!${trigger(sum)}\n`);
   }
 
   /** The sums as the kernel shows them; undefined while the driver is not loaded. */
@@ -161,6 +163,11 @@ export class Tracefs {
       throw error;
     }
   }
+}
+
+function trigger(sum: MoveSum): string {
+  const { keys, size, filter } = MOVE_SUMS[sum];
+  return `hist:keys=${keys}:vals=size:size=${size} if ${filter}`;
 }
 
 /** One write(2): each is a command to the kernel. */

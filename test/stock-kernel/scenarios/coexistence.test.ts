@@ -43,7 +43,7 @@ test('what the driver evicts and restores is counted from 0 for each device', as
     assert.equal(await exporter.metric(`xe_device_${name}_total`, `pci_bdf="${GPU}"`), 0, name);
   }
   const sums = readTracefs('instances/xe-exporter/events/xe/xe_bo_move/trigger');
-  assert.equal(sums.match(/\[active\]/g)?.length, 2, sums);
+  assert.equal(sums.match(/\[active\]/g)?.length, 3, sums);
   assert.equal(await exporter.stop(), 0);
 });
 

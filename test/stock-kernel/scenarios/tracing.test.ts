@@ -108,19 +108,22 @@ test('what is evicted and restored is summed up in one instance, each by a trigg
   useInstance(t);
   const tracefs = new Tracefs(TRACEFS);
   const event = `instances/${INSTANCE}/events/xe/xe_bo_move`;
-  for (const sum of ['evicted', 'restored', 'evicted'] as const) tracefs.keepSum(INSTANCE, sum);
-  assert.equal(readTracefs(`${event}/trigger`).match(/\[active\]/g)?.length, 2, readTracefs(`${event}/trigger`));
+  for (const sum of ['evicted', 'restored', 'asked', 'evicted'] as const) tracefs.keepSum(INSTANCE, sum);
+  assert.equal(readTracefs(`${event}/trigger`).match(/\[active\]/g)?.length, 3, readTracefs(`${event}/trigger`));
   const histograms = parseTraceHistograms(readTracefs(`${event}/hist`));
   assert.deepEqual(
     Object.values(MOVE_SUMS).map(
-      (filter) => histograms.filter(({ trigger }) => trigger.includes(` if ${filter} [`)).length,
+      ({ keys, filter }) =>
+        histograms.filter(
+          ({ trigger }) => trigger.startsWith(`hist:keys=${keys}:`) && trigger.includes(` if ${filter} [`),
+        ).length,
     ),
-    [1, 1],
+    [1, 1, 1],
     readTracefs(`${event}/hist`),
   );
   assert.match(readTracefs(`${event}/enable`), /^0/, 'no move enters the ring');
   tracefs.forgetSum(INSTANCE, 'evicted');
-  assert.equal(parseTraceHistograms(readTracefs(`${event}/hist`)).length, 1);
+  assert.equal(parseTraceHistograms(readTracefs(`${event}/hist`)).length, 2);
 });
 
 /** No buffer moves without a GPU: programs that are started stand in, which have a string and numbers, too. */

@@ -58,7 +58,10 @@ function start(t: TestContext, given: Partial<MemoryMonitorOptions> & { maxWorkl
   t.after(() => monitor.stop());
   const arrive = (id: number, pod: string, bytes: number): ClientEntry => {
     const fd = { pid: id, fd: 3, minor: 128, startTime: 1n, comm: 'app' };
-    const entry = clients.add(aClient({ drmClientId: id, device, workload: aWorkload({ pod }) }), [fd])!;
+    const entry = clients.add(
+      aClient({ drmClientId: id, device, workload: aWorkload({ pod }), process: { pid: id } }),
+      [fd],
+    )!;
     reader.holds.set(entry, inVram(bytes));
     return entry;
   };
@@ -231,6 +234,25 @@ test('a victim that is not known yet can be any of the clients, of whom nobody i
   assert.deepEqual(node.reader.begun, ['regions', '1', '2']);
   assert.equal(memoryAttributes(snapshot!, 2)['xe.client.memory.vram0.resident'], 4 * GIB);
   assert.equal(memoryAttributes(snapshot!, 2)['xe.top_consumers'], undefined);
+});
+
+test('a snapshot that may name others says for whom memory was moved out in the last minute', async (t) => {
+  const node = start(t, { topConsumers: true });
+  const victim = node.arrive(1, 'a', GIB);
+  node.arrive(2, 'b', GIB);
+  node.monitor.evictedFor(node.device.pciBdf, 2, 9 * GIB);
+  node.pass(61_000);
+  node.monitor.evictedFor(node.device.pciBdf, 2, 2 * GIB);
+  node.monitor.evictedFor(node.device.pciBdf, 2, GIB);
+  node.monitor.evictedFor(node.device.pciBdf, 1, GIB);
+  // A worker of the driver, and another device.
+  node.monitor.evictedFor(node.device.pciBdf, 99, 5 * GIB);
+  node.monitor.evictedFor('0000:04:00.0', 1, 5 * GIB);
+  const taking = node.monitor.snapshot(node.device, victim.client);
+  node.reader.finish();
+  const snapshot = await taking;
+  assert.equal(memoryAttributes(snapshot!, 1)['xe.memory.evicted_for'], 'ml/b/main 3.0 GiB; ml/a/main 1.0 GiB');
+  assert.match(memoryClause(snapshot!), /, 3\.0 GiB moved out in the last minute to make room for ml\/b\/main$/);
 });
 
 test('errors of one victim in one moment share a snapshot', async (t) => {

@@ -35,6 +35,7 @@ const memory: MemorySnapshot = {
   regions: [],
   clients: [],
   everyClient: false,
+  evictedFor: [],
 };
 
 test('without snapshots everything passes at once', (t) => {

@@ -279,6 +279,7 @@ test('the memory is read in the turn of the line, and is in its log event', asyn
     regions: [],
     clients: [],
     everyClient: false,
+    evictedFor: [],
   };
   const asked: string[] = [];
   const snapshot = async ({ pciBdf }: { pciBdf: string }) => {

@@ -163,6 +163,7 @@ describe('the Event of a pod that ran out of GPU memory', () => {
       regions: [{ region: 'vram0', usedBytes: 12 * 1024 ** 3, sizeBytes: 12 * 1024 ** 3 }],
       clients: [{ drmClientId: 1, owner: 'other/team/main', regions: held }],
       everyClient: true,
+      evictedFor: [],
       ageMs: 0,
     };
     const text = whatHappened(oom('train-0', { memory }), { nodeName: NODE, includeProcess: false });

@@ -281,16 +281,19 @@ test('the option switches it off', async (t) => {
   assert.equal(opened.refused.state, 'disabled');
 });
 
-/** The sums of the kernel as it prints them. @param sums by filter: device, number and bytes */
-function histogramText(sums: Readonly<Record<MoveSum, readonly (readonly [string, number, number])[]>>): string {
+/** The sums of the kernel as it prints them. @param sums keys, number and bytes of each */
+function histogramText(sums: Partial<Record<MoveSum, readonly (readonly [string, number, number])[]>>): string {
   return (Object.keys(MOVE_SUMS) as MoveSum[])
     .map((sum) => {
-      const entries = sums[sum].map(
-        ([device, moves, bytes]) => `{ device_id: ${device.padEnd(50)} } hitcount: ${moves}  size: ${bytes}`,
-      );
+      const { keys, size, filter } = MOVE_SUMS[sum];
+      const entries = (sums[sum] ?? []).map(([values, moves, bytes]) => {
+        const [device = '', tid] = values.split(' ');
+        const thread = tid === undefined ? '' : `, common_pid: ${tid.padStart(10)}`;
+        return `{ device_id: ${device.padEnd(50)}${thread} } hitcount: ${moves}  size: ${bytes}`;
+      });
       return [
         '# event histogram\n#',
-        `# trigger info: hist:keys=device_id:vals=hitcount,size:sort=hitcount:size=128 if ${MOVE_SUMS[sum]} [active]\n#\n`,
+        `# trigger info: hist:keys=${keys}:vals=hitcount,size:sort=hitcount:size=${size} if ${filter} [active]\n#\n`,
         ...entries,
         `\nTotals:\n    Hits: 1\n    Entries: ${entries.length}\n    Dropped: 0\n`,
       ].join('\n');
@@ -310,7 +313,11 @@ test('evictions are what the kernel has summed up since the last look', async (t
       .trim()
       .split('\n')
       .map((line) => line.split(' if ')[0]),
-    ['hist:keys=device_id:vals=size:size=128', 'hist:keys=device_id:vals=size:size=128'],
+    [
+      'hist:keys=device_id:vals=size:size=128',
+      'hist:keys=device_id:vals=size:size=128',
+      'hist:keys=device_id,common_pid:vals=size:size=1024',
+    ],
   );
   assert.match(tracefs.read(`${at}/enable`), /^0/, 'no move enters the ring');
   assert.deepEqual(under.moved[0], [BDF, { evictions: 0, evictedBytes: 0, restoredBytes: 0 }], 'the first look');
@@ -336,10 +343,41 @@ test('evictions are what the kernel has summed up since the last look', async (t
       .read(`${at}/trigger`)
       .trim()
       .split('\n')
-      .slice(-2)
+      .slice(-3)
       .map((line) => line.charAt(0)),
-    ['!', '!'],
+    ['!', '!', '!'],
   );
+});
+
+test('for whom memory was evicted is told by process, and threads that are gone by nobody', async (t) => {
+  const { tracefs, under, open } = setUp(t, { memoryInterval: 1 });
+  const at = 'instances/xe-exporter/events/xe/xe_bo_move';
+  const us = `${BDF} ${process.pid}`;
+  tracefs.write(`${at}/hist`, histogramText({ asked: [[us, 1, 100]] }));
+  await open();
+  const gone = `${BDF} 4194304`;
+  const foreign = `0000:99:00.0 ${process.pid}`;
+  const asked = [
+    [us, 3, 350],
+    [gone, 1, 50],
+    [foreign, 1, 50],
+  ] as const;
+  tracefs.write(`${at}/hist`, histogramText({ asked }));
+  await waitFor(() => under.evictedFor.length > 0, { what: 'the second look' });
+  assert.deepEqual(under.evictedFor, [[BDF, process.pid, 250]]);
+});
+
+test('the kernel is told to forget for whom memory was evicted before its table is full', async (t) => {
+  const { tracefs, under, open } = setUp(t, { memoryInterval: 1 });
+  const at = 'instances/xe-exporter/events/xe/xe_bo_move';
+  await open();
+  const asked = Array.from({ length: 513 }, (_, index) => [`${BDF} ${4_194_304 + index}`, 1, 10] as const);
+  tracefs.write(`${at}/hist`, histogramText({ asked }));
+  await waitFor(() => tracefs.read(`${at}/trigger`).includes('!'), { what: 'the removal' });
+  const [removed, again] = tracefs.read(`${at}/trigger`).trim().split('\n').slice(3, 5);
+  assert.equal(removed, `!${again}`);
+  assert.match(again ?? '', /^hist:keys=device_id,common_pid:/);
+  assert.deepEqual(under.evictedFor, []);
 });
 
 test('a kernel that cannot sum up says so, and victims are named all the same', async (t) => {
