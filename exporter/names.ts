@@ -271,6 +271,9 @@ export const REGION_ATTRIBUTE = {
   clientResident: (region: string) => `xe.client.memory.${region}.resident`,
 } as const;
 
+/** The one label of an exemplar: the attribute of the log event as Loki and Prometheus spell it. */
+export const EXEMPLAR_LABEL = 'xe_event_id';
+
 /** HTTP paths. */
 export const PATH = {
   metrics: '/metrics',

@@ -1,5 +1,6 @@
 import { LABEL } from '../../exporter/names.js';
 import { everyMetric, type ExposedMetric } from './everything.js';
+import { exemplarSection } from './exemplars.js';
 import { LABELS, NOTES } from './labels.js';
 import { markdownTable } from './markdown.js';
 
@@ -43,6 +44,10 @@ The name of the node is a target label that your scrape configuration adds. Proc
 are never labels: they are attributes of [log events](events.md).
 
 ${sections.join('\n\n')}
+
+## Exemplars
+
+${exemplarSection()}
 
 ## Labels
 

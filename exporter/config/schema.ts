@@ -321,6 +321,15 @@ export const OPTIONS = {
     help: 'Labels of per-client series: namespace, pod and container, or, outside Kubernetes, systemd_unit or slurm_job_id.',
     parse: parseChoice(WORKLOAD_LABELS),
   },
+  exemplars: {
+    flag: 'exemplars',
+    kind: 'switch',
+    commands: ['serve', 'demo'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Give the counters of VM rebind errors the id of their last log event as an exemplar, in the OpenMetrics format of /metrics.',
+    parse: parseSwitch,
+  },
   eventRateLimitPerMinute: {
     flag: 'event-rate-limit-per-minute',
     kind: 'value',

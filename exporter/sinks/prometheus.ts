@@ -5,13 +5,14 @@ import { eventsLost, lostMessages } from '../events/definitions/events-lost.js';
 import { vmRebindError } from '../events/definitions/vm-rebind-error.js';
 import { vmRebindOutcome } from '../events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../events/device-event.js';
+import { eventId } from '../events/event-id.js';
 import { errnoLabel } from '../wire/errno.js';
 import type { XeDevice } from '../host/device.js';
 import type { ClientLease, OwnerCounters } from '../metrics/client-series.js';
 import type { OutcomeCounters } from '../metrics/device-metrics.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { Counter, Gauge } from '../metrics/engine/metric-families.js';
-import { ERRNO_LABELS, type DropReason } from '../names.js';
+import { ERRNO_LABELS, EXEMPLAR_LABEL, type DropReason } from '../names.js';
 import type { Sink } from '../pipeline/sink.js';
 import type { SinkEntry } from './entry.js';
 
@@ -19,8 +20,8 @@ import type { SinkEntry } from './entry.js';
 export const prometheus: SinkEntry = {
   name: 'prometheus',
   wanted: () => ({ wanted: true, reason: '' }),
-  open({ metrics }) {
-    const sink = new PrometheusSink(metrics);
+  open({ metrics, config, instanceId }) {
+    const sink = new PrometheusSink(metrics, config.exemplars ? instanceId : undefined);
     return { counting: [sink], clientListener: sink.clientListener };
   },
 };
@@ -43,6 +44,7 @@ const LABEL_INDEX = Uint8Array.from({ length: 256 }, (_, errno) => ERRNO_LABELS.
 export class PrometheusSink implements Sink<DeviceEvent> {
   readonly name = 'prometheus';
   readonly #metrics: ExporterMetrics;
+  readonly #exemplarsOf: string | undefined;
   readonly #ofDevice = new WeakMap<XeDevice, DeviceSeries>();
   /** By drm-client-id, which stays the same when the client object is replaced. */
   readonly #ofClient = new Map<number, ClientLease>();
@@ -57,8 +59,10 @@ export class PrometheusSink implements Sink<DeviceEvent> {
     removed: ({ client }) => this.clientLeft(client),
   };
 
-  constructor(metrics: ExporterMetrics) {
+  /** @param exemplarsOf instance whose event ids the counters of rebind errors carry as exemplars; undefined = none */
+  constructor(metrics: ExporterMetrics, exemplarsOf?: string) {
     this.#metrics = metrics;
+    this.#exemplarsOf = exemplarsOf;
   }
 
   /**
@@ -109,13 +113,21 @@ export class PrometheusSink implements Sink<DeviceEvent> {
     const index = labelIndex(errorCode);
     const seconds = this.#toSeconds(event.realtimeNs);
     if (phase !== 'opened') {
-      (client === undefined ? series.unattributed : this.#countersOf(client)).counters[index]?.count(seconds);
+      const counter = (client === undefined ? series.unattributed : this.#countersOf(client)).counters[index];
+      counter?.count(seconds);
+      this.#exemplify(counter, event, seconds);
     }
     if (phase === 'concluded') return undefined;
     series.errors[index]?.inc();
+    this.#exemplify(series.errors[index], event, seconds);
     // The clock of the node can be set back; the newest error stays the newest.
     if (seconds > series.lastTimestamp.value) series.lastTimestamp.set(seconds);
     return undefined;
+  }
+
+  #exemplify(counter: Counter | undefined, event: DeviceEvent, timestamp: number): void {
+    if (this.#exemplarsOf === undefined || counter === undefined) return;
+    counter.exemplar = { labelSet: { [EXEMPLAR_LABEL]: eventId(this.#exemplarsOf, event) }, value: 1, timestamp };
   }
 
   #countOutcome({ device, client, outcome }: DeviceEvent): DropReason | undefined {

@@ -26,6 +26,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'clientSeriesRetention', value: 'attribution.retention' },
   { option: 'memoryInterval', value: 'metrics.memoryInterval' },
   { option: 'clientMemory', value: 'metrics.clientMemory' },
+  { option: 'exemplars', value: 'metrics.exemplars' },
   { option: 'eventRateLimitPerMinute', value: 'events.rateLimitPerMinute' },
   { option: 'outcomeWindow', value: 'events.outcomeWindow' },
   { option: 'includeProcess', value: 'events.includeProcess' },

@@ -12,10 +12,22 @@ export interface Target {
   readonly lastError: string;
 }
 
+/** One series and its exemplars. */
+export interface SeriesExemplars {
+  readonly seriesLabels: Readonly<Record<string, string>>;
+  readonly exemplars: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: string;
+    readonly timestamp: number;
+  }[];
+}
+
 /** A real Prometheus. */
 export interface PrometheusServer extends ServerProcess {
   query(expression: string): Promise<readonly VectorSample[]>;
   targets(): Promise<readonly Target[]>;
+  /** Exemplars of the last hour, with --enable-feature=exemplar-storage. */
+  exemplars(expression: string): Promise<readonly SeriesExemplars[]>;
   /** What its log holds against the scrapes: lines of the scrape manager with level warn or error. */
   complaints(): readonly string[];
 }
@@ -25,11 +37,15 @@ export interface PrometheusServer extends ServerProcess {
  * @param binary path of the program
  * @param scrapeOptions further lines of the scrape configuration, e.g. `scrape_protocols: [PrometheusText0.0.4]`
  */
-export function startPrometheus(binary: string, target: string, scrapeOptions = ''): Promise<PrometheusServer> {
+export function startPrometheus(
+  binary: string,
+  target: string,
+  scrapeOptions = '',
+  flags: readonly string[] = [],
+): Promise<PrometheusServer> {
   const job = `scrape_configs:\n  - job_name: xe\n    scrape_interval: 500ms\n    scrape_timeout: 500ms\n    static_configs: [{targets: ['${target}']}]\n`;
-  return startPrometheusWith(binary, {
-    'prometheus.yml': scrapeOptions === '' ? job : `${job}    ${scrapeOptions}\n`,
-  });
+  const files = { 'prometheus.yml': scrapeOptions === '' ? job : `${job}    ${scrapeOptions}\n` };
+  return startPrometheusWith(binary, files, flags);
 }
 
 /**
@@ -39,10 +55,11 @@ export function startPrometheus(binary: string, target: string, scrapeOptions = 
 export async function startPrometheusWith(
   binary: string,
   files: Readonly<Record<'prometheus.yml' | string, string>>,
+  flags: readonly string[] = [],
 ): Promise<PrometheusServer> {
   const server = await startServer(files, (address) => ({
     program: binary,
-    args: ['--config.file=prometheus.yml', '--storage.tsdb.path=data', `--web.listen-address=${address}`],
+    args: ['--config.file=prometheus.yml', '--storage.tsdb.path=data', `--web.listen-address=${address}`, ...flags],
   }));
   const api = async (path: string) => {
     const response = await fetch(`${server.url}/api/v1/${path}`);
@@ -53,6 +70,13 @@ export async function startPrometheusWith(
     ...server,
     query: async (expression) =>
       (await api(`query?query=${encodeURIComponent(expression)}`))['result'] as VectorSample[],
+    exemplars: async (expression) => {
+      const now = Math.ceil(Date.now() / 1000);
+      const range = `start=${now - 3600}&end=${now + 60}`;
+      return (await api(
+        `query_exemplars?query=${encodeURIComponent(expression)}&${range}`,
+      )) as unknown as SeriesExemplars[];
+    },
     targets: async () => (await api('targets'))['activeTargets'] as Target[],
     complaints: () =>
       server

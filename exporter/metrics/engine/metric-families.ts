@@ -18,6 +18,15 @@ export interface FamilySnapshot {
   readonly values: readonly Sample[];
 }
 
+/** One event behind a counter, for OpenMetrics; the text format has no place for it. */
+export interface Exemplar {
+  /** Names and values together have at most 128 characters. */
+  readonly labelSet: Labels;
+  readonly value: number;
+  /** Unix time in seconds. */
+  readonly timestamp: number;
+}
+
 /** One line of the exposition; `metricName` where it is not the family's own name. */
 export interface Sample {
   readonly labels: Labels;
@@ -25,12 +34,15 @@ export interface Sample {
   readonly metricName?: string;
   /** Unix time at which the series was 0, in milliseconds; undefined where nobody needs it, or nobody knows. */
   readonly bornMs?: number;
+  readonly exemplar?: Exemplar | undefined;
 }
 
 /** One series of a counter. It is its own sample, so a scrape copies nothing. */
 export class Counter implements Sample {
   readonly labels: Labels;
   readonly bornMs = Date.now();
+  /** The last event it counted, where exemplars are wanted. */
+  exemplar: Exemplar | undefined;
   #value = 0;
 
   constructor(labels: Labels) {

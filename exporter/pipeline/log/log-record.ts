@@ -1,5 +1,6 @@
 import type { XeClient } from '../../clients/client.js';
 import type { AttributeValue, DeviceEvent, Severity } from '../../events/device-event.js';
+import { eventId } from '../../events/event-id.js';
 import { memoryAttributes } from '../../events/text/memory-attributes.js';
 import { INTEL_VENDOR_ID, type XeDevice } from '../../host/device.js';
 import { ATTRIBUTE } from '../../names.js';
@@ -32,7 +33,7 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
   const { definition } = event;
   const shown = options.includeProcess ? event : withoutProcess(event);
   const attributes: Attributes = {
-    [ATTRIBUTE.eventId]: `${options.instanceId}-${event.sequence}`,
+    [ATTRIBUTE.eventId]: eventId(options.instanceId, event),
     [ATTRIBUTE.eventSource]: event.source,
   };
   if (suppressed > 0) attributes[ATTRIBUTE.suppressedCount] = suppressed;

@@ -20,6 +20,7 @@ workloadLabels: {{ toJson .attribution.labels }}
 clientSeriesRetention: {{ toJson .attribution.retention }}
 memoryInterval: {{ toJson .metrics.memoryInterval }}
 clientMemory: {{ toJson .metrics.clientMemory }}
+exemplars: {{ toJson .metrics.exemplars }}
 eventRateLimitPerMinute: {{ toJson .events.rateLimitPerMinute }}
 outcomeWindow: {{ toJson .events.outcomeWindow }}
 includeProcess: {{ toJson .events.includeProcess }}

@@ -248,6 +248,13 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['0', '0s', '14s', '61m', '30', 'OFF', '', 'never'],
   },
+  exemplars: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['', 'yes'],
+  },
   clientMemory: {
     good: [
       ['true', true],

@@ -12,7 +12,8 @@ import { watchRemoved } from '../../../exporter/events/definitions/watch-removed
 import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
 import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { EVENT_METRIC } from '../../../exporter/events/index.js';
-import { ATTRIBUTE, HARDWARE_ERROR_SEVERITIES, METRIC, OUTCOMES } from '../../../exporter/names.js';
+import { toLogRecord } from '../../../exporter/pipeline/log/log-record.js';
+import { ATTRIBUTE, EXEMPLAR_LABEL, HARDWARE_ERROR_SEVERITIES, METRIC, OUTCOMES } from '../../../exporter/names.js';
 import { aClient, aDevice, anEvent, aWorkload } from '../../helpers/events.js';
 import { parseExposition } from '../../helpers/exposition.js';
 
@@ -22,7 +23,7 @@ const UNATTRIBUTED =
   'k8s_namespace_name="_unattributed",k8s_pod_name="_unattributed",k8s_container_name="_unattributed"';
 const NO_POD = 'k8s_namespace_name="",k8s_pod_name="",k8s_container_name=""';
 
-function start(maxWorkloads = 512) {
+function start(maxWorkloads = 512, exemplarsOf?: string) {
   let time = 0;
   const metrics = new ExporterMetrics({
     maxWorkloads,
@@ -34,7 +35,7 @@ function start(maxWorkloads = 512) {
     nodeVersion: 'v20',
     processMetrics: false,
   });
-  const sink = new PrometheusSink(metrics);
+  const sink = new PrometheusSink(metrics, exemplarsOf);
   const read = async () => parseExposition(await metrics.registry.render('text'));
   const advance = (ms: number) => (time += ms);
   return { metrics, sink, read, advance };
@@ -47,6 +48,35 @@ describe('PrometheusSink', () => {
     const series = await read();
     assert.equal(series.get(`${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${POD}}`), 0);
     assert.equal(series.get(`${METRIC.clientVmRebindErrors}{${BDF},errno="ETIME",${POD}}`), undefined);
+  });
+
+  it('gives the counters of an error the id of its log event, in OpenMetrics alone and only when asked to', async () => {
+    const instance = '0b0e6b2c-5f3f-4f0a-9a51-1f2e3d4c5b6a';
+    const client = aClient({ workload: aWorkload() });
+    for (const exemplarsOf of [instance, undefined]) {
+      const { sink, metrics } = start(512, exemplarsOf);
+      const event = anEvent({ client, device: client.device, sequence: 41 });
+      sink.accept(event);
+      sink.accept({ ...event, sequence: Number.MAX_SAFE_INTEGER });
+      sink.accept(anEvent({ device: client.device, errorCode: -62, sequence: 7, phase: 'opened' }));
+      const lines = (await metrics.registry.render('openmetrics')).split('\n');
+      const exemplars = lines.filter((line) => line.includes(' # '));
+      assert.equal((await metrics.registry.render('text')).includes(EXEMPLAR_LABEL), false);
+      if (exemplarsOf === undefined) {
+        assert.deepEqual(exemplars, []);
+        continue;
+      }
+      const { eventId: idAttribute } = ATTRIBUTE;
+      const { attributes } = toLogRecord(event, { instanceId: instance, includeProcess: true });
+      assert.equal(attributes[idAttribute], `${instance}-41`);
+      const last = `# {${EXEMPLAR_LABEL}="${instance}-${Number.MAX_SAFE_INTEGER}"} 1 1769860800.123457`;
+      assert.deepEqual(exemplars, [
+        `${METRIC.vmRebindErrors}{${BDF},errno="ENOMEM"} 2 ${last}`,
+        `${METRIC.vmRebindErrors}{${BDF},errno="ETIME"} 1 # {${EXEMPLAR_LABEL}="${instance}-7"} 1 1769860800.123457`,
+        `${METRIC.clientVmRebindErrors}{${BDF},errno="ENOMEM",${POD}} 2 ${last}`,
+      ]);
+      for (const line of exemplars) assert.ok(/\{([^{}]*)\} 1 /.exec(line)![1]!.length < 128, line);
+    }
   });
 
   it('counts an error for its device and its container', async () => {
