@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test, type TestContext } from 'node:test';
 import { startCollector, type Behaviour, type Collector } from '../../helpers/collector.js';
 import { startGrpcCollector } from '../../helpers/grpc-collector.js';
@@ -156,4 +157,15 @@ test('gRPC: the whole push, the refused part, and a collector that hangs', async
   const hung = await pushOf(t, collector.url, { ...env, ...IMPATIENT });
   await hung.push.close(20_000);
   assert.deepEqual(hung.counts, { exported: 0, failed: points });
+});
+
+test('the SDK is not loaded by an exporter that pushes nothing', () => {
+  const open = new URL('../../../exporter/otlp/metrics/open.js', import.meta.url).href;
+  const script = `const { openMetricPush } = await import(${JSON.stringify(open)});
+    const config = { otlpEndpoint: 'http://localhost:1', otlpMetrics: false };
+    if (await openMetricPush({ config, env: {}, features: { report() {} } })) throw new Error('it pushes');
+    const { default: Module } = await import('node:module');
+    console.log(Object.keys(Module._cache).filter((path) => path.includes('opentelemetry')).length);`;
+  const out = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  assert.equal(out.trim(), '0');
 });
