@@ -1,7 +1,18 @@
 import { EVENT_METRIC } from '../../exporter/events/index.js';
 import { attributesOf } from '../../exporter/otlp/metrics/attributes.js';
-import { ATTRIBUTE, LABEL, METRIC } from '../../exporter/names.js';
+import { ATTRIBUTE, LABEL, METRIC, type DeviceHealthState } from '../../exporter/names.js';
 import { markdownTable } from './markdown.js';
+
+/** `hw.state` of each state of health. */
+const HARDWARE_STATES: Readonly<Record<Exclude<DeviceHealthState, 'unknown'>, 'ok' | 'degraded' | 'failed'>> = {
+  ok: 'ok',
+  recovering: 'degraded',
+  faulting: 'degraded',
+  unrecovered: 'failed',
+  wedged: 'failed',
+  survivability: 'failed',
+  lost: 'failed',
+};
 
 /** What the hardware conventions of OpenTelemetry call something that we measure, and where it is here. */
 export const HARDWARE_METRICS: readonly (readonly [convention: string, metric: string, how: string])[] = [
@@ -13,8 +24,13 @@ export const HARDWARE_METRICS: readonly (readonly [convention: string, metric: s
     EVENT_METRIC.hardwareError,
     `\`error.type\` is the label \`${LABEL.severity}\`. A VM rebind error is no fault of the hardware and does not belong here.`,
   ],
-  ['hw.status', METRIC.deviceWedged, '1 is `hw.state` `failed`.'],
-  ['hw.status', METRIC.deviceSurvivabilityMode, '1 is `hw.state` `failed`: the GPU can only be flashed.'],
+  [
+    'hw.status',
+    METRIC.deviceHealth,
+    `By \`${LABEL.state}\`: ${Object.entries(HARDWARE_STATES)
+      .map(([state, hardwareState]) => `\`${state}\` is \`${hardwareState}\``)
+      .join(', ')}. \`unknown\` has no counterpart.`,
+  ],
 ];
 
 /** The same for attributes: each is a label of {@link METRIC.deviceInfo}. */

@@ -41,6 +41,8 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor' -l job
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l include-process -d 'Include process id and executable name in log events.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l no-include-process -d 'The opposite of --include-process'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l workload-labels -x -a 'kubernetes systemd slurm' -d 'Labels of per-client series: namespace, pod and container, or, outside Kubernetes, systemd_unit or slurm_job_id.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l exemplars -d 'Give the counters of VM rebind errors the id of their last log event as an exemplar, in the OpenMetrics format of /metrics.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l no-exemplars -d 'The opposite of --exemplars'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l event-rate-limit-per-minute -x -d 'Maximum log events per minute for each client and event name; 0 for no limit.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l outcome-window -x -d 'How long after an out-of-memory error to wait before reporting what became of the client, 1s to 60m.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l client-series-retention -x -d 'How long to keep the series of a container after its last client has gone, 1s to 1440m.'
