@@ -110,6 +110,11 @@ export const ERRORS = {
     fix: 'Find the process with "ss -xlp" and stop it, or choose another path with --jobs-socket.',
     exitCode: EXIT.failure,
   },
+  XEE_JOBS_STATE_FILE: {
+    message: 'cannot keep in {path} why jobs ended: {seen}',
+    fix: 'Set --jobs-state-file to a file that this user may write. Until then, a restart of the exporter forgets it.',
+    exitCode: EXIT.failure,
+  },
   XEE_JOBS_UNSUPPORTED: {
     message: 'this kernel does not say for certain who has connected to a socket (SO_PEERPIDFD: {seen})',
     fix: 'Linux 6.5 or later is needed.',

@@ -281,6 +281,7 @@ export const PATH = {
   readyz: '/readyz',
   events: '/events',
   devices: '/devices',
+  last: '/last',
   landing: '/',
   jobsClient: '/jobs/xe_exporter_jobs.py',
 } as const;

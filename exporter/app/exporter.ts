@@ -80,7 +80,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     config.listenAddress,
   );
   const health = await serveHealth(config.healthAddress, () => readiness(flow), logger);
-  const jobs = await serveJobs({ config, events: opened.jobs, native, metrics, features, logger });
+  const jobs = await serveJobs({ ...flow, config, events: opened.jobs, native, metrics, features, logger });
   await flow.start();
   context.onReload((reloaded) => applyReload(reloaded, flow, logger));
   logger.info({ url, version, devices: flow.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');

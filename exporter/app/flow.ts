@@ -32,6 +32,8 @@ export interface Flow {
   readonly memory: MemoryMonitor;
   /** Whether each device is fit for work: those that are bound, and those that are lost. */
   readonly health: () => readonly DeviceHealth[];
+  /** See {@link ClientFinder}. */
+  readonly workloadOf: ClientFinder['workloadOf'];
   /** Resolves when every source runs or was refused, and the node has been searched for clients once. */
   start(): Promise<void>;
   /** Drains and stops, sources first and sinks last, within `deadlineMs`. */
@@ -114,6 +116,7 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     sources,
     memory,
     health: () => pipeline.health,
+    workloadOf: (cgroup) => finder.workloadOf(cgroup),
     async start() {
       // Sources say which device a message is about, so the table comes first.
       devices.refresh();

@@ -1,7 +1,9 @@
 import type { Config } from '../config/schema.js';
 import { CodedError } from '../errors.js';
+import type { DeviceHealth } from '../events/device-health.js';
 import type { FeatureBoard } from '../features.js';
 import { createJobsServer } from '../jobs/server.js';
+import type { WorkloadOf } from '../jobs/peer.js';
 import { JobsSocket } from '../jobs/socket.js';
 import type { Logger } from '../logger.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
@@ -12,6 +14,8 @@ export interface JobsOptions {
   readonly config: Pick<Config, 'jobsSocket' | 'procRoot'>;
   /** Undefined without --jobs-socket. */
   readonly events: JobEvents | undefined;
+  readonly health: () => readonly DeviceHealth[];
+  readonly workloadOf: WorkloadOf;
   readonly native: Pick<NativeAddon, 'PeerListener'>;
   readonly metrics: ExporterMetrics;
   readonly features: FeatureBoard;
@@ -31,6 +35,8 @@ export async function serveJobs(options: JobsOptions): Promise<{ close(): Promis
   }
   const server = await createJobsServer({
     events,
+    health: options.health,
+    workloadOf: options.workloadOf,
     logger,
     accounting: {
       subscribers: (count) => metrics.jobSubscribers.cell().set(count),

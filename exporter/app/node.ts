@@ -1,3 +1,4 @@
+import type { Workload } from '../clients/client.js';
 import type { ClientTable, ClientTableListener } from '../clients/client-table.js';
 import type { XeDevice } from '../host/device.js';
 import type { DeviceState } from '../host/device-state.js';
@@ -28,6 +29,8 @@ export interface ClientFinder {
   readonly deviceAdded?: () => void;
   /** A process has just begun to use a GPU. */
   readonly gpuProcess?: (pid: number) => void;
+  /** Whose process it is that has this text in its cgroup file. */
+  readonly workloadOf: (cgroup: string) => Workload | undefined;
   start(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { ClientNaming } from '../clients/client-naming.js';
 import { ClientTable } from '../clients/client-table.js';
 import { NodeDiscovery } from '../clients/discovery/node-discovery.js';
-import { WorkloadResolver } from '../clients/workload.js';
+import { workloadIdentity, WorkloadResolver } from '../clients/workload.js';
 import type { FeatureBoard } from '../features.js';
 import { readDeviceState } from '../host/device-state.js';
 import { DeviceTable } from '../host/device-table.js';
@@ -56,6 +56,7 @@ export function realNode(
       return {
         clientListeners: discovery.clientListeners,
         deviceAdded: () => discovery.listen(),
+        workloadOf: (cgroup) => workloads.name(workloadIdentity(cgroup)),
         gpuProcess: (pid) => discovery.seekProcess(pid),
         async start() {
           const limits = native.raiseFdLimit(config.maxClients + FD_MARGIN);

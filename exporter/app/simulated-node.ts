@@ -9,7 +9,7 @@ import { SimulatedDevices } from '../simulator/simulated-devices.js';
 import { SimulatedFaults } from '../simulator/simulated-faults.js';
 import { SimulatedKernel } from '../simulator/simulated-kernel.js';
 import { SimulatedMemory } from '../simulator/simulated-memory.js';
-import { SimulatedNode } from '../simulator/simulated-node.js';
+import { ASKING_WORKLOAD, SimulatedNode } from '../simulator/simulated-node.js';
 import { simulatedTraceSource } from '../simulator/simulated-trace-source.js';
 import { kmsg } from '../sources/kernel-log/source.js';
 import type { SourceEntry } from '../sources/source.js';
@@ -97,6 +97,8 @@ export function simulatedNode({ config }: Pick<CommandContext, 'config'>, native
       const faults = new SimulatedFaults({ kernel, devices: gpus, clients, wedgeEveryMs: config.demoWedgeEvery });
       return {
         clientListeners: [],
+        // Real processes have no pod of the made-up node: whoever asks is taken for the job of one.
+        workloadOf: () => ASKING_WORKLOAD,
         async start() {
           jobs.start();
           faults.start();

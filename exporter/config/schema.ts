@@ -303,6 +303,15 @@ export const OPTIONS = {
     help: "Unix socket on which GPU jobs hear of their own events, and of nobody else's. Not made by default. run asks it where the kernel has no watch queue, at /run/xe-exporter/jobs.sock unless another one is named.",
     parse: parsePath,
   },
+  jobsStateFile: {
+    flag: 'jobs-state-file',
+    kind: 'value',
+    commands: ['serve', 'demo'],
+    default: undefined,
+    unit: 'path',
+    help: 'File that keeps for a day why jobs ended, over restarts of the exporter. It is about all jobs: not in a folder that jobs can read.',
+    parse: parsePath,
+  },
   includeProcess: {
     flag: 'include-process',
     kind: 'switch',

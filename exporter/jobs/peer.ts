@@ -1,17 +1,33 @@
-import { workloadIdentity, type WorkloadIdentity } from '../clients/workload.js';
+import type { Workload } from '../clients/client.js';
 import { codedError, type CodedError } from '../errors.js';
 import type { PeerConnection } from '../native/binding.js';
 import { errnoName } from '../wire/errno.js';
 
-/** Who made a connection: a workload, or why it cannot be told anything. */
-export type Peer = Pick<WorkloadIdentity, 'owner'> & { readonly problem?: CodedError };
+/** Who made a connection. */
+export interface Peer {
+  /** See cgroupOwner(); '' for one that is nobody. */
+  readonly owner: string;
+  /** As it is named now: names can arrive after processes. */
+  readonly workload: () => Workload | undefined;
+  /** Why it cannot be told anything. */
+  readonly problem?: CodedError;
+}
+
+/** The workload of a process, by the text of its cgroup file. */
+export type WorkloadOf = (cgroup: string) => Workload | undefined;
 
 /** Reads what the kernel said about the process that called connect(). */
-export function identifyPeer({ pid, cgroup, failure }: PeerConnection): Peer {
-  if (failure !== undefined) return { owner: '', problem: failureProblem(pid, failure) };
-  if (pid === 0) return { owner: '', problem: codedError('XEE_JOBS_PEER_UNSEEN', {}) };
-  const { owner } = workloadIdentity(Buffer.from(cgroup).toString('utf8'));
-  return owner === '' ? { owner, problem: codedError('XEE_JOBS_NO_WORKLOAD', { pid }) } : { owner };
+export function identifyPeer({ pid, cgroup, failure }: PeerConnection, workloadOf: WorkloadOf): Peer {
+  if (failure !== undefined) return nobody(failureProblem(pid, failure));
+  if (pid === 0) return nobody(codedError('XEE_JOBS_PEER_UNSEEN', {}));
+  const text = Buffer.from(cgroup).toString('utf8');
+  const owner = workloadOf(text)?.owner;
+  if (owner === undefined) return nobody(codedError('XEE_JOBS_NO_WORKLOAD', { pid }));
+  return { owner, workload: () => workloadOf(text) };
+}
+
+function nobody(problem: CodedError): Peer {
+  return { owner: '', workload: () => undefined, problem };
 }
 
 function failureProblem(pid: number, { operation, errno }: NonNullable<PeerConnection['failure']>): CodedError {

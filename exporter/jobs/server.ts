@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import { explain } from '../errors.js';
+import type { DeviceHealth } from '../events/device-health.js';
 import type { StreamAccounting } from '../http/events/subscribers.js';
 import { createApp, type HttpLimits } from '../http/server.js';
 import type { Logger } from '../logger.js';
@@ -8,20 +9,24 @@ import type { PeerConnection } from '../native/binding.js';
 import { JOBS_SCHEMA, PATH, type JobRequestResult } from '../names.js';
 import type { JobEvents } from '../sinks/jobs/sink.js';
 import { Pace } from './pace.js';
-import { identifyPeer, type Peer } from './peer.js';
+import { identifyPeer, type Peer, type WorkloadOf } from './peer.js';
+import { jobDevicesRoute } from './routes/devices.js';
 import { jobEventsRoute } from './routes/events.js';
+import { lastRoute } from './routes/last.js';
 import { JobStreams, type JobStreamLimits } from './streams.js';
 
 export interface JobsServerOptions {
   readonly events: JobEvents;
   readonly accounting: StreamAccounting & { requests(result: JobRequestResult): void };
+  readonly health: () => readonly DeviceHealth[];
+  readonly workloadOf: WorkloadOf;
   readonly logger: Logger;
   readonly limits?: Partial<HttpLimits>;
   readonly streamLimits?: Partial<JobStreamLimits>;
 }
 
-/** Whose a request is. */
-export type OwnerOf = (request: FastifyRequest) => string;
+/** Whose a request is: a workload that is known. */
+export type PeerOf = (request: FastifyRequest) => Peer;
 
 export interface JobsServer {
   /** Takes a connection, or says that it is one too many of its peer. @param open makes the socket; not called in that case */
@@ -49,32 +54,37 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
         networkOf: (socket) => sockets.get(socket)?.peer.owner ?? '',
       },
     },
-    [PATH.events],
+    [PATH.events, PATH.last, PATH.devices],
   );
   const { app } = parts;
   app.addHook('onRequest', async (request, reply) => {
     const known = sockets.get(request.raw.socket);
     clearTimeout(known?.deadline);
     reply.header('Connection', 'close').header('Xe-Exporter-Schema', String(JOBS_SCHEMA));
-    const problem = known?.peer.problem;
+    // Gone while its request was on the way.
+    if (known === undefined) return reply.code(400).send();
+    const { problem } = known.peer;
     if (problem) return reply.code(403).send(`${explain(problem)}\n`);
     return undefined;
   });
   app.addHook('onSend', async (_request, { statusCode }) => {
     accounting.requests(resultOf(statusCode));
   });
+  const peerOf: PeerOf = (request) => sockets.get(request.raw.socket)!.peer;
+  lastRoute(app, events, peerOf);
+  jobDevicesRoute(app, { events, health: options.health, peerOf });
   jobEventsRoute(app, {
     ...parts,
     events,
     streams: new JobStreams(accounting, options.streamLimits),
-    ownerOf: (request) => sockets.get(request.raw.socket)?.peer.owner ?? '',
+    peerOf,
     streamOpened: () => accounting.requests('answered'),
   });
   await app.ready();
 
   return {
     take(open, connection) {
-      const peer = identifyPeer(connection);
+      const peer = identifyPeer(connection, options.workloadOf);
       if (!pace.admits(peer.owner, performance.now())) {
         accounting.requests('refused');
         return false;

@@ -16,13 +16,17 @@ const GTT_BYTES = 96 * MIB;
 
 /** The share of its initial memory by which a job grows per second while there is room. */
 const GROWTH_PER_SECOND = 0.02;
+/** What is left of the memory of a job that takes a smaller batch. */
+const SHRINK_TO = 0.75;
 /** How long a job keeps its memory after running out, and how long an exited job is remembered. */
 const KEPT_FOR_MS = 1_000;
 
 interface Holding {
   readonly device: XeDevice;
   /** What it started with, or needs at least. */
-  readonly first: number;
+  first: number;
+  /** What it can shrink to. */
+  readonly least: number;
   bytes: number;
   /** When it falls back to what it began with, or is forgotten: of the clock of {@link SimulatedMemory}. */
   releasedAt: number;
@@ -36,7 +40,14 @@ export class SimulatedMemory implements MemoryReader {
 
   arrive({ drmClientId, device }: XeClient, bytes: number): void {
     const now = Math.min(bytes, this.#free(device));
-    this.#holdings.set(drmClientId, { device, first: bytes, bytes: now, releasedAt: Infinity, left: false });
+    this.#holdings.set(drmClientId, {
+      device,
+      first: bytes,
+      least: bytes / 2,
+      bytes: now,
+      releasedAt: Infinity,
+      left: false,
+    });
   }
 
   /** It keeps its memory for a moment, like a process being torn down. */
@@ -66,6 +77,12 @@ export class SimulatedMemory implements MemoryReader {
     if (holding === undefined) return;
     holding.bytes += this.#free(device);
     holding.releasedAt = this.#now + KEPT_FOR_MS;
+  }
+
+  /** It goes on with less than it began with, down to a half. */
+  shrink({ drmClientId }: XeClient): void {
+    const holding = this.#holdings.get(drmClientId);
+    if (holding) holding.first = Math.max(holding.least, holding.first * SHRINK_TO);
   }
 
   /** Answers with the current state, in the next turn. */

@@ -8,8 +8,11 @@ import type { SimulatedMemory } from './simulated-memory.js';
 /** -12 as often as in the field; -28, -62 and -16 so that every class is seen. */
 const ERROR_CODES = [-12, -12, -12, -12, -28, -12, -62, -12, -16, -12];
 
-/** How a job reacts to an error: it exits at once, or fails again and then exits, or survives and stays. */
-type Nature = 'leaves' | 'repeats' | 'survives';
+/**
+ * How a job reacts to an error: it exits at once, or fails again and then exits, or survives and stays, or hears of it, goes on with
+ * less memory and survives.
+ */
+type Nature = 'leaves' | 'repeats' | 'survives' | 'shrinks';
 
 /**
  * Errors of a job that repeats; at high rates it stays for a tenth of a second's worth, because arriving takes time,
@@ -43,7 +46,7 @@ const JOBS: readonly Job[] = [
   },
   {
     workload: { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' },
-    nature: 'survives',
+    nature: 'shrinks',
     gibibytes: 1.5,
   },
   { workload: { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' }, nature: 'survives', gibibytes: 1 },
@@ -121,7 +124,8 @@ export class SimulatedNode {
     this.#eventsOf.set(entry, vmId);
     const { nature } = JOBS[jobOf(entry)]!;
     const last = nature === 'leaves' ? 1 : Math.max(FEWEST_REPEATS, this.#options.rate * REPEATS_PER_RATE);
-    if (nature === 'survives') {
+    if (nature === 'shrinks') memory.shrink(entry.client);
+    if (nature === 'survives' || nature === 'shrinks') {
       this.#quietUntil.set(entry, this.#ticks + (this.#options.outcomeWindowMs + QUIET_MARGIN_MS) / TICK_MS);
     } else if (vmId >= last) {
       this.#leave(entry);
@@ -161,11 +165,7 @@ export class SimulatedNode {
       drmClientId: id,
       device,
       process: { pid: 1000 + id, startTime: BigInt(id), executable: 'python3', createdAt: undefined },
-      workload: {
-        ...JOBS[job]!.workload,
-        containerId: id.toString(16).padStart(64, '0'),
-        podUid: `00000000-0000-4000-8000-${String(job).padStart(12, '0')}`,
-      },
+      workload: workloadOf(job, id),
       holderCount: 1,
     };
     const fd = { pid: 1000 + id, fd: 3, minor: device.renderMinor!, startTime: BigInt(id), comm: 'python3' };
@@ -176,6 +176,20 @@ export class SimulatedNode {
     this.#options.memory.arrive(client, JOBS[job]!.gibibytes * 1024 ** 3);
   }
 }
+
+/** @param run differs from one run of the job to the next */
+function workloadOf(job: number, run: number): Workload {
+  const podUid = `00000000-0000-4000-8000-${String(job).padStart(12, '0')}`;
+  return {
+    ...JOBS[job]!.workload,
+    containerId: run.toString(16).padStart(64, '0'),
+    podUid,
+    owner: `pod:${podUid}`,
+  };
+}
+
+/** Who real processes are taken for that ask the jobs' socket of the node. */
+export const ASKING_WORKLOAD: Workload = { ...workloadOf(0, 0), containerId: '' };
 
 function jobOf({ client }: ClientEntry): number {
   return JOBS.findIndex(({ workload }) => workload.pod === client.workload?.pod);

@@ -1,10 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDemoFolder } from './demo-folder.js';
 import { INSTANCE_SETTINGS, VM_KILL_PROBE, XE_EVENTS } from '../sources/trace/tracefs.js';
-
-/** In a container whose root is read-only, shared memory is the one folder that can be written. */
-const SHARED_MEMORY = '/dev/shm';
 
 /**
  * A temporary folder with the files of tracefs that the trace source reads and writes. A folder carries out nothing: the instance and the
@@ -15,7 +12,7 @@ export class SimulatedTracefs {
 
   /** @returns where it is. @throws the errno of the last folder that was tried */
   make(): string {
-    const root = makeFolder();
+    const root = makeDemoFolder();
     this.#root = root;
     put(root, 'dynamic_events', '');
     const instance = join(root, 'instances/xe-exporter');
@@ -33,18 +30,6 @@ export class SimulatedTracefs {
   remove(): void {
     if (this.#root !== undefined) rmSync(this.#root, { recursive: true, force: true });
   }
-}
-
-function makeFolder(): string {
-  let refusal: unknown;
-  for (const folder of [tmpdir(), SHARED_MEMORY]) {
-    try {
-      return mkdtempSync(join(folder, 'xe-exporter-demo-'));
-    } catch (error) {
-      refusal = error;
-    }
-  }
-  throw refusal;
 }
 
 function put(root: string, path: string, text: string): void {

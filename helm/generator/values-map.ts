@@ -51,12 +51,13 @@ export const DERIVED_OPTIONS: Partial<Record<OptionKey, string>> = {
   webConfigFile: 'the Secret web.existingSecret',
   healthAddress: 'web.healthPort, when there is a web.existingSecret',
   nodeName: 'NODE_NAME from the downward API',
+  jobsSocket: 'a folder below jobs.hostPath, with jobs.enabled',
+  jobsStateFile: 'beside that folder, with jobs.enabled',
 };
 
 /** Options without a value of their own, and why; extraArgs takes them. */
 export const EXTRA_ARGS_OPTIONS: Partial<Record<OptionKey, string>> = {
   readerQueueBytes: 'the default holds more than 80000 records',
-  jobsSocket: 'jobs need the folder, too',
   procRoot: 'the pod has it where it belongs',
   sysRoot: 'the pod has it where it belongs',
   debugfsRoot: 'the chart mounts it where it belongs',

@@ -96,6 +96,7 @@ function blocks(alerts: readonly string[]): Schema {
     attribution: block({}),
     metrics: block({ port }),
     events: block({}),
+    jobs: block({ enabled: flag, hostPath: { type: 'string', pattern: '^/.+' } }),
     otlp: block({
       protocol: { enum: ['', 'http/protobuf', 'http/json', 'grpc'] },
       headersSecret: secretKey,

@@ -148,6 +148,26 @@ test('Events are refused where pods have no names', () => {
   }
 });
 
+test("the jobs' socket lies in a folder of the host, with the state beside it and not below it", async () => {
+  for (const posture of ['full', 'trace']) {
+    const manifests = render({ posture, jobs: { enabled: true, hostPath: '/var/run/gpu-jobs' } });
+    const pod = podOf(manifests);
+    assert.equal(pod.hostPID, true);
+    const volume = pod.volumes.find(({ name }: Manifest) => name === 'jobs');
+    assert.deepEqual(volume.hostPath, { path: '/var/run/gpu-jobs', type: 'DirectoryOrCreate' });
+    const mount = pod.containers[0].volumeMounts.find(({ name }: Manifest) => name === 'jobs');
+    const { jobsSocket, jobsStateFile } = await configOf(manifests);
+    assert.equal(jobsSocket, `${mount.mountPath}/socket/jobs.sock`);
+    assert.equal(jobsStateFile, `${mount.mountPath}/jobs.json`);
+    assert.notEqual(mount.readOnly, true);
+  }
+  assert.ok(!hostPaths(podOf(render({}))).includes('/run/xe-exporter'));
+  assert.equal((await configOf(render({}))).jobsSocket, undefined);
+  assert.match(refusal({ posture: 'device-only', jobs: { enabled: true } }), /set posture to full or trace/);
+  assert.match(refusal({ sources: { simulator: { enabled: true } }, jobs: { enabled: true } }), /real jobs only/);
+  assert.match(refusal({ jobs: { hostPath: 'run' } }), /hostPath/);
+});
+
 test('two releases in different namespaces do not share cluster-wide names', () => {
   const names = ['a', 'b'].map(
     (namespace) => only(render({}, { args: ['--namespace', namespace] }), 'ClusterRole').metadata.name,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { workloadIdentity, WorkloadResolver } from '../../exporter/clients/workload.js';
 import { createJobsServer, type JobsServerOptions } from '../../exporter/jobs/server.js';
 import { JobsSocket } from '../../exporter/jobs/socket.js';
 import { loadNative } from '../../exporter/native/load.js';
@@ -25,10 +26,13 @@ export async function serveJobs(
   given: Partial<JobsServerOptions> = {},
   path = join(folder(t), 'jobs.sock'),
 ): Promise<ServedJobs> {
+  const workloads = new WorkloadResolver({ procRoot: '/proc' });
   const sink = new JobsSink({ instanceId: 'node-a-42', includeProcess: true });
   const counted = { subscribers: 0, answered: 0, unidentified: 0, refused: 0, slow: 0, limit: 0, missed: 0 };
   const server = await createJobsServer({
     events: sink,
+    health: () => [],
+    workloadOf: (cgroup) => workloads.name(workloadIdentity(cgroup)),
     logger: silent,
     accounting: {
       subscribers: (count) => (counted.subscribers = count),

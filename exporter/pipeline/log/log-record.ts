@@ -1,4 +1,4 @@
-import type { XeClient } from '../../clients/client.js';
+import type { Workload, XeClient } from '../../clients/client.js';
 import type { AttributeValue, DeviceEvent, Severity } from '../../events/device-event.js';
 import { eventId } from '../../events/event-id.js';
 import { memoryAttributes } from '../../events/text/memory-attributes.js';
@@ -77,8 +77,12 @@ function putClient(attributes: Attributes, client: XeClient, includeProcess: boo
     put(attributes, ATTRIBUTE.executable, client.process.executable);
     put(attributes, ATTRIBUTE.processCreationTime, client.process.createdAt);
   }
-  const { workload } = client;
-  if (!workload) return;
+  if (client.workload) Object.assign(attributes, workloadAttributes(client.workload));
+}
+
+/** Who a workload is; what is not known is left out. */
+export function workloadAttributes(workload: Workload): Record<string, AttributeValue> {
+  const attributes: Attributes = {};
   put(attributes, ATTRIBUTE.containerId, workload.containerId);
   put(attributes, ATTRIBUTE.k8sNamespace, workload.namespace);
   put(attributes, ATTRIBUTE.k8sPod, workload.pod);
@@ -86,6 +90,7 @@ function putClient(attributes: Attributes, client: XeClient, includeProcess: boo
   put(attributes, ATTRIBUTE.k8sContainer, workload.container);
   put(attributes, ATTRIBUTE.systemdUnit, workload.systemdUnit);
   put(attributes, ATTRIBUTE.slurmJobId, workload.slurmJobId);
+  return attributes;
 }
 
 function put(attributes: Attributes, name: string, value: string | undefined): void {

@@ -64,12 +64,13 @@ export class JobAttributes {
   of(attributes: Readonly<Record<string, AttributeValue>>, owner: string): Record<string, AttributeValue> {
     const shown: Record<string, AttributeValue> = {};
     for (const [name, value] of Object.entries(attributes)) {
-      if (FOR_JOBS.has(name)) shown[name] = COUNTING.includes(name) ? this.#opaque(`${owner} ${value}`) : value;
+      if (FOR_JOBS.has(name)) shown[name] = COUNTING.includes(name) ? this.opaqueId(String(value), owner) : value;
     }
     return shown;
   }
 
-  #opaque(id: string): string {
-    return createHmac('sha256', this.#secret).update(id).digest('hex').slice(0, 32);
+  /** An id of an event, for one owner. */
+  opaqueId(id: string, owner: string): string {
+    return createHmac('sha256', this.#secret).update(`${owner} ${id}`).digest('hex').slice(0, 32);
   }
 }

@@ -1,25 +1,40 @@
+import type { Workload } from '../../clients/client.js';
 import type { ClientTableListener } from '../../clients/client-table.js';
 import { deviceBound, deviceUnbound } from '../../events/definitions/device-bound.js';
+import { deviceHealthChanged } from '../../events/definitions/device-health-changed.js';
 import { deviceSurvivabilityMode } from '../../events/definitions/device-survivability-mode.js';
 import { deviceWedged } from '../../events/definitions/device-wedged.js';
 import { gtReset } from '../../events/definitions/gt-reset.js';
 import type { DeviceEvent, EventDefinition } from '../../events/device-event.js';
 import type { EventFeed } from '../../events/event-feed.js';
 import type { DropReason } from '../../names.js';
-import { toLogRecord, type LogRecordOptions } from '../../pipeline/log/log-record.js';
+import { toLogRecord, type LogRecord, type LogRecordOptions } from '../../pipeline/log/log-record.js';
 import type { Sink } from '../../pipeline/sink.js';
+import { explain } from '../../errors.js';
 import type { SinkEntry } from '../entry.js';
 import { feedEvent } from '../feed-event.js';
+import { endReason } from './end-reason.js';
 import { JobAttributes } from './job-attributes.js';
 import { JobFeeds, type JobFeedLimits } from './job-feeds.js';
+import { LastEvents, podOf, type LastEvent } from './last-events.js';
 import { OpenDevices } from './open-devices.js';
+import { StateFile } from './state-file.js';
 
 /** The events of each workload, for the jobs' socket; with --jobs-socket. */
 export const jobs: SinkEntry = {
   name: 'jobs',
   wanted: ({ config }) => ({ wanted: config.jobsSocket !== undefined, reason: '' }),
-  open({ config, instanceId }) {
-    const sink = new JobsSink({ instanceId, includeProcess: config.includeProcess });
+  open({ config, instanceId, logger }) {
+    const { includeProcess, jobsStateFile: path } = config;
+    const last = new LastEvents();
+    const file =
+      path === undefined
+        ? undefined
+        : new StateFile({ path, content: () => last.serialise(), failed: (error) => logger.error({}, explain(error)) });
+    const text = file?.open() ?? '';
+    if (text !== '' && !last.restore(text))
+      logger.warn({ path }, 'the state file of jobs is not ours or broken: starting anew');
+    const sink = new JobsSink({ instanceId, includeProcess, last, ...(file && { file }) });
     // Counting sinks come first: a job that has to react waits neither for the memory of the device nor for the rate limit.
     return { counting: [sink], clientListener: sink.clientListener, jobs: sink };
   },
@@ -31,13 +46,31 @@ const OF_ALL_ON_THE_DEVICE: ReadonlySet<EventDefinition> = new Set<EventDefiniti
   deviceSurvivabilityMode,
   deviceBound,
   deviceUnbound,
+  deviceHealthChanged,
   gtReset,
 ]);
 
-/** What the jobs' socket tells a workload. */
+/** Whether an event, by its name, may be told to all who have its device open: its sentence is about nobody. */
+export function isOfWholeDevice(event: string): boolean {
+  return [...OF_ALL_ON_THE_DEVICE].some(({ name }) => name === event);
+}
+
+/** What the jobs' socket tells a workload. `owner`: see cgroupOwner(). */
 export interface JobEvents {
-  /** @param owner see cgroupOwner() */
   feedOf(owner: string): EventFeed;
+  /** The last event that can have ended a run of the workload, this one or one before. @param workload as it is named now */
+  lastOf(owner: string, workload: Workload | undefined): LastEvent | undefined;
+  /** PCI addresses of the devices it has open. */
+  devicesOf(owner: string): readonly string[];
+  /** The id of an event as the workload may know it. */
+  opaqueId(id: string, owner: string): string;
+}
+
+export interface JobsSinkOptions extends LogRecordOptions {
+  readonly limits?: Partial<JobFeedLimits>;
+  readonly last?: LastEvents;
+  /** Where `last` is kept. */
+  readonly file?: StateFile;
 }
 
 /**
@@ -47,15 +80,17 @@ export interface JobEvents {
  */
 export class JobsSink implements Sink<DeviceEvent>, JobEvents {
   readonly name = 'jobs';
-  readonly #options: LogRecordOptions;
+  readonly #options: JobsSinkOptions;
   readonly #feeds: JobFeeds;
+  readonly #last: LastEvents;
   readonly #devices = new OpenDevices();
   readonly #attributes = new JobAttributes();
   #closed = false;
 
-  constructor(options: LogRecordOptions, limits: Partial<JobFeedLimits> = {}) {
+  constructor(options: JobsSinkOptions) {
     this.#options = options;
-    this.#feeds = new JobFeeds(limits);
+    this.#feeds = new JobFeeds(options.limits);
+    this.#last = options.last ?? new LastEvents();
   }
 
   get clientListener(): ClientTableListener {
@@ -66,27 +101,49 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
     return this.#feeds.of(owner);
   }
 
+  lastOf(owner: string, workload: Workload | undefined): LastEvent | undefined {
+    return this.#last.find(owner, workload);
+  }
+
+  devicesOf(owner: string): readonly string[] {
+    return this.#devices.devicesOf(owner);
+  }
+
+  opaqueId(id: string, owner: string): string {
+    return this.#attributes.opaqueId(id, owner);
+  }
+
   accept(event: DeviceEvent): DropReason | undefined {
     if (this.#closed) return 'closed';
     // The second half of an incident says whose it was.
     if (event.phase === 'opened' || !event.definition.logged) return undefined;
-    const owners = this.#ownersOf(event);
-    if (owners.length === 0) return undefined;
+    const workloads = this.#concerned(event);
+    if (workloads.length === 0) return undefined;
     const record = toLogRecord({ ...event, memory: undefined }, this.#options);
-    for (const owner of owners) {
-      const attributes = this.#attributes.of(record.attributes, owner);
-      this.#feeds.publish(owner, feedEvent({ ...record, attributes }));
-    }
+    for (const workload of workloads) this.#tell(workload, event, record);
     return undefined;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#feeds.close();
+    await this.#options.file?.close();
   }
 
-  #ownersOf({ client, definition, device }: DeviceEvent): readonly string[] {
-    if (client) return client.workload?.owner === undefined ? [] : [client.workload.owner];
-    return device && OF_ALL_ON_THE_DEVICE.has(definition) ? this.#devices.ownersOf(device.pciBdf) : [];
+  #concerned({ client, definition, device }: DeviceEvent): readonly Workload[] {
+    if (client) return client.workload ? [client.workload] : [];
+    return device && OF_ALL_ON_THE_DEVICE.has(definition) ? this.#devices.workloadsOf(device.pciBdf) : [];
+  }
+
+  #tell(workload: Workload, event: DeviceEvent, record: LogRecord): void {
+    const { owner } = workload;
+    if (owner === undefined) return;
+    const told = feedEvent({ ...record, attributes: this.#attributes.of(record.attributes, owner) });
+    this.#feeds.publish(owner, told);
+    const reason = endReason(event);
+    if (reason === undefined) return;
+    const timeMs = Number(event.realtimeNs / 1_000_000n);
+    this.#last.add({ owner, pod: podOf(workload), reason, timeMs, json: told.json });
+    this.#options.file?.changed();
   }
 }

@@ -20,6 +20,12 @@
 {{- if and (ne .Values.posture "full") (or (ne .Values.deviceAccess.method "none") (eq .Values.mode "watch_queue")) }}
 {{- fail "postures trace and device-only watch no clients: leave mode at auto and deviceAccess.method at none, or set posture to full." }}
 {{- end }}
+{{- if and .Values.jobs.enabled (eq .Values.posture "device-only") }}
+{{- fail "jobs.enabled needs uid 0 and the host's pid namespace, to make the socket and to see who connects: set posture to full or trace." }}
+{{- end }}
+{{- if and .Values.jobs.enabled .Values.sources.simulator.enabled }}
+{{- fail "jobs.enabled goes with real jobs only: on a simulated node whoever asks is taken for a made-up one." }}
+{{- end }}
 {{- $nameless := or (eq .Values.posture "device-only") (has (toString .Values.attribution.kubernetes) (list "off" "false")) }}
 {{- if and .Values.events.kubernetesEvents $nameless (not .Values.sources.simulator.enabled) }}
 {{- fail "events.kubernetesEvents needs the names of pods: set posture to full and attribution.kubernetes to auto, api or node." }}

@@ -25,6 +25,7 @@
 {{- if $values.events.kubernetesEvents }}{{ $names = append $names "kubernetes_events" }}{{ end }}
 {{- if $values.otlp.endpoint }}{{ $names = append $names "otlp" }}{{ end }}
 {{- if and $values.otlp.endpoint $values.otlp.metrics }}{{ $names = append $names "otlp_metrics" }}{{ end }}
+{{- if $values.jobs.enabled }}{{ $names = append $names "jobs" }}{{ end }}
 {{- if not $values.sources.simulator.enabled }}
 {{- if and (ne $values.mode "fallback") (ne $values.sources.watchQueue.ioctl "off") }}{{ $names = append $names "watch_queue" }}{{ end }}
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.kmsg.enabled "off") }}{{ $names = append $names "kmsg" }}{{ end }}

@@ -94,6 +94,10 @@ seLinuxOptions:
   mountPath: {{ . }}
   readOnly: {{ not (has . $needs.writableMounts) }}
 {{- end }}
+{{- if .Values.jobs.enabled }}
+- name: jobs
+  mountPath: /run/xe-exporter
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -118,6 +122,12 @@ seLinuxOptions:
   hostPath:
     path: {{ . }}
     type: Directory
+{{- end }}
+{{- if .Values.jobs.enabled }}
+- name: jobs
+  hostPath:
+    path: {{ .Values.jobs.hostPath }}
+    type: DirectoryOrCreate
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

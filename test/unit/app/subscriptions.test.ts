@@ -111,6 +111,7 @@ test('when a source hears of a device or a client, its series exist at 0 and the
     access: { config: {} as Node['access']['config'], native: {} as Node['access']['native'] },
     findClients: async () => ({
       clientListeners: [],
+      workloadOf: () => undefined,
       deviceAdded: () => listening++,
       start: async () => void clients.add(client, [FD]),
       stop: async () => undefined,

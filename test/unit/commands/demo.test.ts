@@ -9,6 +9,7 @@ import { EVENT } from '../../../exporter/events/index.js';
 import { ATTRIBUTE, METRIC, UNATTRIBUTED_SERIES } from '../../../exporter/names.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { parseExposition } from '../../helpers/exposition.js';
+import { SocketPeer } from '../../helpers/socket-peer.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
 
 const MAIN = fileURLToPath(new URL('../../../exporter/main.js', import.meta.url));
@@ -143,7 +144,17 @@ test('on a stock kernel the trace names the exact pod of every error, and leaves
     },
     { what: 'the two to agree' },
   );
-  assert.equal(readdirSync(root).length, 1, 'its made-up tracefs');
+  assert.equal(readdirSync(root).length, 2, "its made-up tracefs, and the folder of the jobs' socket");
+
+  const socket = /--unix-socket (\S+)/.exec(running.out)?.[1] ?? '';
+  const peer = new SocketPeer(t, socket, { headers: ['Last-Event-ID:0'] });
+  await waitFor(() => peer.events.length > 0, { what: `an event of the job: ${peer.body}`, deadlineMs: 20_000 });
+  for (const { data } of peer.events) {
+    if (data['event_name'] !== EVENT.vmRebindError) continue;
+    assert.equal((data['attributes'] as Record<string, unknown>)[ATTRIBUTE.k8sPod], 'llama-finetune-0');
+  }
+  const last = await new SocketPeer(t, socket, { path: '/last' }).answered();
+  assert.match(last.body, /^\{"schema":1,"workload":\{.*"k8s\.pod\.name":"llama-finetune-0".*"reason":"\w+"/);
 
   running.child.kill('SIGTERM');
   assert.equal(await inTime(running.exit, 'the demo'), 0);

@@ -69,6 +69,7 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'watch-queue', 'kmsg'],
   },
+  jobsStateFile: { good: [['/run/xe-exporter/jobs.json', '/run/xe-exporter/jobs.json']], bad: ['', 'jobs.json'] },
   jobsSocket: { good: [['/run/xe-exporter/jobs.sock', '/run/xe-exporter/jobs.sock']], bad: ['', 'jobs.sock'] },
   webConfigFile: { good: [['web.yml', 'web.yml']], bad: ['', 'a\0b'] },
   healthAddress: { good: [[':9465', { host: '', port: 9465 }]], bad: ['', '9465'] },

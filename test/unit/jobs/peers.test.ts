@@ -68,6 +68,51 @@ describe('a job on the socket', { skip }, () => {
     assert.equal((again.events[0]?.data['attributes'] as Record<string, unknown>)['xe.vm.id'], 2);
   });
 
+  it('asks why it ended last, and how its devices are', async (t) => {
+    const since = { sinceMs: 0, reason: 'ok', advice: '' } as const;
+    const health = [
+      {
+        pciBdf: '0000:03:00.0',
+        state: 'recovering',
+        ...since,
+        cause: { event: 'xe.job.timeout', id: 'i-1', time: 't', body: 'somebody' },
+      },
+      { pciBdf: '0000:04:00.0', state: 'ok', ...since, cause: undefined },
+    ] as const;
+    const { path, sink } = await serveJobs(t, { health: () => health });
+    const pod = aPod('a');
+    const cgroup = makeCgroup(t, pod.path);
+    const ask = async (what: string): Promise<unknown> => {
+      const peer = await new SocketPeer(t, path, { path: what, cgroup }).answered();
+      assert.equal(peer.status, 200, peer.body);
+      return JSON.parse(peer.body);
+    };
+    const workload = { 'container.id': 'c'.repeat(64), 'k8s.pod.uid': pod.uid };
+    assert.deepEqual(await ask('/last'), { schema: 1, workload, last: null });
+    assert.deepEqual(await ask('/devices'), { devices: [] });
+
+    sink.clientListener.added?.({
+      client: pod.client,
+      holders: [],
+      watched: true,
+      removalMayBeLost: false,
+      absences: 0,
+    });
+    sink.accept(anEvent({ client: pod.client, realtimeNs: BigInt(Date.now()) * 1_000_000n }));
+    const { last } = (await ask('/last')) as { last: { reason: string; event: { event_name: string }; time: string } };
+    assert.deepEqual([last.reason, last.event.event_name], ['memory', 'xe.vm.rebind_error']);
+    assert.ok(Date.now() - Date.parse(last.time) < 60_000);
+    const { devices } = (await ask('/devices')) as {
+      devices: { pci_bdf: string; cause: { id: string; body: string } }[];
+    };
+    assert.deepEqual(
+      devices.map(({ pci_bdf }) => pci_bdf),
+      ['0000:03:00.0'],
+    );
+    assert.match(devices[0]!.cause.id, /^[0-9a-f]{32}$/);
+    assert.equal(devices[0]!.cause.body, 'a job timed out and was stopped');
+  });
+
   it('of no workload is told what to do', async (t) => {
     const { path, counted } = await serveJobs(t);
     const peer = await new SocketPeer(t, path, { cgroup: makeCgroup(t, `loose-${randomUUID()}`) }).answered();
