@@ -1,18 +1,21 @@
 // Processes that pretend: real ones, in namespaces and cgroups of their own. None hears anything of another pod.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { aClient, anEvent, aWorkload } from '../../helpers/events.js';
-import { cgroupRoot, makeCgroup } from '../../helpers/cgroups.js';
+import { cgroupRoot, IN_CGROUP, makeCgroup } from '../../helpers/cgroups.js';
 import { serveJobs, type ServedJobs } from '../../helpers/jobs-socket.js';
 import { SocketPeer } from '../../helpers/socket-peer.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 const canUnshare = spawnSync('unshare', ['--mount', '--pid', '--fork', 'true']).status === 0;
 const skip = (cgroupRoot === undefined || !canUnshare) && 'needs root: cgroups and namespaces of its own';
+const needsPython =
+  spawnSync('python3', ['-c', 'import socket; socket.send_fds']).status !== 0 && 'needs python3, 3.9 or newer';
 
 interface Pod {
   readonly uid: string;
@@ -76,9 +79,55 @@ describe('a process is who the kernel says, also', { skip }, () => {
     await hearsOnly(insider, served, own, other);
     assert.deepEqual(peer.events, []);
   });
+
+  it(
+    'when the socket was connected by a process of another pod, which then speaks for that pod',
+    { skip: needsPython },
+    async (t) => {
+      const served = await serveJobs(t);
+      const [giver, taker] = [aPod(t), aPod(t)];
+      const [program = '', ...args] = [...IN_CGROUP, giver.cgroup, 'python3', '-c', PASS_ON, served.path, taker.cgroup];
+      const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+      const closed = once(child, 'close');
+      t.after(async () => {
+        process.kill(-child.pid!, 'SIGKILL');
+        await closed;
+      });
+      let said = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+      await waitFor(() => said.includes('retry: '), { what: `the stream: ${said}`, deadlineMs: 20_000 });
+      for (const { uid } of [taker, giver, taker]) {
+        served.sink.accept(anEvent({ client: aClient({ workload: aWorkload({ podUid: uid, owner: `pod:${uid}` }) }) }));
+      }
+      await waitFor(() => said.includes('data: '), { what: 'the event' });
+      assert.deepEqual(
+        [...said.matchAll(/"k8s\.pod\.uid":"([^"]+)"/g)].map(([, uid]) => uid),
+        [giver.uid],
+      );
+    },
+  );
 });
 
-/** A folder that other users can enter. */
+/** The first process connects and passes the socket to a second one, which goes to another cgroup and asks. */
+const PASS_ON = `
+import os, socket, sys
+path, cgroup = sys.argv[1:]
+ours, theirs = socket.socketpair(socket.AF_UNIX)
+if os.fork():
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    socket.send_fds(ours, [b'x'], [connection.fileno()])
+    connection.close()
+    os.wait()
+else:
+    with open(cgroup + '/cgroup.procs', 'w') as file: file.write(str(os.getpid()))
+    _, (fd,), _, _ = socket.recv_fds(theirs, 1, 1)
+    connection = socket.socket(fileno=fd)
+    connection.sendall(b'GET /events HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
+    while data := connection.recv(65536): os.write(1, data)
+`;
+
+/** A folder of files below it that other users can enter. */
 function openFolder(t: Pick<TestContext, 'after'>): string {
   const path = join('/tmp', `xe-jobs-${randomUUID()}`);
   mkdirSync(path, { mode: 0o755 });
