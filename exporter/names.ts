@@ -249,6 +249,7 @@ export const ATTRIBUTE = {
   deviceHealth: 'xe.device.health',
   deviceHealthPrevious: 'xe.device.health.previous',
   deviceHealthReason: 'xe.device.health.reason',
+  firmwareFile: 'xe.firmware.file',
   hardwareErrorSeverity: 'xe.hardware_error.severity',
   devcoredumpPath: 'xe.devcoredump.path',
   devcoredumpReason: 'xe.devcoredump.reason',

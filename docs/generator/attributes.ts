@@ -114,6 +114,7 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
     meaning:
       'Why it is in that state, where one state has several remedies: `resetting`, `faults_repeat`, `reset_stuck`, `reset_failed`, `faults_go_on`, `off_bus`, `not_started`.',
   },
+  firmwareFile: { group: 'event', meaning: 'The firmware file that is not installed, below /lib/firmware.' },
   hardwareErrorSeverity: { group: 'event', meaning: '`corrected`, `uncorrected` or `unknown`.' },
   devcoredumpPath: {
     group: 'event',

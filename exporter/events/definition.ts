@@ -26,6 +26,7 @@ export function define<const Name extends string, const Counter extends EventCou
     fault: given.fault,
     ofVm: given.ofVm ?? false,
     counter: given.counter as Counter,
+    rank: given.rank,
     health: given.health,
     wantsMemory: given.wantsMemory ?? (() => false),
     severity: given.severity,

@@ -95,6 +95,13 @@ export function eventOf(
   };
 }
 
+/**
+ * What follows from what, when incidents of one device happen within seconds of each other: a `root` (firmware, hardware, the bus) brings
+ * down a VM or a job, whose `trigger` brings a `hang`, and all of them bring `consequence`s, such as resets and coredumps.
+ */
+export const EVENT_RANKS = ['root', 'trigger', 'hang', 'consequence'] as const;
+export type EventRank = (typeof EVENT_RANKS)[number];
+
 /** Which record of the watch queue an event is, and where its numbers stand. */
 export interface WireKey {
   /** enum watch_notification_type. */
@@ -117,6 +124,8 @@ export interface MessageFacts {
 export interface KernelLogKey {
   /** Who prints the lines: the xe driver, which names the device, or TTM, which names none and serves other drivers, too. */
   readonly from?: 'xe' | 'ttm';
+  /** Lines of a lesser level say nothing: 3 for errors and worse. Without it the level does not matter. */
+  readonly level?: number;
   /** One of them has to match the message of the line, which is what follows the driver's prefix. No two definitions match one line. */
   readonly patterns: readonly RegExp[];
   /** Reads the named groups of the match; without it there is nothing to read. */
@@ -186,6 +195,8 @@ export interface EventDefinition {
   /** True when it is about a VM: `vmId` and `errorCode` are set. */
   readonly ofVm: boolean;
   readonly counter: EventCounter | undefined;
+  /** Where it stands in a chain of incidents of one device; undefined for an event that is in none. */
+  readonly rank: EventRank | ((event: DeviceEvent) => EventRank) | undefined;
   /** What it says about the fitness of its device; undefined for an event that says nothing: what a job did is no fault of the device. */
   readonly health: ((event: DeviceEvent) => HealthSignal | undefined) | undefined;
   /** Whether its log event should say who held the memory of the device. */

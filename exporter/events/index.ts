@@ -2,6 +2,11 @@ import type { KernelEvent, SourceName } from '../names.js';
 import type { EventCounter, EventDefinition } from './device-event.js';
 import { deviceBound, deviceUnbound } from './definitions/device-bound.js';
 import { deviceHealthChanged } from './definitions/device-health-changed.js';
+import { deviceLost } from './definitions/device-lost.js';
+import { deviceProbeFailed } from './definitions/device-probe-failed.js';
+import { displayError } from './definitions/display-error.js';
+import { firmwareMissing } from './definitions/firmware-missing.js';
+import { pciError, pciRecovered } from './definitions/pci-error.js';
 import { deviceCoredump } from './definitions/device-coredump.js';
 import { deviceSurvivabilityMode } from './definitions/device-survivability-mode.js';
 import { deviceWedged } from './definitions/device-wedged.js';
@@ -28,6 +33,11 @@ const DEFINITIONS = {
   vmKilled,
   deviceHealthChanged,
   deviceWedged,
+  deviceLost,
+  deviceProbeFailed,
+  firmwareMissing,
+  pciError,
+  pciRecovered,
   deviceCoredump,
   deviceSurvivabilityMode,
   deviceBound,
@@ -42,6 +52,7 @@ const DEFINITIONS = {
   gucLoadFailure,
   hardwareError,
   ttmOutOfMemory,
+  displayError,
   kernelLogError,
   sourceChanged,
   eventsLost,

@@ -3,6 +3,7 @@ import type { ClientTableListener } from '../clients/client-table.js';
 import { sourceChanged } from '../events/definitions/source-changed.js';
 import { eventOf, type DeviceEvent } from '../events/device-event.js';
 import type { DeviceHealth } from '../events/device-health.js';
+import { eventId } from '../events/event-id.js';
 import { eventDefinitions } from '../events/index.js';
 import type { XeDevice } from '../host/device.js';
 import type { Counter } from '../metrics/engine/metric-families.js';
@@ -21,6 +22,7 @@ import { PresentClients } from './identify/present-clients.js';
 import { TracedClients } from './identify/traced-clients.js';
 import { TracedOwners } from './identify/traced-owners.js';
 import { VictimInference } from './identify/victim-inference.js';
+import { Causes } from './incidents/causes.js';
 import { IncidentMerger } from './incidents/incident-merger.js';
 import { Log } from './log/log.js';
 import type { LogRecordOptions } from './log/log-record.js';
@@ -46,7 +48,7 @@ const monotonicMs = (): number => Number(hrtime.bigint()) / 1e6;
 /**
  * Everything between the sources and the sinks, one way:
  *
- *     decode -> identify -> incidents -> health -> faults -> attribution -> outcomes -> count -> enrich -> log
+ *     decode -> identify -> incidents -> causes -> health -> faults -> attribution -> outcomes -> count -> enrich -> log
  *
  * Counters move in the turn in which a record was read. Log events can wait: for the victim (incidents, faults) or for its memory
  * (enrich).
@@ -105,10 +107,11 @@ export class Pipeline {
       next: this.#faults.accept,
       published: (health) => metrics.health.set(health),
       forgotten: (pciBdf) => metrics.health.remove(pciBdf),
-      describe: (event) => causeOf(event, options),
+      describe: (event) => causeOf(causes.rootOf(event), options),
       nextSequence: () => this.#decode.nextSequence(),
       now,
     });
+    const causes: Causes = new Causes({ next: this.#health.accept, idOf: (event) => eventId(options.instanceId, event) });
     this.#incidents = new IncidentMerger({
       infer: (event) => this.#inference.infer(event),
       find: (event) => traced.find(event),
@@ -116,7 +119,7 @@ export class Pipeline {
         deduplicated: (source) => metrics.eventsDeduplicated.cell(source).inc(),
         unmerged: (source) => metrics.eventsUnmerged.cell(source).inc(),
       },
-      next: this.#health.accept,
+      next: causes.accept,
       now,
     });
     this.#identify = new Identify({ clients, traced, inference: this.#inference, next: this.#incidents.accept });

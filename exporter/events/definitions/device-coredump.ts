@@ -25,6 +25,7 @@ export const deviceCoredump = define({
     name: 'xe_devcoredumps_total',
     help: 'Device coredumps captured by the driver.',
   },
+  rank: 'consequence',
   severity: () => 17,
   errorType: () => 'devcoredump',
   body(event) {

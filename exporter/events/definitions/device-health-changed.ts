@@ -19,6 +19,7 @@ const SEVERITY: Readonly<Record<DeviceHealthState, Severity>> = {
 export const deviceHealthChanged = define({
   name: 'xe.device.health_changed',
   summary: 'the GPU became fit for work, unfit, or something in between',
+  rank: 'consequence',
   severity: (event) => SEVERITY[HEALTH_REASONS[reasonOf(event)].state],
   errorType: (event) => (reasonOf(event) === 'ok' ? undefined : reasonOf(event)),
   body(event) {

@@ -1,5 +1,6 @@
 import { define } from '../definition.js';
 import { gpu } from '../text/place.js';
+import { sigid } from '../text/sigid.js';
 
 /**
  * The firmware of the device is corrupt, and the driver stays only so that it can be flashed (xe_survivability_mode.c, Linux 7.2).
@@ -9,8 +10,9 @@ export const deviceSurvivabilityMode = define({
   name: 'xe.device.survivability_mode',
   summary: 'the firmware of the device is corrupt: the device can only be flashed',
   kernelLog: {
-    patterns: [/^In Survivability Mode$/, /^Runtime Survivability mode enabled$/],
+    patterns: [/^In Survivability Mode$/, /^Runtime Survivability mode enabled$/, sigid(103)],
   },
+  rank: 'consequence',
   health: () => 'survivability',
   severity: () => 21,
   errorType: () => 'survivability_mode',

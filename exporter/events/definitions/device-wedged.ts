@@ -1,6 +1,7 @@
 import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { gpu } from '../text/place.js';
+import { sigid } from '../text/sigid.js';
 
 /** WEDGED= of the uevent: recovery methods, the mildest first; xe sends one of these (drivers/gpu/drm/drm_drv.c, Linux 7.2). */
 const RECOVERY = /^[a-z-]{1,32}(?:,[a-z-]{1,32}){0,7}$/;
@@ -13,7 +14,7 @@ export const deviceWedged = define({
   name: 'xe.device.wedged',
   summary: 'the driver declared the device wedged: it rejects all work until it is recovered',
   kernelLog: {
-    patterns: [/^CRITICAL: Xe has declared device \S{1,64} as wedged\./],
+    patterns: [/^CRITICAL: Xe has declared device \S{1,64} as wedged\./, sigid(102)],
   },
   uevent: {
     read({ action, subsystem, values }) {
@@ -29,6 +30,7 @@ export const deviceWedged = define({
     name: 'xe_device_wedged_events_total',
     help: 'Times the driver declared the device wedged; repeated notices of one wedging count once.',
   },
+  rank: 'consequence',
   health: () => 'wedged',
   severity: () => 21,
   errorType: () => 'wedged',

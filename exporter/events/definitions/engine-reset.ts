@@ -24,6 +24,7 @@ export const engineReset = define({
     name: 'xe_engine_resets_total',
     help: 'Engine resets by the firmware, each to stop a job.',
   },
+  rank: 'consequence',
   severity: () => 13,
   errorType: () => 'engine_reset',
   body: (event) =>

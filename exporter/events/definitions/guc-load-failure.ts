@@ -20,6 +20,7 @@ export const gucLoadFailure = define({
     name: 'xe_guc_load_failures_total',
     help: 'Failed attempts to load the GuC firmware.',
   },
+  rank: 'root',
   severity: () => 21,
   errorType: () => 'guc_load_failure',
   body: (event) =>

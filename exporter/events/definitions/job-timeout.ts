@@ -2,6 +2,7 @@ import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import { onGpu } from '../text/place.js';
 import { aJob } from '../text/victim.js';
+import { sigid } from '../text/sigid.js';
 
 /**
  * A job ran for longer than its queue allows (xe_guc_submit.c). Name and pid are those of the process that opened the file, `no process`
@@ -14,10 +15,11 @@ export const jobTimeout = define({
   kernelLog: {
     patterns: [
       /^Timedout job: seqno=\d{1,10}, (?:lrc_seqno=\d{1,10}, )?guc_id=(?<guc>\d{1,10}), flags=0x[0-9a-f]{1,16}(?:$| in (?:(?<comm>[^]{0,64}) \[(?<pid>-?\d{1,10})\]$)?)/,
+      sigid(106),
     ],
     read: ({ guc, comm = '', pid }) => ({
       details: {
-        [ATTRIBUTE.gucId]: Number(guc),
+        ...(guc !== undefined && { [ATTRIBUTE.gucId]: Number(guc) }),
         ...(Number(pid) > 0 && { [ATTRIBUTE.pid]: Number(pid), ...(comm !== '' && { [ATTRIBUTE.executable]: comm }) }),
       },
     }),
@@ -28,6 +30,10 @@ export const jobTimeout = define({
     name: 'xe_job_timeouts_total',
     help: 'GPU jobs that timed out and were stopped by the driver.',
   },
+  rank: 'hang',
+  // The queue of the driver itself, which no process has opened.
+  health: ({ details }) =>
+    details?.[ATTRIBUTE.gucId] === 0 && details[ATTRIBUTE.pid] === undefined ? 'fault' : undefined,
   severity: () => 17,
   errorType: () => 'job_timeout',
   body: (event) =>

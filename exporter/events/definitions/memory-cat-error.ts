@@ -28,6 +28,7 @@ export const memoryCatError = define({
     name: 'xe_memory_cat_errors_total',
     help: 'Catastrophic memory errors: accesses to unmapped GPU addresses.',
   },
+  rank: 'trigger',
   severity: () => 17,
   errorType: () => 'memory_cat_error',
   body: (event) =>

@@ -3,6 +3,7 @@ import { define } from '../definition.js';
 import { errnoNameOf } from '../../wire/errno.js';
 import { onGpu } from '../text/place.js';
 import { theJob } from '../text/victim.js';
+import { sigid } from '../text/sigid.js';
 
 /**
  * The GPU accessed unmapped memory and the driver could not service the fault (xe_pagefault.c, Linux 7.2; 6.12 logs it at debug level and
@@ -13,7 +14,7 @@ export const pageFault = define({
   name: 'xe.page_fault',
   summary: 'the driver could not service a GPU page fault',
   kernelLog: {
-    patterns: [/^Fault response: Unsuccessful(?: (?<error>-(?:E[A-Z\d]{1,15}|\d{1,4}))$| |$)/],
+    patterns: [/^Fault response: Unsuccessful(?: (?<error>-(?:E[A-Z\d]{1,15}|\d{1,4}))$| |$)/, sigid(107)],
     read: ({ error }) => (error === undefined ? {} : { details: { [ATTRIBUTE.pageFaultError]: errnoNameOf(error) } }),
   },
   ofClient: true,
@@ -22,6 +23,7 @@ export const pageFault = define({
     name: 'xe_page_faults_unserviced_total',
     help: 'GPU page faults that the driver could not service.',
   },
+  rank: 'trigger',
   severity: () => 17,
   errorType: () => 'page_fault',
   body: (event) =>

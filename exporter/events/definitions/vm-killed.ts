@@ -11,6 +11,7 @@ export const vmKilled = define({
   trace: 'other',
   ofClient: true,
   fault: 'vm_kill',
+  rank: 'trigger',
   severity: () => 17,
   errorType: () => 'vm_kill',
   body: (event) =>

@@ -40,6 +40,7 @@ export const vmRebindError = define({
   ofClient: true,
   ofVm: true,
   wantsMemory: ({ errorCode }) => isRebindOom(errorCode),
+  rank: 'trigger',
   severity: () => 17,
   errorType: ({ errorCode }) => (errorCode === 0 ? '_OTHER' : errnoName(errorCode)),
   body: (event) => `${lostVm(event)}: ${seen(event)}${advice(event)}.`,

@@ -48,6 +48,7 @@ export class KernelLogDecoder {
   #known(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
     for (const definition of this.#definitions) {
       if (line.fromXe === (definition.kernelLog?.from === 'ttm')) continue;
+      if (line.level > (definition.kernelLog?.level ?? Infinity)) continue;
       for (const pattern of definition.kernelLog?.patterns ?? []) {
         const match = pattern.exec(line.message);
         if (match !== null) return this.#event(definition, batch, line, match.groups);

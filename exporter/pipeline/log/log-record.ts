@@ -1,4 +1,5 @@
 import type { Workload, XeClient } from '../../clients/client.js';
+import { deviceHealthChanged } from '../../events/definitions/device-health-changed.js';
 import type { AttributeValue, DeviceEvent, Severity } from '../../events/device-event.js';
 import { eventId } from '../../events/event-id.js';
 import { memoryAttributes } from '../../events/text/memory-attributes.js';
@@ -51,9 +52,16 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
     eventName: definition.name,
     severityNumber: definition.severity(event),
     timestampNs: event.realtimeNs,
-    body: definition.body(shown),
+    body: bodyOf(shown),
     attributes: Object.assign(attributes, shown.details, definition.attributes(shown)),
   };
+}
+
+/** Whoever reads a consequence alone should look for its cause; a change of health names what is wrong itself. */
+function bodyOf(event: DeviceEvent): string {
+  const body = event.definition.body(event);
+  const follows = event.details?.[ATTRIBUTE.eventCauseId] !== undefined && event.definition !== deviceHealthChanged;
+  return follows ? `${body.slice(0, -1)}; it follows from an earlier event of this GPU.` : body;
 }
 
 function putDevice(attributes: Attributes, device: XeDevice): void {

@@ -1,86 +1,32 @@
 import assert from 'node:assert/strict';
-import { describe, it, test, type TestContext } from 'node:test';
+import { describe, it, test } from 'node:test';
 import fc from 'fast-check';
-import type { DeviceHealth } from '../../../exporter/events/device-health.js';
 import { EVENT } from '../../../exporter/events/index.js';
 import type { XeDevice } from '../../../exporter/host/device.js';
-import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { ATTRIBUTE, DEVICE_HEALTH_STATES, METRIC } from '../../../exporter/names.js';
-import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
-import { Pipeline } from '../../../exporter/pipeline/pipeline.js';
-import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
-import { parseKmsgRecord } from '../../../exporter/wire/kernel-log.js';
 import { aDevice } from '../../helpers/events.js';
-import { parseExposition } from '../../helpers/exposition.js';
-import { asKmsgRecord } from '../../helpers/kernel-log.js';
-import { manualClock } from '../../helpers/manual-clock.js';
-
-const GPU0 = aDevice();
-const GPU1 = aDevice({ pciBdf: '0000:04:00.0', card: 'card1', render: 'renderD129' });
-
-/** A pipeline whose kernel log a test writes. */
-function start(t: TestContext, { sees = true } = {}) {
-  const { now, advance } = manualClock(t);
-  const begin = now();
-  const metrics = new ExporterMetrics({
-    sources: ['kmsg'],
-    version: '1',
-    revision: '',
-    nodeVersion: '20',
-    processMetrics: false,
-  });
-  const records: LogRecord[] = [];
-  const log = {
-    name: 'stdout',
-    accept: (record: LogRecord) => void records.push(record),
-    close: async () => {},
-  } as const;
-  const sinks = { counting: [new PrometheusSink(metrics)], logs: [log] };
-  const monotonic = () => 1_000_000 + now() - begin;
-  const pipeline = new Pipeline(metrics, sinks, { instanceId: 'i', includeProcess: true, now: monotonic });
-  if (sees) pipeline.sourceUp('kmsg', true);
-  let sequence = 0;
-  const say = (text: string, device: XeDevice = GPU0): void => {
-    const seconds = (monotonic() / 1000).toFixed(6);
-    const line = parseKmsgRecord(asKmsgRecord(`<6>[${seconds}] xe ${device.pciBdf}: [drm] ${text}`, ++sequence));
-    const stamp = { realtimeNs: BigInt(now()) * 1_000_000n, monotonicNs: BigInt(Math.round(monotonic() * 1e6)) };
-    pipeline.handle({ kind: 'kernel_log', source: 'kmsg', ...stamp, line, device });
-  };
-  const healthOf = (device: XeDevice = GPU0): DeviceHealth | undefined =>
-    pipeline.health.find(({ pciBdf }) => pciBdf === device.pciBdf);
-  /** Changes of health since the last call, as `before > after`. */
-  const changes = (): string[] =>
-    records
-      .splice(0)
-      .filter(({ eventName }) => eventName === EVENT.deviceHealthChanged)
-      .map(
-        ({ attributes: { [ATTRIBUTE.deviceHealthPrevious]: before, [ATTRIBUTE.deviceHealth]: after } }) =>
-          `${String(before)} > ${String(after)}`,
-      );
-  const series = async () => parseExposition(await metrics.registry.render('text'));
-  return { pipeline, metrics, records, say, healthOf, changes, series, advance, now };
-}
+import { GPU0, GPU1, kernelLogNode } from '../../helpers/kernel-log-node.js';
 
 describe('the health of a device', () => {
   it('follows a reset that completes, and logs its beginning and its end', (t) => {
-    const { pipeline, say, healthOf, changes, advance } = start(t);
+    const { pipeline, say, healthOf, changes, advance } = kernelLogNode(t);
     pipeline.deviceAdded(GPU0);
     assert.deepEqual(changes(), [], 'that it is fit from the start is no news');
-    say('Tile0: GT0: reset started');
+    say('[drm] Tile0: GT0: reset started');
     assert.equal(healthOf()?.state, 'recovering');
     advance(900);
-    say('Tile0: GT0: reset done');
+    say('[drm] Tile0: GT0: reset done');
     assert.equal(healthOf()?.state, 'ok');
     assert.deepEqual(changes(), ['ok > recovering', 'recovering > ok']);
   });
 
   it('is unrecovered 30 s after a reset that nothing ends, with the first cause, and says not to unbind', async (t) => {
-    const { pipeline, say, healthOf, changes, records, advance, now, series } = start(t);
+    const { pipeline, say, healthOf, changes, records, advance, now, series } = kernelLogNode(t);
     pipeline.deviceAdded(GPU0);
     pipeline.deviceAdded(GPU1);
     const began = new Date(now()).toISOString();
     for (let second = 0; second < 40; second++) {
-      for (let line = 0; line < 50; line++) say('GT1: trying reset from guc_exec_queue_timedout_job [xe]');
+      for (let line = 0; line < 50; line++) say('[drm] GT1: trying reset from guc_exec_queue_timedout_job [xe]');
       advance(1000);
     }
     const health = healthOf()!;
@@ -100,24 +46,24 @@ describe('the health of a device', () => {
   });
 
   it('is not touched by what a job does', (t) => {
-    const { pipeline, say, healthOf, changes } = start(t);
+    const { pipeline, say, healthOf, changes } = kernelLogNode(t);
     pipeline.deviceAdded(GPU0);
     for (let time = 0; time < 50; time++) {
-      say('VM worker error: -12');
-      say('Tile0: GT0: Timedout job: seqno=1, lrc_seqno=1, guc_id=3, flags=0x0 in python3 [4711]');
-      say('Tile0: GT0: Engine reset: engine_class=ccs, logical_mask: 0x1, guc_id=3');
-      say('Fault response: Unsuccessful -ENOENT');
-      say('Tile0: GT0: Engine memory CAT error: class=ccs, logical_mask: 0x1, guc_id=3');
-      say('Xe device coredump has been created');
+      say('[drm] VM worker error: -12');
+      say('[drm] Tile0: GT0: Timedout job: seqno=1, lrc_seqno=1, guc_id=3, flags=0x0 in python3 [4711]');
+      say('[drm] Tile0: GT0: Engine reset: engine_class=ccs, logical_mask: 0x1, guc_id=3');
+      say('[drm] Fault response: Unsuccessful -ENOENT');
+      say('[drm] Tile0: GT0: Engine memory CAT error: class=ccs, logical_mask: 0x1, guc_id=3');
+      say('[drm] Xe device coredump has been created');
     }
     assert.equal(healthOf()?.state, 'ok');
     assert.deepEqual(changes(), []);
   });
 
   it('ends with the unbind, and a bind makes it fit again and says so', async (t) => {
-    const { pipeline, say, healthOf, changes, series } = start(t);
+    const { pipeline, say, healthOf, changes, series } = kernelLogNode(t);
     pipeline.deviceAdded(GPU0);
-    say('CRITICAL: Xe has declared device 0000:03:00.0 as wedged.');
+    say('[drm] CRITICAL: Xe has declared device 0000:03:00.0 as wedged.');
     assert.equal(healthOf()?.state, 'wedged');
     pipeline.deviceRemoved(GPU0);
     assert.equal(healthOf(), undefined);
@@ -131,7 +77,7 @@ describe('the health of a device', () => {
   });
 
   it('of a device that comes with damaged firmware is survivability, also where nothing can tell', (t) => {
-    const { pipeline, healthOf, changes } = start(t, { sees: false });
+    const { pipeline, healthOf, changes } = kernelLogNode(t, { sees: false });
     pipeline.deviceAdded(GPU0, true);
     pipeline.deviceAdded(GPU1);
     assert.deepEqual([healthOf()?.state, healthOf(GPU1)?.state], ['survivability', 'unknown']);
@@ -139,10 +85,10 @@ describe('the health of a device', () => {
   });
 
   it('is unknown while no source can tell, and what was going on then begins anew', (t) => {
-    const { pipeline, say, healthOf, changes, advance } = start(t);
+    const { pipeline, say, healthOf, changes, advance } = kernelLogNode(t);
     pipeline.deviceAdded(GPU0);
     pipeline.sourceUp('uevent', true);
-    say('Tile0: GT0: reset started');
+    say('[drm] Tile0: GT0: reset started');
     pipeline.sourceUp('kmsg', false);
     assert.equal(healthOf()?.state, 'recovering', 'the uevents still tell');
     pipeline.sourceUp('uevent', false);
@@ -150,14 +96,14 @@ describe('the health of a device', () => {
     assert.equal(healthOf()?.state, 'unknown', 'the reset may have ended unseen');
     pipeline.sourceUp('kmsg', true);
     assert.equal(healthOf()?.state, 'recovering');
-    say('Tile0: GT0: reset done');
+    say('[drm] Tile0: GT0: reset done');
     assert.deepEqual(changes(), ['ok > recovering', 'recovering > unknown', 'unknown > recovering', 'recovering > ok']);
   });
 
   it('of faulting passes with a quiet time', (t) => {
-    const { pipeline, say, healthOf, advance, changes } = start(t);
+    const { pipeline, say, healthOf, advance, changes } = kernelLogNode(t);
     pipeline.deviceAdded(GPU0);
-    say('[Hardware Error]: TILE0 reported uncorrectable-errors (FATAL) error');
+    say('[drm] *ERROR* [Hardware Error]: TILE0 reported uncorrectable-errors (FATAL) error');
     assert.equal(healthOf()?.state, 'faulting');
     advance(5 * 60_000);
     assert.equal(healthOf()?.state, 'ok');
@@ -191,11 +137,11 @@ test('whatever happens in whatever order, a bound device has one state, and a bi
   await fc.assert(
     fc.asyncProperty(fc.array(happening, { maxLength: 40 }), async (happenings) => {
       t.mock.timers.reset();
-      const { pipeline, say, healthOf, series, records, advance } = start(t);
+      const { pipeline, say, healthOf, series, records, advance } = kernelLogNode(t);
       const bound = new Set<XeDevice>();
       for (const one of happenings) {
         const device = 'gpu' in one && one.gpu ? GPU1 : GPU0;
-        if (one.what === 'line') say(one.text, device);
+        if (one.what === 'line') say(`[drm] ${one.text}`, device);
         if (one.what === 'up' || one.what === 'down') pipeline.sourceUp('kmsg', one.what === 'up');
         if (one.what === 'time') advance(one.ms);
         if (one.what === 'bind') {
