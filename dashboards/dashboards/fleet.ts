@@ -4,6 +4,8 @@ import { fleetAlerts } from './annotations.js';
 import { TAG, toNode, toTheOthers } from './links.js';
 import { stat, thresholds, timeseries } from './panels.js';
 import {
+  NOT_OK_SINCE,
+  UNFIT,
   countInRange,
   firing,
   GPU,
@@ -67,11 +69,12 @@ export function fleetDashboard(): DashboardBuilder {
     )
     .withPanel(
       stat({
-        title: 'GPUs wedged now',
-        description: 'GPUs that the driver has declared dead. They need a rebind, a reset or a reboot.',
+        title: 'Unfit GPUs now',
+        description:
+          'GPUs that cannot be trusted with work: wedged, lost, not recovered from a reset, or with corrupt firmware.',
         empty: NOT_SCRAPED,
         width: 4,
-        query: orZero(`sum(${largest([LABEL.pciBdf], WEDGED)})`),
+        query: orZero(`count(${largest([LABEL.pciBdf], UNFIT)})`),
         limits: thresholds(['text', [1, 'red']]),
       }),
     )
@@ -93,6 +96,25 @@ export function fleetDashboard(): DashboardBuilder {
         width: 6,
         query: orZero(`count(count by (${PLACE.join(', ')}) (${firing(`${NODE}!=""`)}))`),
         limits: thresholds(['text', [1, 'orange']]),
+      }),
+    )
+    .withPanel(
+      table({
+        title: 'GPUs that are not fit for work',
+        description:
+          'What is wrong with them, and since when. GET /devices of the exporter says what began it and what to do.',
+        empty: 'Every GPU is fit for work.',
+        width: 24,
+        height: 5,
+        sortedBy: 'Since',
+        queries: [NOT_OK_SINCE],
+        columns: [
+          { field: NODE, title: 'Node', width: 180, link: toNode('Node') },
+          { field: CLUSTER, title: 'Cluster', width: 90 },
+          { field: LABEL.pciBdf, title: 'GPU', width: 110 },
+          { field: LABEL.state, title: 'State' },
+          { field: 'Value', title: 'Since', unit: 'dateTimeFromNow', width: 120 },
+        ],
       }),
     )
     .withPanel(

@@ -170,6 +170,12 @@ export const WATCH_COVERAGE = (() => {
 })();
 
 export const WEDGED = ofGpus(METRIC.deviceWedged);
+/** GPUs that cannot be trusted with work now. */
+export const UNFIT = `${ofGpus(METRIC.deviceHealth, anyOf(LABEL.state, ['wedged', 'unrecovered', 'lost', 'survivability']))} > 0`;
+/** Since when each GPU is in a state other than ok, by that state: Unix time in milliseconds. Without the model, because a lost GPU has none. */
+export const NOT_OK_SINCE =
+  `1000 * ${largest([LABEL.pciBdf, LABEL.state], `${ofGpus(METRIC.deviceHealth, `${LABEL.state}!="ok"`)} > 0`)}` +
+  ` * on (${GPU.join(', ')}) group_left () ${largest([LABEL.pciBdf], ofGpus(METRIC.deviceHealthChanged))}`;
 export const OOM_IN_RANGE = totalInRange(ofGpus(METRIC.vmRebindErrors, OOM));
 
 /** Alerts of these rules that fire on the chosen nodes, and those of no node. */

@@ -20,6 +20,21 @@ const inhibitions = (config: RulesConfig): readonly Inhibition[] => {
       targets: ['XeVMRebindOOM', 'XeVMRebindOOMPod', 'XeVMRebindOOMRepeated', 'XeVMRebindTimeout', 'XeDeviceCoredump'],
       equal: device,
     },
+    // A GPU that is unfit explains them, too.
+    {
+      source: 'XeGPUUnfit',
+      targets: [
+        'XeVMRebindOOM',
+        'XeVMRebindOOMPod',
+        'XeVMRebindOOMRepeated',
+        'XeVMRebindTimeout',
+        'XeDeviceCoredump',
+        'XeGPUFaulting',
+      ],
+      equal: device,
+    },
+    // A GPU on which the driver did not start is lost, and this alert says why.
+    { source: 'XeDeviceProbeFailed', targets: ['XeGPUUnfit'], equal: device },
     // The same error, with the name of the job it hit.
     { source: 'XeVMRebindOOMPod', targets: ['XeVMRebindOOM'], equal: device },
     // The same errors, but many.

@@ -29,6 +29,8 @@ export interface RulesConfig {
   };
   /** How long a device counts as wedged after it was last seen so: bridges missed scrapes and restarts of the exporter. */
   readonly wedgedKeepFiringFor: Duration;
+  /** How long a GPU has to be unfit for work. Shorter than two minutes pages for resets that end late. */
+  readonly unfitFor: Duration;
   /** How long an exporter may be away. Raise it where nodes reboot as a matter of course. */
   readonly exporterDownFor: Duration;
   readonly manyExportersDown: {
@@ -87,6 +89,7 @@ export const DEFAULT_RULES_CONFIG: RulesConfig = {
   eventKeepFiringFor: '10m',
   repeated: { window: '15m', errors: 5, lostClients: 3 },
   wedgedKeepFiringFor: '5m',
+  unfitFor: '2m',
   exporterDownFor: '5m',
   manyExportersDown: { share: 0.05, nodes: 3 },
   exporterAbsentFor: '10m',

@@ -15,6 +15,7 @@ const OWN_LABELS: Readonly<Record<string, readonly string[]>> = {
   [METRIC.vmRebindOomOutcomes]: [LABEL.pciBdf, LABEL.outcome],
   [EVENT_METRIC.deviceWedged]: [LABEL.pciBdf],
   [EVENT_METRIC.deviceCoredump]: [LABEL.pciBdf],
+  [EVENT_METRIC.deviceProbeFailed]: [LABEL.pciBdf],
   [EVENT_METRIC.engineReset]: [LABEL.pciBdf],
   [EVENT_METRIC.gtReset]: [LABEL.pciBdf],
   [EVENT_METRIC.jobTimeout]: [LABEL.pciBdf],

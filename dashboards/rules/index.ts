@@ -3,11 +3,12 @@ import type { RulesConfig } from './config.js';
 import { deliveryGroup } from './delivery.js';
 import { deviceGroup } from './device.js';
 import { exporterGroup } from './exporter.js';
+import { healthGroup } from './health.js';
 import { rebindGroup } from './rebind.js';
 
 /** Every rule there is, in the order of the files. */
 export function ruleGroups(config: RulesConfig): readonly RuleGroup[] {
-  return [rebindGroup, deviceGroup, exporterGroup, deliveryGroup].map((group) => group(config));
+  return [rebindGroup, deviceGroup, healthGroup, exporterGroup, deliveryGroup].map((group) => group(config));
 }
 
 /** Every alert there is, most telling first. */

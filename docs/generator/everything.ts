@@ -42,6 +42,8 @@ async function expositionOfTurn(turn: number): Promise<string> {
   const state = FEATURE_STATES[turn % FEATURE_STATES.length]!;
   for (const feature of FEATURES) metrics.featureChanged({ feature, state, reason: '', fix: '' });
   metrics.devices.deviceState(device, AWAKE);
+  const { pciBdf } = device;
+  metrics.health.set({ pciBdf, state: 'ok', reason: 'ok', sinceMs: 0, cause: undefined, advice: '' });
   metrics.devices.deviceMemory(
     device,
     [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }],

@@ -44,6 +44,7 @@ const FOR_JOBS: ReadonlySet<string> = new Set(
       'deviceRecovery',
       'deviceHealth',
       'deviceHealthPrevious',
+      'deviceHealthReason',
       'hardwareErrorSeverity',
       'devcoredumpReason',
       'pageFaultError',
