@@ -23,7 +23,13 @@ import type { Node } from './node.js';
 const MEMORY_INTERVAL_MS = 1_000;
 
 /** Paths of this machine say nothing about the simulated one. */
-const NO_PATHS = { procRoot: '/nonexistent', sysRoot: '/nonexistent', kmsg: 'auto', uevent: 'auto' } as const;
+const NO_PATHS = {
+  procRoot: '/nonexistent',
+  devRoot: '/nonexistent',
+  sysRoot: '/nonexistent',
+  kmsg: 'auto',
+  uevent: 'auto',
+} as const;
 
 /** The watch queue over fake pipes, which the simulated jobs post into. */
 const simulator = fakePipes('simulator', {

@@ -9,8 +9,9 @@ import type { XeDevice } from '../host/device.js';
 import type { Counter } from '../metrics/engine/metric-families.js';
 import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import { ATTRIBUTE, UNATTRIBUTED_REASONS, type SourceName, type UnattributedReason } from '../names.js';
-import type { StampedBatch } from '../sources/source.js';
+import type { HistoryBatch, StampedBatch } from '../sources/source.js';
 import { Decoder } from './decode/decoder.js';
+import { isDriverStart, KernelLogDecoder } from './decode/kernel-log-decoder.js';
 import { MemoryEnrichment, type TakeSnapshot } from './enrich/memory-enrichment.js';
 import { FanOut, type FanOutAccounting } from './fan-out.js';
 import { causeOf } from './health/cause.js';
@@ -136,6 +137,7 @@ export class Pipeline {
   /** Takes one batch through all stages. Never throws. */
   readonly handle = (batch: StampedBatch): void => {
     if (batch.kind === 'ownership') return this.#owners.observe(batch);
+    if (batch.kind === 'history') return this.#recall(batch);
     if (batch.kind === 'loss' && batch.source === 'trace') this.#owners.forget();
     let events = 0;
     this.#decode.decode(batch, (event) => {
@@ -144,6 +146,18 @@ export class Pipeline {
     });
     this.#received.took(batch, events);
   };
+
+  /** How the devices are, from what happened before this exporter. */
+  #recall({ lines, ...stamp }: HistoryBatch): void {
+    // Of its own: nothing of this counts as received, and its clock has nothing to learn from old lines.
+    const accounting = { received: () => undefined, dropped: () => undefined };
+    const decoder = new KernelLogDecoder(eventDefinitions, accounting, this.#decode.nextSequence);
+    for (const { line, device } of lines) {
+      if (device !== undefined && isDriverStart(line)) this.#health.recallStart(device);
+      decoder.decode({ ...stamp, kind: 'kernel_log', line, device }, (event) => this.#health.recall(event));
+    }
+    this.#health.recalled();
+  }
 
   /** Logs that a source of events died, or delivers again. */
   readonly sourceChanged = (source: SourceName, state: 'up' | 'down', reason: string): void => {

@@ -67,6 +67,12 @@ export interface OwnershipBatch extends Stamp {
   readonly device: XeDevice | undefined;
 }
 
+/** What the kernel log held before the exporter started, oldest line first. Nothing of it counts: it only says how the devices are. */
+export interface HistoryBatch extends Stamp {
+  readonly kind: 'history';
+  readonly lines: readonly Pick<KernelLogBatch, 'line' | 'device'>[];
+}
+
 /** The source knows that messages are missing. */
 export interface LossBatch extends Stamp {
   readonly kind: 'loss';
@@ -74,7 +80,8 @@ export interface LossBatch extends Stamp {
   readonly messages: number;
 }
 
-export type StampedBatch = WatchBatch | KernelLogBatch | UeventBatch | TraceBatch | OwnershipBatch | LossBatch;
+export type StampedBatch =
+  WatchBatch | KernelLogBatch | UeventBatch | TraceBatch | OwnershipBatch | HistoryBatch | LossBatch;
 
 /** Takes a batch, synchronously; must not throw. */
 export type BatchHandler = (batch: StampedBatch) => void;

@@ -129,9 +129,10 @@ function open(t: TestContext, entry: SourceEntry, config: Partial<Config> = {}):
       xeWatchIoctl: 'auto',
       trace: 'auto',
       kmsg: 'auto',
+      // The kernel log of this machine is not that of the fake kernel.
+      devRoot: '/nonexistent',
       kmsgSinceBoot: false,
       uevent: 'auto',
-      devRoot: '/dev',
       procRoot: '/proc',
       sysRoot: sysfs.root,
       tracefsRoot: tracefs.root,

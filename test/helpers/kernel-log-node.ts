@@ -45,6 +45,18 @@ export function kernelLogNode(t: TestContext, { sees = true } = {}) {
     const stamp = { realtimeNs: BigInt(now()) * 1_000_000n, monotonicNs: BigInt(Math.round(monotonic() * 1e6)) };
     pipeline.handle({ kind: 'kernel_log', source: 'kmsg', ...stamp, line, device });
   };
+  /** What the kernel log held before: lines with their age in seconds, oldest first. */
+  const remember = (lines: readonly (readonly [ageSeconds: number, text: string, device?: XeDevice])[]): void => {
+    const stamp = { realtimeNs: BigInt(now()) * 1_000_000n, monotonicNs: BigInt(Math.round(monotonic() * 1e6)) };
+    const held = lines.map(([age, text, device = GPU0]) => {
+      const record = asKmsgRecord(
+        `<6>[${(monotonic() / 1000 - age).toFixed(6)}] xe ${device.pciBdf}: ${text}`,
+        ++sequence,
+      );
+      return { line: parseKmsgRecord(record), device };
+    });
+    pipeline.handle({ kind: 'history', source: 'kmsg', ...stamp, lines: held });
+  };
   const healthOf = (device: XeDevice = GPU0): DeviceHealth | undefined =>
     pipeline.health.find(({ pciBdf }) => pciBdf === device.pciBdf);
   /** Changes of health since the last call, as `before > after`. */
@@ -57,5 +69,5 @@ export function kernelLogNode(t: TestContext, { sees = true } = {}) {
           `${String(before)} > ${String(after)}`,
       );
   const series = async () => parseExposition(await metrics.registry.render('text'));
-  return { pipeline, metrics, records, say, healthOf, changes, series, advance, now };
+  return { pipeline, metrics, records, say, remember, healthOf, changes, series, advance, now };
 }

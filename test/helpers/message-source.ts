@@ -78,7 +78,7 @@ export class MessageSourceUnderTest {
     this.devices.subscribe({ added: () => this.refreshes++, removed: () => this.refreshes++ });
     this.devices.refresh();
     const open = source({
-      config: { devRoot: '/dev', readerQueueBytes: 1 << 20, ...settings, ...config } as Config,
+      config: { devRoot: '/nowhere', readerQueueBytes: 1 << 20, ...settings, ...config } as Config,
       native: {
         ...addon,
         MessageReader: this.#readerClass(refusal),

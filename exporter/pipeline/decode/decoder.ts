@@ -40,6 +40,7 @@ export class Decoder {
       case 'trace':
         return this.#trace.decode(batch, deliver);
       case 'ownership':
+      case 'history':
         return;
       case 'loss':
         return this.#lost(batch, deliver);

@@ -101,6 +101,11 @@ export class KernelLogDecoder {
   }
 }
 
+/** Whether the driver says that it starts on a device: it looks for the firmware then, and only then (xe_uc_fw.c, Linux 6.8 to 7.3). */
+export function isDriverStart(line: KernelLogLine | undefined): boolean {
+  return line?.fromXe === true && /^Using GuC firmware from \S/.test(line.message);
+}
+
 function placeOf({ tile, gt, sequence }: KernelLogLine): EventDetails {
   return {
     ...(tile !== undefined && { [ATTRIBUTE.tileId]: tile }),

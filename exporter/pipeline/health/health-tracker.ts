@@ -49,6 +49,8 @@ interface Tracked {
   source: SourceName;
   /** The last state that was logged is not `ok`, so that the next one has to be, too. */
   told: boolean;
+  /** What sysfs said when the driver was bound. */
+  inSurvivability: boolean;
 }
 
 /**
@@ -91,10 +93,52 @@ export class HealthTracker {
     const blind = this.#telling.size === 0;
     if (blind === this.#blindSince < Infinity) return;
     const now = this.#options.now();
-    this.#lookAtAll(now);
+    const isFirst = this.#blindSince === -Infinity;
+    if (!isFirst) this.#lookAtAll(now);
     this.#blindSince = blind ? now : Infinity;
-    if (!blind) for (const one of this.#tracked.values()) one.condition = seenAgain(one.condition, now);
+    // What the log says of the time before is exact.
+    if (!blind && !isFirst) for (const one of this.#tracked.values()) one.condition = seenAgain(one.condition, now);
     this.#lookAtAll(now);
+    if (isFirst) this.#announceAll();
+  }
+
+  /** Takes what happened before this exporter; nothing of it is passed on. {@link recalled} has to follow. */
+  recall(event: DeviceEvent): void {
+    const { device, definition } = event;
+    const signal = definition.health?.(event);
+    if (signal === undefined || device === undefined) return;
+    const one = this.#tracked.get(device.pciBdf) ?? this.#track(device, -Infinity);
+    if (one === undefined) return;
+    const at = Number(event.monotonicNs) / 1e6;
+    const calm = isCalm(one.reason) && (one.cause === undefined || at - one.condition.lastFaultAt >= QUIET_MS);
+    if (calm && signal !== 'reset_completed') one.cause = { ...this.#options.describe(event), id: null };
+    one.condition = after(one.condition, signal, gtOf(event), at);
+    const reason = reasonAt(one.condition, at, Infinity);
+    if (reason !== one.reason) one.sinceMs = Number(event.realtimeNs) / 1e6;
+    one.reason = reason;
+    one.source = event.source;
+    one.at = at;
+  }
+
+  /** The driver had started on a device: what came before is over. */
+  recallStart(device: XeDevice): void {
+    const one = this.#tracked.get(device.pciBdf);
+    if (one === undefined) return;
+    one.condition = BOUND;
+    one.cause = undefined;
+    one.reason = 'unseen';
+  }
+
+  /** All of the past is told. What the driver is bound to has started after all. */
+  recalled(): void {
+    for (const one of this.#tracked.values()) {
+      if (one.bound && one.condition.standing === 'not_started')
+        one.condition = { ...one.condition, standing: undefined };
+      if (one.inSurvivability) one.condition = { ...one.condition, standing: 'survivability' };
+    }
+    if (this.#blindSince < Infinity) return;
+    this.#lookAtAll(this.#options.now());
+    this.#announceAll();
   }
 
   /** The driver was bound to a device: whatever was wrong with it is over. */
@@ -105,6 +149,7 @@ export class HealthTracker {
     if (one === undefined) return;
     one.device = device;
     one.bound = true;
+    one.inSurvivability = inSurvivability;
     one.at = now;
     one.condition = inSurvivability ? { ...BOUND, standing: 'survivability' } : BOUND;
     if (known === undefined) one.reason = reasonAt(BOUND, now, this.#blindSince);
@@ -157,6 +202,7 @@ export class HealthTracker {
       at,
       source: 'kmsg',
       told: false,
+      inSurvivability: false,
     };
     this.#tracked.set(device.pciBdf, one);
     return one;
@@ -165,6 +211,17 @@ export class HealthTracker {
   #lookAtAll(now: number): void {
     if (this.#closed) return;
     for (const one of this.#tracked.values()) this.#look(one, now);
+  }
+
+  /** Says what the past has left behind. */
+  #announceAll(): void {
+    for (const one of this.#tracked.values()) {
+      if (!isShown(one)) continue;
+      this.#options.published(healthOf(one));
+      if (isCalm(one.reason) || one.told) continue;
+      one.told = true;
+      this.#options.next(this.#changed(one, 'unknown', one.at));
+    }
   }
 
   /** Lets pass what time alone brings, one change after the other, up to `at`. */

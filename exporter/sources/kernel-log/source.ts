@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { errnoName } from '../../wire/errno.js';
+import type { DeviceTable } from '../../host/device-table.js';
 import type { NativeFailure } from '../../native/binding.js';
 import { parseKmsgRecord } from '../../wire/kernel-log.js';
-import { MessageRun } from '../message-run.js';
-import type { SourceContext } from '../source.js';
+import { MessageRun, now } from '../message-run.js';
+import type { BatchHandler, SourceContext } from '../source.js';
 import { supervised, type OpenSource, type SourceRefusal } from '../supervised-source.js';
 import { switchedOff } from '../switched-off.js';
 import { deliverLine } from './deliver-line.js';
+import { readKernelLogHistory } from './history.js';
 import { SyslogRun } from './syslog-run.js';
 import { ANCHOR_BYTES, SyslogTail } from './syslog-tail.js';
 
@@ -30,6 +32,7 @@ export function openKmsg({ config, native, devices, accounting }: SourceContext)
   let delivered: number | undefined;
 
   return async (handler, onDied) => {
+    if (!config.kmsgSinceBoot) delivered ??= recall(path, devices, handler);
     const after = delivered ?? -1;
     const opened = MessageRun.open({
       source: 'kmsg',
@@ -59,6 +62,14 @@ export function openKmsg({ config, native, devices, accounting }: SourceContext)
       note: `read by syslog(2) once a second, without the numbers that show every loss: ${path}: ${said(opened)}`,
     };
   };
+}
+
+/** Hands on what the log holds already. @returns the number of its newest record; the reader goes on behind it */
+function recall(path: string, devices: Pick<DeviceTable, 'named'>, handler: BatchHandler): number | undefined {
+  const history = readKernelLogHistory(path);
+  const lines = (history?.lines ?? []).map((line) => ({ line, device: devices.named(line.pciBdf!) }));
+  if (lines.length > 0) handler({ kind: 'history', source: 'kmsg', ...now(), lines });
+  return history?.last;
 }
 
 function refusal(path: string, kmsgSaid: NativeFailure, syslogSaid: NativeFailure): SourceRefusal {

@@ -111,6 +111,75 @@ describe('the health of a device', () => {
   });
 });
 
+describe('what the kernel log held before the exporter started', () => {
+  it('says how each GPU is and since when, and nothing of it counts', async (t) => {
+    const { pipeline, metrics, remember, healthOf, records, changes, series, now } = kernelLogNode(t, { sees: false });
+    const lost = aDevice({ pciBdf: '0000:0c:00.0' });
+    for (const gpu of [GPU0, GPU1]) metrics.devices.deviceDiscovered(gpu);
+    for (const gpu of [GPU0, GPU1]) pipeline.deviceAdded(gpu);
+    remember([
+      [900, '[drm] CRITICAL: Xe has declared device 0000:04:00.0 as wedged.', GPU1],
+      [800, 'probe with driver xe failed with error -2', lost],
+      [700, '[drm] Using GuC firmware from xe/bmg_guc_70.bin version 70.44.1', GPU1],
+      [600, '[drm] Tile0: GT0: reset started'],
+    ]);
+    assert.deepEqual(records, [], 'nothing is said before a source can tell');
+    pipeline.sourceUp('kmsg', true);
+    const [stuck, bound, missing] = [healthOf(), healthOf(GPU1), healthOf(lost)];
+    assert.deepEqual([stuck?.state, stuck?.reason, stuck?.sinceMs], ['unrecovered', 'reset_stuck', now() - 570_000]);
+    assert.deepEqual([stuck?.cause?.event, stuck?.cause?.id], [EVENT.gtReset, null]);
+    assert.equal(bound?.state, 'ok', 'the driver has started on it since');
+    assert.deepEqual([missing?.state, missing?.sinceMs], ['lost', now() - 800_000]);
+    assert.deepEqual(changes().toSorted(), ['recovering > unrecovered', 'unknown > lost']);
+    const samples = await series();
+    assert.equal(samples.get('xe_gt_resets_total{pci_bdf="0000:03:00.0"}'), 0);
+    assert.equal(samples.get(`${METRIC.eventsReceived}{source="kmsg",event="${EVENT.gtReset}"}`), undefined);
+  });
+
+  it('is of no account for a GPU that the driver is bound to after all', (t) => {
+    const { pipeline, remember, healthOf, say } = kernelLogNode(t, { sees: false });
+    pipeline.deviceAdded(GPU0);
+    pipeline.sourceUp('uevent', true);
+    remember([[900, 'probe with driver xe failed with error -2']]);
+    assert.equal(healthOf()?.state, 'ok');
+    say('[drm] Tile0: GT0: reset started');
+    assert.equal(healthOf()?.state, 'recovering');
+  });
+
+  it('goes on: a reset that was open completes', (t) => {
+    const { pipeline, remember, healthOf, say } = kernelLogNode(t, { sees: false });
+    pipeline.deviceAdded(GPU0);
+    remember([[2, '[drm] Tile0: GT0: reset started']]);
+    pipeline.sourceUp('kmsg', true);
+    assert.equal(healthOf()?.state, 'recovering');
+    say('[drm] Tile0: GT0: reset done');
+    assert.equal(healthOf()?.state, 'ok');
+  });
+});
+
+test('100,000 identical lines are one incident, memory stays flat, and another GPU is heard at once', async (t) => {
+  const { pipeline, metrics, say, records, healthOf, series, advance } = kernelLogNode(t);
+  metrics.devices.deviceDiscovered(GPU1);
+  for (const gpu of [GPU0, GPU1]) pipeline.deviceAdded(gpu);
+  const storm = (lines: number): void => {
+    for (let line = 0; line < lines; line++) say('[drm] GT1: trying reset from guc_exec_queue_timedout_job [xe]');
+  };
+  storm(20_000);
+  const before = process.memoryUsage().heapUsed;
+  storm(80_000);
+  assert.ok(process.memoryUsage().heapUsed - before < 64 * 2 ** 20);
+  say('[drm] VM worker error: -12', GPU1);
+  const samples = await series();
+  assert.equal(samples.get(`${METRIC.vmRebindErrors}{pci_bdf="0000:04:00.0",errno="ENOMEM"}`), 1);
+  assert.equal(samples.get('xe_gt_reset_attempts_total{pci_bdf="0000:03:00.0"}'), 100_000);
+  advance(31_000);
+  assert.deepEqual(records.map(({ attributes }) => attributes[ATTRIBUTE.deviceHealth]).filter(Boolean), [
+    'recovering',
+    'unrecovered',
+  ]);
+  assert.equal(healthOf()?.cause?.event, EVENT.gtResetAttempt);
+});
+
 /** One thing that can happen to a node. */
 const happening = fc.oneof(
   fc.record({

@@ -24,7 +24,7 @@ test('what the simulated kernel says comes through the real sources as events of
   devices.refresh();
   const events: DeviceEvent[] = [];
   const decoder = new Decoder(eventDefinitions, { received: nothing, dropped: () => assert.fail() });
-  const config = { kmsg: 'auto', uevent: 'auto', devRoot: '/dev', procRoot: '/nowhere', sysRoot: '/nowhere' };
+  const config = { kmsg: 'auto', uevent: 'auto', devRoot: '/nowhere', procRoot: '/nowhere', sysRoot: '/nowhere' };
   for (const { name, open } of [kmsg, uevent]) {
     const source = open({
       config: { ...config, readerQueueBytes: 1 << 20 } as Config,

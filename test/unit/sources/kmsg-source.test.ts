@@ -28,7 +28,7 @@ test('lines of the driver come with their device, those of TTM without, others n
   assert.deepEqual(under.readerOptions[0], {
     ...under.readerOptions[0],
     protocol: 'kmsg',
-    path: '/dev/kmsg',
+    path: '/nowhere/kmsg',
     sinceBoot: false,
     backend: 'linux',
   });
@@ -149,13 +149,13 @@ function syslog(t: { after(fn: () => unknown): void }, config = {}) {
   return { under, ring };
 }
 
-test('where /dev/kmsg is closed, syslog(2) is read, every line once, and what is missing is said', async (t) => {
+test('where /nowhere/kmsg is closed, syslog(2) is read, every line once, and what is missing is said', async (t) => {
   const { under, ring } = syslog(t);
   ring.text = line(1, `xe ${BDF}: before`);
   const opened = await under.open();
   assert.ok('run' in opened);
   t.after(() => opened.run.stop());
-  assert.match(opened.note ?? '', /syslog\(2\).*\/dev\/kmsg: open failed with EPERM/);
+  assert.match(opened.note ?? '', /syslog\(2\).*\/nowhere\/kmsg: open failed with EPERM/);
   ring.text += line(2, `xe ${BDF}: [drm] one`) + line(3, 'other', 6) + line(3, `xe ${BDF}: forged`, 12);
   await under.delivered(1);
   ring.text += line(4, '[TTM] two', 3) + line(4, '[TTM] two', 3);
@@ -232,8 +232,8 @@ test('what the node refuses is a state with a reason and a fix', async (t) => {
   };
   assert.deepEqual(await refused(EACCES, EPERM), {
     state: 'denied',
-    reason: '/dev/kmsg: open failed with EACCES; syslog failed with EPERM',
-    fix: 'Give CAP_SYSLOG, and let the container open /dev/kmsg for its sequence numbers and devices.',
+    reason: '/nowhere/kmsg: open failed with EACCES; syslog failed with EPERM',
+    fix: 'Give CAP_SYSLOG, and let the container open /nowhere/kmsg for its sequence numbers and devices.',
   });
   assert.equal((await refused(ENOENT, EPERM)).state, 'denied');
   assert.equal((await refused(ENOENT, ENOSYS)).state, 'unsupported');
