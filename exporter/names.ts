@@ -44,6 +44,7 @@ export const METRIC = {
   otlpQueueLength: 'xe_exporter_otlp_queue_length',
   otlpQueueCapacity: 'xe_exporter_otlp_queue_capacity',
   kubernetesEventRequests: 'xe_exporter_kubernetes_event_requests_total',
+  coredumpCopies: 'xe_exporter_coredump_copies_total',
   streamSubscribers: 'xe_exporter_stream_subscribers',
   streamSubscribersDropped: 'xe_exporter_stream_subscribers_dropped_total',
   streamEventsMissed: 'xe_exporter_stream_events_missed_total',
@@ -167,6 +168,7 @@ export const FEATURES = [
   'otlp',
   'otlp_metrics',
   'jobs',
+  'coredumps',
 ] as const;
 export type FeatureName = (typeof FEATURES)[number];
 export const FEATURE_STATES = ['active', 'unsupported', 'denied', 'disabled'] as const;
@@ -190,6 +192,10 @@ export type JobRequestResult = (typeof JOB_REQUEST_RESULTS)[number];
 
 /** Version of what the jobs' socket answers; it changes when a reader of the one before would be misled. */
 export const JOBS_SCHEMA = 1;
+
+/** Values of `result` on {@link METRIC.coredumpCopies}; `removed` is an old copy that made room for a new one. */
+export const COREDUMP_COPY_RESULTS = ['copied', 'truncated', 'failed', 'removed'] as const;
+export type CoredumpCopyResult = (typeof COREDUMP_COPY_RESULTS)[number];
 
 /** What a Kubernetes Event of ours is known by. The reason is also the name of the alert. */
 export const KUBERNETES_EVENT = { reason: 'XeVMRebindOOM', component: 'xe-exporter' } as const;
@@ -253,6 +259,10 @@ export const ATTRIBUTE = {
   hardwareErrorSeverity: 'xe.hardware_error.severity',
   devcoredumpPath: 'xe.devcoredump.path',
   devcoredumpReason: 'xe.devcoredump.reason',
+  devcoredumpCopy: 'xe.devcoredump.copy',
+  devcoredumpCopySize: 'xe.devcoredump.copy_size',
+  devcoredumpTruncated: 'xe.devcoredump.truncated',
+  devcoredumpCopyError: 'xe.devcoredump.copy_error',
   pageFaultError: 'xe.page_fault.error',
   kernelLogMessage: 'xe.kernel_log.message',
   kernelLogSequence: 'xe.kernel_log.sequence',

@@ -31,6 +31,7 @@
         'src/fake/fake_pipe.cc',
         'src/linux/borrow_fd.cc',
         'src/linux/children.cc',
+        'src/linux/copy_file.cc',
         'src/linux/directory_watch.cc',
         'src/linux/drm_fd_scan.cc',
         'src/linux/drm_memory.cc',

@@ -113,7 +113,28 @@ function concluded(): DeviceEvent[] {
       details: health,
     }),
     anEvent({ definition: sourceChanged, source: 'kmsg', client: undefined, vmId: 0, errorCode: 0, details: state }),
+    ...copies(),
     anEvent({ source: 'kmsg', report: 'bare', client: undefined, device: DEVICE, vmId: 0, inferred }),
+  ];
+}
+
+/** A coredump that was copied, one that was cut, and one that was not copied. */
+function copies(): DeviceEvent[] {
+  const path = { [ATTRIBUTE.devcoredumpPath]: '/sys/devices/virtual/devcoredump/devcd3/data' };
+  const copy = {
+    ...path,
+    [ATTRIBUTE.devcoredumpReason]: 'Timedout job - seqno=4294967170',
+    [ATTRIBUTE.executable]: 'python3',
+    [ATTRIBUTE.pid]: 4711,
+    [ATTRIBUTE.devcoredumpCopy]: '/var/lib/xe-exporter/coredumps/20260131T115740.123Z_0000-03-00.0_python3.devcoredump',
+    [ATTRIBUTE.devcoredumpCopySize]: 48_234_496,
+  };
+  const failed = { ...path, [ATTRIBUTE.devcoredumpCopyError]: 'write ended with ENOSPC' };
+  const batch = { kind: 'coredump_copy', source: 'uevent', device: DEVICE, ...STAMP } as const;
+  return [
+    ...decode({ ...batch, details: copy, errorCode: 0 }),
+    ...decode({ ...batch, details: { ...copy, [ATTRIBUTE.devcoredumpTruncated]: true }, errorCode: 0 }),
+    ...decode({ ...batch, details: failed, errorCode: -28 }),
   ];
 }
 

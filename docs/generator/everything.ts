@@ -1,7 +1,15 @@
 import { EVENT } from '../../exporter/events/index.js';
 import { AWAKE } from '../../exporter/host/device-state.js';
 import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
-import { CLIENT_FAULTS, FEATURES, FEATURE_STATES, SINKS, SOURCES, WORKLOAD_LABELS } from '../../exporter/names.js';
+import {
+  CLIENT_FAULTS,
+  COREDUMP_COPY_RESULTS,
+  FEATURES,
+  FEATURE_STATES,
+  SINKS,
+  SOURCES,
+  WORKLOAD_LABELS,
+} from '../../exporter/names.js';
 import { aDevice } from '../../test/helpers/events.js';
 
 /** One metric as the exporter's own registry exposes it, with every label and every value seen of it. */
@@ -38,6 +46,7 @@ async function expositionOfTurn(turn: number): Promise<string> {
   const { counters, fault } = metrics.devices.clientRebindErrors.acquire(device.pciBdf, undefined);
   for (const errors of counters) errors.count(1);
   for (const name of CLIENT_FAULTS) fault(name).inc();
+  for (const result of COREDUMP_COPY_RESULTS) metrics.coredumpCopies.cell(result);
   for (const source of SOURCES) metrics.eventsReceived.cell(source, EVENT.vmRebindError);
   const state = FEATURE_STATES[turn % FEATURE_STATES.length]!;
   for (const feature of FEATURES) metrics.featureChanged({ feature, state, reason: '', fix: '' });

@@ -59,7 +59,8 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
     meaning:
       'OTLP: the collector accepted it (`exported`), refused it or could not be reached (`failed`), or the queue was full or closed (`dropped`). ' +
       'Kubernetes Events: `created`, `updated`, `failed`. ' +
-      'Jobs’ socket: `answered`; `unidentified`, because the peer belongs to no workload or cannot be seen; `refused`, because it asked too often or wrongly.',
+      'Jobs’ socket: `answered`; `unidentified`, because the peer belongs to no workload or cannot be seen; `refused`, because it asked too often or wrongly. ' +
+      'Coredumps: `copied`, `truncated` (its end did not fit), `failed`, `removed` (an old copy made room).',
   },
   card: { open: true, meaning: 'Name of the card node, such as `card0`.' },
   render: { open: true, meaning: 'Name of the render node, such as `renderD128`.' },
@@ -90,5 +91,6 @@ export const NOTES: Readonly<Record<string, string | undefined>> = {
   [METRIC.deviceRestoredBytes]: 'As `xe_device_evictions_total`. A buffer that is new is not restored.',
   [METRIC.deviceInfo]: 'Join it with other exporters on (`node`, `pci_bdf`).',
   [METRIC.clientsWatched]: 'Divide by `xe_clients` for the coverage of the watch queue.',
+  [METRIC.coredumpCopies]: 'With `--coredump-dir`.',
   [METRIC.kubernetesEventRequests]: 'With `--kubernetes-events`.',
 };

@@ -8,7 +8,7 @@ import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { SourceName } from '../names.js';
 import { Pipeline, type PipelineOptions } from '../pipeline/pipeline.js';
 import type { Sinks } from '../pipeline/sink.js';
-import type { Source, SourceAccounting } from '../sources/source.js';
+import type { Source, SourceAccounting, SourceContext } from '../sources/source.js';
 import { TIMED_OUT, withDeadline } from '../time/deadline.js';
 import type { ClientFinder, Node } from './node.js';
 import { subscribeAll } from './subscriptions.js';
@@ -72,9 +72,10 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
   let finder: ClientFinder | undefined = undefined;
   const onEvictedFor = (pciBdf: string, pid: number, bytes: number): void => memory.evictedFor(pciBdf, pid, bytes);
   const onGpuProcess = (pid: number): void => finder?.gpuProcess?.(pid);
-  const sources = node.sources.map(({ open }) =>
-    open({ ...node.access, devices, clients, features, accounting, onChanged, onGpuProcess, onEvictedFor }),
-  );
+  const onCoredumpCopies: SourceContext['onCoredumpCopies'] = (result, copies) =>
+    metrics.coredumpCopies.cell(result).inc(copies);
+  const context = { devices, clients, features, accounting, onChanged, onGpuProcess, onCoredumpCopies, onEvictedFor };
+  const sources = node.sources.map(({ open }) => open({ ...node.access, ...context }));
   finder = await node.findClients(sources);
 
   devices.subscribe({

@@ -10,6 +10,7 @@ import { openPodDirectory } from '../kubernetes/pods/open.js';
 import { NativeMemoryReader } from '../memory/native-memory-reader.js';
 import type { NativeAddon } from '../native/binding.js';
 import { sources } from '../sources/index.js';
+import { coredumpsOff } from '../sources/uevent/coredumps/open.js';
 import type { CommandContext } from './context.js';
 import type { Node } from './node.js';
 
@@ -24,6 +25,8 @@ export function realNode(
 ): Node {
   const devices = DeviceTable.overSysfs(config.sysRoot);
   const clients = new ClientTable(config.maxClients);
+  const noCoredumps = coredumpsOff(config);
+  if (noCoredumps !== undefined) features.report('coredumps', 'disabled', noCoredumps);
   return {
     name: nodeNameOf(config.nodeName, env),
     devices,

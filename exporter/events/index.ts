@@ -8,6 +8,7 @@ import { displayError } from './definitions/display-error.js';
 import { firmwareMissing } from './definitions/firmware-missing.js';
 import { pciError, pciRecovered } from './definitions/pci-error.js';
 import { deviceCoredump } from './definitions/device-coredump.js';
+import { deviceCoredumpCopy } from './definitions/device-coredump-copy.js';
 import { deviceSurvivabilityMode } from './definitions/device-survivability-mode.js';
 import { deviceWedged } from './definitions/device-wedged.js';
 import { engineReset } from './definitions/engine-reset.js';
@@ -39,6 +40,7 @@ const DEFINITIONS = {
   pciError,
   pciRecovered,
   deviceCoredump,
+  deviceCoredumpCopy,
   deviceSurvivabilityMode,
   deviceBound,
   deviceUnbound,

@@ -135,6 +135,11 @@ export class ExporterMetrics {
     'Requests to the Kubernetes API server that write Events, by result.',
     LABEL.result,
   );
+  readonly coredumpCopies = this.#counter(
+    METRIC.coredumpCopies,
+    'Copies of device coredumps, by result.',
+    LABEL.result,
+  );
   readonly streamSubscribers = this.#gauge(METRIC.streamSubscribers, 'Open event streams.');
   // Not part of eventsDropped: a subscriber that was closed can resume where it was, and the sink loses nothing.
   readonly streamSubscribersDropped = this.#counter(

@@ -368,7 +368,20 @@ export interface MemoryRegionsRead extends WhileAwake {
   readonly minor: number;
 }
 
-export type DeviceRead = FileRead | FdinfoRead | MemoryRegionsRead;
+/**
+ * Copies a file that the kernel makes up while it is read, into a new file of mode 0600 that is on the disk afterwards. Answered with
+ * `whole`, or `cut` when there was more than `mostBytes`; refused with `open`, `read`, `create`, `write`, `sync`, or `cancelled` while it was
+ * under way. What was written stays.
+ */
+export interface FileCopy {
+  readonly kind: 'copy';
+  readonly path: string;
+  readonly to: string;
+  readonly mostBytes: bigint;
+  readonly bytesPerSecond: bigint;
+}
+
+export type DeviceRead = FileRead | FdinfoRead | MemoryRegionsRead | FileCopy;
 
 export interface NativeAddon {
   readonly Reader: new (options: ReaderOptions) => NativeReader;
@@ -411,7 +424,7 @@ export interface NativeAddon {
    * waits for that thread, and it keeps no event loop alive; but while one hangs in the kernel, the process cannot fully end.
    *
    * @param onResult called once for each read, in order; must not throw
-   * @returns what has the reads not begun yet answered with operation `cancelled`; or `pthread_create` when there is no thread,
+   * @returns what has the reads not begun yet, and a copy that is under way, answered with operation `cancelled`; or `pthread_create` when there is no thread,
    *   and then nothing is called
    */
   startReads(

@@ -17,7 +17,7 @@ export function explainPrivileges(rows: readonly FeaturePrivileges[] = PRIVILEGE
 }
 
 /** What has to be granted for a feature, one phrase each; empty when nothing is needed. */
-export function needs({ capabilities, root, hostPid, devices, mounts, rbac }: FeaturePrivileges): string[] {
+export function needs({ capabilities, root, hostPid, devices, mounts, writes, rbac }: FeaturePrivileges): string[] {
   const folders = mounts.filter(({ optional }) => optional !== true);
   const optionalFolders = mounts.filter(({ optional }) => optional === true).map(({ path }) => path);
   const account = rbac === null ? '' : `a service account that may ${rbac.verbs.join(' and ')} ${rbac.resource}`;
@@ -29,6 +29,7 @@ export function needs({ capabilities, root, hostPid, devices, mounts, rbac }: Fe
     ...folders.map(({ path, writable, instead }) =>
       [`${path} ${writable ? 'writable' : 'read-only'}`, instead].filter(Boolean).join(', or '),
     ),
+    ...(writes === undefined ? [] : [`the folder of ${writes}, writable`]),
     [account, optionalFolders.length > 0 && `${optionalFolders.join(' and ')} read-only`].filter(Boolean).join(', or '),
   ].filter((need) => need !== '');
 }

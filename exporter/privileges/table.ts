@@ -32,6 +32,8 @@ export interface FeaturePrivileges {
   /** Device nodes to be opened, which the device cgroup of a container forbids unless they are given to it. */
   readonly devices: readonly string[];
   readonly mounts: readonly Mount[];
+  /** A folder of the operator's choice that it writes to: the option that names it. */
+  readonly writes?: string;
   /** What its Kubernetes service account must be allowed; the optional mounts serve instead. */
   readonly rbac: { readonly resource: string; readonly verbs: readonly string[] } | null;
   /** Why each of them: what the kernel checks. */
@@ -165,6 +167,17 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
       'The kernel gives the pid of whoever connects in the pid namespace of the exporter, and none for a process outside of it. The cgroup of ' +
       'that process, which everybody may read, says which pod, unit or job it is.',
     without: 'Jobs that ask are told that the exporter cannot see them.',
+  },
+  {
+    ...NOTHING,
+    feature: 'coredumps',
+    does: 'copy device coredumps while the kernel keeps them',
+    root: true,
+    writes: '--coredump-dir',
+    why:
+      'A coredump in sysfs is 0600 of uid 0; CAP_DAC_READ_SEARCH serves as well. sysfs stays read-only: a write would delete the dump. Needed only ' +
+      'with `--coredump-dir`.',
+    without: 'The kernel drops a coredump after an hour, and nobody has a copy.',
   },
 ];
 

@@ -6,7 +6,7 @@ import type { FeatureBoard } from '../features.js';
 import type { XeDevice } from '../host/device.js';
 import type { DeviceTable, DeviceTableListener } from '../host/device-table.js';
 import type { Moved } from '../metrics/move-metrics.js';
-import type { AttachFailureReason, FeatureName, SourceName } from '../names.js';
+import type { AttachFailureReason, CoredumpCopyResult, FeatureName, SourceName } from '../names.js';
 import type { NativeAddon, NativeFailure } from '../native/binding.js';
 import type { KernelLogLine } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
@@ -73,6 +73,15 @@ export interface HistoryBatch extends Stamp {
   readonly lines: readonly Pick<KernelLogBatch, 'line' | 'device'>[];
 }
 
+/** A coredump was copied, or could not be. */
+export interface CoredumpCopyBatch extends Stamp {
+  readonly kind: 'coredump_copy';
+  readonly device: XeDevice;
+  readonly details: EventDetails;
+  /** Why it failed, a negative errno; 0 when it did not. */
+  readonly errorCode: number;
+}
+
 /** The source knows that messages are missing. */
 export interface LossBatch extends Stamp {
   readonly kind: 'loss';
@@ -81,7 +90,14 @@ export interface LossBatch extends Stamp {
 }
 
 export type StampedBatch =
-  WatchBatch | KernelLogBatch | UeventBatch | TraceBatch | OwnershipBatch | HistoryBatch | LossBatch;
+  | WatchBatch
+  | KernelLogBatch
+  | UeventBatch
+  | TraceBatch
+  | OwnershipBatch
+  | HistoryBatch
+  | CoredumpCopyBatch
+  | LossBatch;
 
 /** Takes a batch, synchronously; must not throw. */
 export type BatchHandler = (batch: StampedBatch) => void;
@@ -135,6 +151,8 @@ export interface SourceContext {
   readonly onEvictedFor?: ((pciBdf: string, pid: number, bytes: number) => void) | undefined;
   /** Called when a process has just begun to use a GPU. */
   readonly onGpuProcess?: ((pid: number) => void) | undefined;
+  /** Counts copies of coredumps, or makes their series with 0. */
+  readonly onCoredumpCopies?: ((result: CoredumpCopyResult, copies: number) => void) | undefined;
 }
 
 /** One line of THE LIST in index.ts. */

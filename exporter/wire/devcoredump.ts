@@ -2,6 +2,8 @@
 export interface DevcoredumpHead {
   /** Why it was taken; Linux 6.12 does not say. */
   readonly reason: string | undefined;
+  /** When the driver took it, milliseconds since the epoch. */
+  readonly snapshotMs: number | undefined;
   /** Name of the process that opened the device, at that time; undefined when the kernel knows none. */
   readonly process: string | undefined;
   /** Its pid in the initial pid namespace; undefined as above, and Linux 6.12 does not say. */
@@ -18,7 +20,7 @@ const HEAD = new RegExp(
     '(?:Reason: (?<reason>[^\\n]{1,256})[^\\n]*\\n)?',
     'kernel: [^\\n]{1,128}\\n',
     'module: [^\\n]*\\n',
-    'Snapshot time: [^\\n]*\\n',
+    'Snapshot time: (?:(?<seconds>\\d{1,11})\\.(?<nanoseconds>\\d{1,9}))?[^\\n]*\\n',
     'Uptime: [^\\n]*\\n',
     '(?:Process: (?<process>[^\\n]{1,64}?)(?: \\[(?<pid>-?\\d{1,10})\\])?\\n)?',
   ].join(''),
@@ -31,10 +33,11 @@ const NO_PROCESS = 'no process';
 export function devcoredumpHead(text: string): DevcoredumpHead | undefined {
   const groups = HEAD.exec(text)?.groups;
   if (groups === undefined) return undefined;
-  const { reason, process, pid } = groups;
+  const { reason, seconds, nanoseconds, process, pid } = groups;
   const known = process !== NO_PROCESS;
   return {
     reason,
+    snapshotMs: seconds === undefined ? undefined : Number(seconds) * 1000 + Math.floor(Number(nanoseconds) / 1e6),
     process: known ? process : undefined,
     pid: known && pid !== undefined && Number(pid) > 0 ? Number(pid) : undefined,
   };

@@ -92,6 +92,7 @@ function blocks(alerts: readonly string[]): Schema {
       trace: block({}),
       simulator: block({ enabled: flag }),
     }),
+    coredumps: block({ enabled: flag, hostPath: { type: 'string', pattern: '^/.' } }),
     discovery: block({}),
     attribution: block({}),
     metrics: block({ port }),

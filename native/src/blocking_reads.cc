@@ -74,7 +74,7 @@ Napi::Value Run::Start(Napi::Env env, const std::shared_ptr<Run>& run, Napi::Fun
 void Run::Work() {
   for (uint32_t i = 0; i < reads_.size(); i++) {
     const bool skip = cancelled_.load();
-    Deliver(i, skip ? ReadOutcome{{}, Failure{"cancelled", ECANCELED}} : reads_[i]());
+    Deliver(i, skip ? ReadOutcome{{}, Failure{"cancelled", ECANCELED}} : reads_[i](cancelled_));
   }
   Finish();
 }

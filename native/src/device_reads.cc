@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "blocking_reads.h"
 #include "borrow_arguments.h"
+#include "linux/copy_file.h"
 #include "linux/drm_memory.h"
 #include "linux/read_file.h"
 
@@ -18,7 +19,7 @@ namespace {
 
 BlockingRead FileRead(Arguments* args, const Napi::Object& read) {
   const std::string path = args->String(read.Get("path"), "read.path");
-  return [path]() -> ReadOutcome {
+  return [path](const std::atomic<bool>&) -> ReadOutcome {
     ReadOutcome outcome;
     outcome.failure = ReadFile(AT_FDCWD, path.c_str(), &outcome.bytes);
     return outcome;
@@ -29,7 +30,7 @@ BlockingRead FdinfoRead(Arguments* args, const Napi::Object& read) {
   const std::string proc_root = args->String(read.Get("procRoot"), "read.procRoot");
   const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
   const BorrowTarget target = ReadBorrowTarget(args, read);
-  return [proc_root, status, target]() -> ReadOutcome {
+  return [proc_root, status, target](const std::atomic<bool>&) -> ReadOutcome {
     ReadOutcome outcome;
     outcome.failure = RequireAwake(status);
     if (!outcome.failure) {
@@ -44,12 +45,32 @@ BlockingRead RegionsRead(Arguments* args, const Napi::Object& read) {
   const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
   const uint32_t major = args->Uint32(read.Get("major"), "read.major");
   const uint32_t minor = args->Uint32(read.Get("minor"), "read.minor");
-  return [node, status, major, minor]() -> ReadOutcome {
+  return [node, status, major, minor](const std::atomic<bool>&) -> ReadOutcome {
     ReadOutcome outcome;
     outcome.failure = RequireAwake(status);
     if (!outcome.failure) {
       outcome.failure = ReadMemoryRegions(node, major, minor, &outcome.bytes);
     }
+    return outcome;
+  };
+}
+
+/// Answers `whole`, or `cut` when there was more.
+BlockingRead CopyRead(Arguments* args, const Napi::Object& read) {
+  const FileCopy copy{
+      args->String(read.Get("path"), "read.path"),
+      args->String(read.Get("to"), "read.to"),
+      args->Uint64(read.Get("mostBytes"), "read.mostBytes"),
+      args->Uint64(read.Get("bytesPerSecond"), "read.bytesPerSecond"),
+  };
+  if (!args->failed() && copy.bytes_per_second == 0) {
+    args->Throw("read.bytesPerSecond must not be 0");
+  }
+  return [copy](const std::atomic<bool>& cancelled) -> ReadOutcome {
+    ReadOutcome outcome;
+    bool whole = false;
+    outcome.failure = CopyFile(copy, cancelled, &whole);
+    outcome.bytes = whole ? "whole" : "cut";
     return outcome;
   };
 }
@@ -62,8 +83,11 @@ BlockingRead ToRead(Arguments* args, const Napi::Object& read) {
   if (kind == "fdinfo") {
     return FdinfoRead(args, read);
   }
+  if (kind == "copy") {
+    return CopyRead(args, read);
+  }
   if (kind != "mem_regions") {
-    args->Throw("read.kind must be file, fdinfo or mem_regions");
+    args->Throw("read.kind must be file, fdinfo, copy or mem_regions");
   }
   return RegionsRead(args, read);
 }

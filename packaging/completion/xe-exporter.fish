@@ -17,6 +17,8 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from run demo' -l kmsg -x
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from doctor run demo' -l kmsg-since-boot -d 'Start with the oldest line the kernel still has instead of now.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from doctor run demo' -l no-kmsg-since-boot -d 'The opposite of --kmsg-since-boot'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from run demo' -l uevent -x -a 'auto off' -d 'Listen to kernel uevents: wedged devices, coredumps, driver bind and unbind.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch run demo' -l coredump-dir -r -F -d 'Copy each device coredump to this folder while the kernel keeps it, for an hour.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch run demo' -l coredump-max-bytes -x -d 'Most bytes in --coredump-dir, 4MiB to 1024GiB.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from run demo' -l trace -x -a 'auto off' -d 'Read the trace events of the xe driver, which name the process that lost a GPU VM on kernels without the watch queue.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor run' -l events -x -a 'xe.vm.rebind_error none' -d 'Events to request from the kernel; all by default.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from run demo' -l discovery -x -a 'auto debugfs proc' -d 'How to find xe clients.'

@@ -95,6 +95,27 @@ test('every mount is read-only, except the tracefs that the trace is set up in',
   }
 });
 
+test('coredumps are copied to a folder of the node when that is wanted, by uid 0 and without a capability', () => {
+  const coredumps = { enabled: true, hostPath: '/srv/dumps', maxBytes: '2GiB' };
+  const manifests = render({ posture: 'device-only', coredumps });
+  const pod = podOf(manifests);
+  const { securityContext, volumeMounts } = containerOf(manifests);
+  assert.deepEqual([securityContext.runAsUser, securityContext.capabilities.add], [0, undefined]);
+  const volume = pod.volumes.find(({ name }: Manifest) => name === 'coredumps');
+  assert.deepEqual(volume.hostPath, { path: '/srv/dumps', type: 'DirectoryOrCreate' });
+  const { mountPath, readOnly } = volumeMounts.find(({ name }: Manifest) => name === 'coredumps');
+  assert.equal(readOnly, undefined);
+  const config = parseYaml(only(manifests, 'ConfigMap').data['config.yaml']);
+  assert.deepEqual([config.coredumpDir, config.coredumpMaxBytes], [mountPath, '2GiB']);
+
+  const simulated = render({ coredumps, sources: { simulator: { enabled: true } } });
+  assert.deepEqual(hostPaths(podOf(simulated)), []);
+  assert.equal(parseYaml(only(simulated, 'ConfigMap').data['config.yaml']).coredumpDir, undefined);
+  for (const deaf of [{ mode: 'watch_queue' }, { sources: { uevent: { enabled: 'off' } } }])
+    assert.match(refusal({ coredumps, ...deaf }), /coredumps\.enabled needs uevents/);
+  assert.match(refusal({ coredumps: { enabled: true, hostPath: 'dumps' } }), /hostPath/);
+});
+
 test('AppArmor is unconfined only where other processes are looked into', () => {
   assert.deepEqual(containerOf(render({})).securityContext.appArmorProfile, { type: 'Unconfined' });
   assert.equal(containerOf(render({ posture: 'device-only' })).securityContext.appArmorProfile, undefined);

@@ -22,6 +22,8 @@ type Settings = Partial<
     | 'kmsg'
     | 'kmsgSinceBoot'
     | 'uevent'
+    | 'coredumpDir'
+    | 'coredumpMaxBytes'
     | 'trace'
     | 'sysRoot'
     | 'procRoot'
@@ -54,6 +56,9 @@ export class MessageSourceUnderTest {
   readonly moved: [pciBdf: string, moved: Moved][] = [];
   readonly evictedFor: [pciBdf: string, pid: number, bytes: number][] = [];
   readonly gpuProcesses: number[] = [];
+  readonly features = new FeatureBoard();
+  /** Copies of coredumps, by result. */
+  readonly copies: Record<string, number> = {};
   /** Called for every batch before it is recorded. */
   onBatch: () => void = () => undefined;
   readonly #open: () => Promise<Opened>;
@@ -78,7 +83,13 @@ export class MessageSourceUnderTest {
     this.devices.subscribe({ added: () => this.refreshes++, removed: () => this.refreshes++ });
     this.devices.refresh();
     const open = source({
-      config: { devRoot: '/nowhere', readerQueueBytes: 1 << 20, ...settings, ...config } as Config,
+      config: {
+        coredumpMaxBytes: 4 << 20,
+        devRoot: '/nowhere',
+        readerQueueBytes: 1 << 20,
+        ...settings,
+        ...config,
+      } as Config,
       native: {
         ...addon,
         MessageReader: this.#readerClass(refusal),
@@ -86,7 +97,7 @@ export class MessageSourceUnderTest {
       },
       devices: this.devices,
       clients: new ClientTable(1),
-      features: new FeatureBoard(),
+      features: this.features,
       accounting: {
         dropped: (_source, count) => (this.dropped += count),
         upChanged: () => undefined,
@@ -96,6 +107,7 @@ export class MessageSourceUnderTest {
         moved: (pciBdf, moved) => void this.moved.push([pciBdf, moved]),
       },
       onEvictedFor: (...request) => void this.evictedFor.push(request),
+      onCoredumpCopies: (result, copies) => (this.copies[result] = (this.copies[result] ?? 0) + copies),
       onGpuProcess: (pid) => this.gpuProcesses.push(pid),
     });
     this.#open = () =>

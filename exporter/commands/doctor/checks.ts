@@ -24,6 +24,7 @@ export const CHECKS: readonly Check[] = [
   ...PRIVILEGE_CHECKS,
   { id: 'pod_names', title: 'pod names', for: 'clients', run: podNames },
   { id: 'kubernetes_events', title: 'Kubernetes Events', for: 'node', run: kubernetesEvents },
+  { id: 'coredumps', title: 'coredumps', for: 'node', run: coredumps },
   { id: 'otlp', title: 'OTLP log events', for: 'node', run: otlp },
   { id: 'otlp_metrics', title: 'OTLP metrics', for: 'node', run: otlpMetrics },
   { id: 'web_config', title: 'web configuration', for: 'node', run: webConfig },
@@ -128,6 +129,13 @@ function kubernetesEvents({ kubernetesEvents: rights }: Facts): Finding {
   if (rights === undefined) return off('off', 'To write Events on affected pods, set --kubernetes-events.');
   const { state, reason, fix } = rights;
   return state === 'active' ? ok('may be written in every namespace') : fail(reason, fix);
+}
+
+function coredumps({ coredumps: support }: Facts): Finding {
+  if (support === undefined)
+    return off('not copied', 'The kernel keeps one for an hour. To have copies, set --coredump-dir.');
+  const { state, reason, fix } = support;
+  return state === 'active' ? ok('are copied') : fail(reason, fix);
 }
 
 function clientsVisible({ addonError, clients, devices: found }: Facts): Finding {

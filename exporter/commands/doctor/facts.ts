@@ -19,6 +19,8 @@ import { metricPushWanted } from '../../otlp/metrics/open.js';
 import { LOGS } from '../../otlp/signal.js';
 import { otlpWanted } from '../../otlp/wanted.js';
 import { sources } from '../../sources/index.js';
+import { coredumpFolder } from '../../sources/uevent/coredumps/open.js';
+import { coredumpSupport } from '../../sources/uevent/coredumps/support.js';
 import { watchIoctlChoice, watchQueue } from '../../sources/watch-queue/entry.js';
 import { probeWatchIoctl, type WatchIoctlChoice } from '../../sources/watch-queue/probe.js';
 import { FeatureBoard } from '../../features.js';
@@ -61,6 +63,7 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     announced: config.discovery === 'proc' ? undefined : listAnnounced(config.debugfsRoot),
     podNames: await findPodNames(context),
     kubernetesEvents: config.kubernetesEvents ? await findEventRights(env) : undefined,
+    coredumps: await findCoredumpSupport(config),
     privileges: readPrivileges(config.procRoot),
     devices,
     survivability,
@@ -101,13 +104,21 @@ async function openMessages(
   for (const { name, feature, wanted, open } of sources.filter((entry) => entry !== watchQueue)) {
     const features = new FeatureBoard();
     if (wanted(config)) {
-      const source = open({ config, native, devices, clients: new ClientTable(0), features, accounting });
+      // Of coredumps it copies none; they have a check of their own.
+      const source = open({
+        config: { ...config, coredumpDir: undefined },
+        native,
+        devices,
+        clients: new ClientTable(0),
+        features,
+        accounting,
+      });
       await source.start(ignore);
       await source.stop();
     } else {
       features.report(feature, 'disabled', `switched off by --mode=${config.mode}`);
     }
-    messages.push({ source: name, report: features.all()[0]! });
+    messages.push({ source: name, report: features.all().find((report) => report.feature === feature)! });
   }
   return messages;
 }
@@ -137,6 +148,11 @@ async function findEventRights(env: CommandContext['env']): Promise<EventRights>
   const access = await findApiAccess(env);
   if (access === undefined) return NO_API_ACCESS;
   return reviewEventRights(access, { signal: new AbortController().signal, deadlineMs: RIGHTS_DEADLINE_MS });
+}
+
+async function findCoredumpSupport(config: CommandContext['config']): Promise<Facts['coredumps']> {
+  const folder = coredumpFolder(config);
+  return folder && coredumpSupport(folder, config);
 }
 
 /** Asks for the names as the exporter would: at most the two seconds it waits at its start. */

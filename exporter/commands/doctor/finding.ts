@@ -7,6 +7,7 @@ import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/bindin
 import type { OtlpDecision } from '../../otlp/wanted.js';
 import type { FeatureReport } from '../../features.js';
 import type { SourceName } from '../../names.js';
+import type { CoredumpSupport } from '../../sources/uevent/coredumps/support.js';
 import type { WatchSupport } from '../../sources/watch-queue/probe.js';
 import type { MemoryFacts } from './memory-facts.js';
 
@@ -40,6 +41,8 @@ export interface Facts {
   readonly podNames: Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
   /** Whether Events may be written; undefined = they are not wanted. */
   readonly kubernetesEvents: EventRights | undefined;
+  /** Whether coredumps can be copied; undefined = that is not wanted. */
+  readonly coredumps: CoredumpSupport | undefined;
   readonly privileges: Privileges;
   readonly devices: readonly XeDevice[];
   /** Those of them in survivability mode. */

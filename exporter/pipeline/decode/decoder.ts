@@ -1,6 +1,7 @@
 import { eventOf, type DeviceEvent, type EventDefinition } from '../../events/device-event.js';
+import { deviceCoredumpCopy } from '../../events/definitions/device-coredump-copy.js';
 import { eventsLost } from '../../events/definitions/events-lost.js';
-import type { LossBatch, StampedBatch } from '../../sources/source.js';
+import type { CoredumpCopyBatch, LossBatch, StampedBatch } from '../../sources/source.js';
 import type { DecodeAccounting } from './accounting.js';
 import { KernelLogDecoder } from './kernel-log-decoder.js';
 import { TraceDecoder } from './trace-decoder.js';
@@ -42,9 +43,15 @@ export class Decoder {
       case 'ownership':
       case 'history':
         return;
+      case 'coredump_copy':
+        return this.#copied(batch, deliver);
       case 'loss':
         return this.#lost(batch, deliver);
     }
+  }
+
+  #copied({ kind: _kind, ...batch }: CoredumpCopyBatch, deliver: (event: DeviceEvent) => void): void {
+    deliver(eventOf({ definition: deviceCoredumpCopy, sequence: this.nextSequence(), ...batch }));
   }
 
   #lost({ source, messages, realtimeNs, monotonicNs }: LossBatch, deliver: (event: DeviceEvent) => void): void {

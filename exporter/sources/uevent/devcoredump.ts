@@ -15,7 +15,7 @@ export async function readDevcoredump(folder: string): Promise<EventDetails> {
     const file = await open(join(folder, 'data'), 'r');
     try {
       const { buffer, bytesRead } = await file.read(Buffer.alloc(DEVCOREDUMP_HEAD_BYTES), 0, DEVCOREDUMP_HEAD_BYTES, 0);
-      return attributesOf(devcoredumpHead(buffer.toString('utf8', 0, bytesRead)));
+      return detailsOf(devcoredumpHead(buffer.toString('utf8', 0, bytesRead)));
     } finally {
       await file.close();
     }
@@ -25,7 +25,7 @@ export async function readDevcoredump(folder: string): Promise<EventDetails> {
 }
 
 /** Reason and process as attributes of the log event; what is not there is left out. */
-function attributesOf(head: DevcoredumpHead | undefined): EventDetails {
+export function detailsOf(head: DevcoredumpHead | undefined): EventDetails {
   const { reason, process, pid } = head ?? {};
   return {
     ...(reason !== undefined && { [ATTRIBUTE.devcoredumpReason]: reason }),

@@ -10,12 +10,21 @@ export function deviceOf(
   devices: Pick<DeviceTable, 'at' | 'named'>,
   sysRoot: string,
 ): XeDevice | undefined {
-  const address = uevent.subsystem === 'devcoredump' ? failingDevice(join(sysRoot, uevent.devpath)) : pciBdfOf(uevent);
+  if (uevent.subsystem === 'devcoredump') return deviceOfDump(join(sysRoot, uevent.devpath), devices);
+  const address = pciBdfOf(uevent);
   if (address === undefined) return undefined;
   return uevent.values.get('DRIVER') === 'xe' ? devices.named(address) : devices.at(address);
 }
 
-/** Where the link of a devcoredump leads (drivers/base/devcoredump.c, Linux 7.2); undefined when the dump is gone already. */
+/**
+ * The xe device that a devcoredump is of: where its link leads (drivers/base/devcoredump.c, Linux 7.2). Undefined when the dump is gone
+ * already, or another driver's.
+ */
+export function deviceOfDump(folder: string, devices: Pick<DeviceTable, 'at'>): XeDevice | undefined {
+  const address = failingDevice(folder);
+  return address === undefined ? undefined : devices.at(address);
+}
+
 function failingDevice(folder: string): string | undefined {
   try {
     return basename(readlinkSync(join(folder, 'failing_device')));

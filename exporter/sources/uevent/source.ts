@@ -8,8 +8,10 @@ import { MessageRun, type ReadTime } from '../message-run.js';
 import type { BatchHandler, SourceContext } from '../source.js';
 import { supervised, type OpenSource, type SourceRefusal, type SourceRun } from '../supervised-source.js';
 import { switchedOff } from '../switched-off.js';
+import type { CoredumpCopies } from './coredumps/copies.js';
+import { openCoredumpCopies } from './coredumps/open.js';
 import { readDevcoredump } from './devcoredump.js';
-import { deviceOf } from './device-of.js';
+import { deviceOf, deviceOfDump } from './device-of.js';
 
 /** An unbind does not say which driver it was, so every PCI event has to pass. */
 const KEEP = ['drm', 'devcoredump', 'pci'].map((subsystem) => `\0SUBSYSTEM=${subsystem}\0`);
@@ -33,11 +35,10 @@ const OWN_USER_NAMESPACE: SourceRefusal = {
 export function openUevent(context: SourceContext): OpenSource {
   const { config, native, accounting } = context;
   if (config.uevent === 'off') return () => Promise.resolve(switchedOff('--uevent=off'));
-  return (handler, onDied) => {
-    if (readPrivileges(config.procRoot).inInitialUserNamespace === false) {
-      return Promise.resolve({ refused: OWN_USER_NAMESPACE });
-    }
-    const delivery = new Delivery(context, handler);
+  return async (handler, onDied) => {
+    if (readPrivileges(config.procRoot).inInitialUserNamespace === false) return { refused: OWN_USER_NAMESPACE };
+    const copies = await openCoredumpCopies(context, handler);
+    const delivery = new Delivery(context, handler, copies);
     const opened = MessageRun.open({
       source: 'uevent',
       native,
@@ -49,17 +50,18 @@ export function openUevent(context: SourceContext): OpenSource {
       accounting,
       onDied,
     });
-    return Promise.resolve(
-      opened instanceof MessageRun
-        ? { run: delivery.endingWith(opened) }
-        : {
-            refused: {
-              state: 'unsupported',
-              reason: `${opened.operation} of a uevent socket failed with ${errnoName(opened.errno)}`,
-              fix: 'The kernel needs CONFIG_NET, and seccomp must allow netlink sockets.',
-            },
-          },
-    );
+    if (!(opened instanceof MessageRun)) {
+      return {
+        refused: {
+          state: 'unsupported',
+          reason: `${opened.operation} of a uevent socket failed with ${errnoName(opened.errno)}`,
+          fix: 'The kernel needs CONFIG_NET, and seccomp must allow netlink sockets.',
+        },
+      };
+    }
+    // After the socket, so that no dump falls in between.
+    copies?.addPresent(config.sysRoot, (folder) => deviceOfDump(folder, context.devices));
+    return { run: delivery.endingWith(opened) };
   };
 }
 
@@ -67,14 +69,16 @@ export function openUevent(context: SourceContext): OpenSource {
 class Delivery {
   readonly #context: SourceContext;
   readonly #handler: BatchHandler;
+  readonly #copies: CoredumpCopies | undefined;
   readonly #reading = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   /** Addresses bound to another driver: an unbind does not name the driver, so the one that follows is ignored. */
   readonly #ofOthers = new Set<string>();
 
-  constructor(context: SourceContext, handler: BatchHandler) {
+  constructor(context: SourceContext, handler: BatchHandler, copies: CoredumpCopies | undefined) {
     this.#context = context;
     this.#handler = handler;
+    this.#copies = copies;
   }
 
   accept(uevent: Uevent | undefined, time: ReadTime): void {
@@ -87,7 +91,9 @@ class Delivery {
     if (uevent?.subsystem !== 'devcoredump' || uevent.action !== 'add' || device === undefined) {
       return this.#handler(batch);
     }
-    const head = readDevcoredump(join(config.sysRoot, uevent.devpath));
+    const folder = join(config.sysRoot, uevent.devpath);
+    this.#copies?.add({ folder, device });
+    const head = readDevcoredump(folder);
     const waited = delay(COREDUMP_MS, {}, { ref: false, signal: this.#stopping.signal }).catch(() => ({}));
     const reading = Promise.race([head, waited]).then((details) => {
       this.#reading.delete(reading);
@@ -111,7 +117,7 @@ class Delivery {
       stop: async () => {
         await run.stop();
         this.#stopping.abort();
-        await Promise.all(this.#reading);
+        await Promise.all([...this.#reading, this.#copies?.stop()]);
       },
     };
   }

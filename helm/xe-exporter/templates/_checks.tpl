@@ -30,6 +30,10 @@
 {{- if and .Values.events.kubernetesEvents $nameless (not .Values.sources.simulator.enabled) }}
 {{- fail "events.kubernetesEvents needs the names of pods: set posture to full and attribution.kubernetes to auto, api or node." }}
 {{- end }}
+{{- $deaf := or (eq .Values.mode "watch_queue") (has (toString .Values.sources.uevent.enabled) (list "off" "false")) }}
+{{- if and .Values.coredumps.enabled $deaf }}
+{{- fail "coredumps.enabled needs uevents, which announce coredumps: leave sources.uevent.enabled and mode at auto." }}
+{{- end }}
 {{- if and .Values.web.existingSecret (eq .Values.web.healthPort .Values.metrics.port) }}
 {{- fail "web.healthPort and metrics.port are the same: probes need a port without authentication of their own." }}
 {{- end }}

@@ -31,6 +31,7 @@
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.kmsg.enabled "off") }}{{ $names = append $names "kmsg" }}{{ end }}
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.trace.enabled "off") }}{{ $names = append $names "trace" }}{{ end }}
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.uevent.enabled "off") }}{{ $names = append $names "uevent" }}{{ end }}
+{{- if include "xe-exporter.coredumps" . }}{{ $names = append $names "coredumps" }}{{ end }}
 {{- if eq $values.posture "full" }}
 {{- $names = append $names "discovery_proc" }}
 {{- if ne $values.discovery.method "proc" }}{{ $names = append $names "discovery_debugfs" }}{{ end }}
@@ -39,6 +40,13 @@
 {{- if ne $values.attribution.kubernetes "off" }}{{ $names = append $names "kubernetes" }}{{ end }}
 {{- end }}
 {{- dict "names" $names | toJson }}
+{{- end }}
+
+{{- /* Where the pod has the folder that coredumps are copied to; empty when they are not. */}}
+{{- define "xe-exporter.coredumps" -}}
+{{- if and .Values.coredumps.enabled (not .Values.sources.simulator.enabled) -}}
+/var/lib/xe-exporter/coredumps
+{{- end }}
 {{- end }}
 
 {{- /*

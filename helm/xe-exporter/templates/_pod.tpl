@@ -88,6 +88,10 @@ seLinuxOptions:
   mountPath: /etc/xe-exporter/otlp
   readOnly: true
 {{- end }}
+{{- with include "xe-exporter.coredumps" . }}
+- name: coredumps
+  mountPath: {{ . }}
+{{- end }}
 {{- $needs := include "xe-exporter.needs" . | fromJson }}
 {{- range $needs.mounts }}
 - name: {{ include "xe-exporter.volumeName" . }}
@@ -116,6 +120,12 @@ seLinuxOptions:
 - name: otlp
   secret:
     secretName: {{ . }}
+{{- end }}
+{{- if include "xe-exporter.coredumps" . }}
+- name: coredumps
+  hostPath:
+    path: {{ .Values.coredumps.hostPath }}
+    type: DirectoryOrCreate
 {{- end }}
 {{- range (include "xe-exporter.needs" . | fromJson).mounts }}
 - name: {{ include "xe-exporter.volumeName" . }}

@@ -142,6 +142,15 @@
     "writableMounts": [],
     "optionalMounts": [],
     "rbac": null
+  },
+  "coredumps": {
+    "capabilities": [],
+    "root": true,
+    "hostPid": false,
+    "mounts": [],
+    "writableMounts": [],
+    "optionalMounts": [],
+    "rbac": null
   }
 }
 {{- end }}

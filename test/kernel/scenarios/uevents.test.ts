@@ -1,11 +1,13 @@
 // The kernel's uevents: real ones of the driver, forged ones, and more than the socket holds.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { bindDriver, coredump, GPU0, GPU1, unbindDriver, waitFor, wedge, writeMessages } from '../guest-lib.js';
 
-const exporter = await ExporterProcess.serve({ args: ['--events-stdout', '--kmsg=off'] });
+const exporter = await ExporterProcess.serve({
+  args: ['--events-stdout', '--kmsg=off', '--coredump-dir=/tmp/coredumps', '--coredump-max-bytes=4MiB'],
+});
 after(() => exporter.stop('SIGKILL'));
 await waitFor('the source', async () => (await exporter.metric('xe_exporter_source_up{source="uevent"}')) === 1);
 
@@ -41,6 +43,25 @@ test('a coredump: reason and process from its head, and the dump stays', async (
   const dumps = readdirSync('/sys/class/devcoredump').filter((name) => name.startsWith('devcd'));
   assert.equal(dumps.length, 1);
   assert.ok(existsSync(`/sys/class/devcoredump/${dumps[0]}/data`));
+});
+
+test('it is copied: the same bytes, for root alone, once, and the dump is still there', async () => {
+  const event = await waitFor('the copy', () => logged('xe.device.coredump.copy'));
+  const { attributes } = JSON.parse(event) as { attributes: Record<string, string | number> };
+  const copy = String(attributes['xe.devcoredump.copy']);
+  assert.equal(copy, '/tmp/coredumps/19700101T000001.000Z_0000-04-00.0_python3.devcoredump');
+  assert.deepEqual(readFileSync(copy), readFileSync(String(attributes['xe.devcoredump.path'])));
+  assert.equal(statSync(copy).mode & 0o777, 0o600);
+  assert.equal(attributes['xe.devcoredump.copy_size'], statSync(copy).size);
+  assert.equal(await exporter.metric('xe_exporter_coredump_copies_total{result="copied"}'), 1);
+  const later = await ExporterProcess.serve({ args: ['--kmsg=off', '--coredump-dir=/tmp/coredumps'] });
+  after(() => later.stop('SIGKILL'));
+  const active = 'xe_exporter_feature_info{feature="coredumps",state="active"}';
+  await waitFor('the feature', async () => (await later.metric(active)) === 1);
+  // What another GPU leaves is copied by both; the first is known already.
+  coredump(GPU0, '**** Xe Device Coredump ****\nReason: x\nkernel: 7.2\nmodule: xe\nSnapshot time: 2.0\nUptime: 2.0\n');
+  await waitFor('the second', () => existsSync('/tmp/coredumps/19700101T000002.000Z_0000-03-00.0_unknown.devcoredump'));
+  assert.equal(readdirSync('/tmp/coredumps').filter((name) => name.endsWith('.devcoredump')).length, 2);
 });
 
 test('the driver unbound and bound again: at once, not with the next look at sysfs', async () => {

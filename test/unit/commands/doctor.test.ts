@@ -54,6 +54,7 @@ const GOOD: Facts = {
   announced: { path: '/sys/kernel/debug/dri', clients: 3 },
   podNames: { state: 'active', reason: '', fix: '' },
   kubernetesEvents: { state: 'active', reason: '', fix: '' },
+  coredumps: { state: 'active', reason: '', fix: '' },
   privileges: {
     effectiveUid: 0,
     capabilities: (1n << 19n) | (1n << 2n),
@@ -149,6 +150,14 @@ describe('checks', () => {
       /grant it/,
     ],
     ['pod_names', { podNames: { state: 'disabled', reason: 'no node', fix: '' } }, 'off', /no node/, /^$/],
+    ['coredumps', { coredumps: undefined }, 'off', /^not copied$/, /--coredump-dir/],
+    [
+      'coredumps',
+      { coredumps: { state: 'denied', reason: 'may not read', fix: 'be root' } },
+      'fail',
+      /^may not read$/,
+      /root/,
+    ],
     ['kubernetes_events', { kubernetesEvents: undefined }, 'off', /^off$/, /--kubernetes-events/],
     [
       'kubernetes_events',

@@ -139,6 +139,14 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'GPU', 'a b', '-a', 'a.', 'a,spec.nodeName=b', 'a'.repeat(254)],
   },
+  coredumpDir: { good: [['/var/lib/dumps', '/var/lib/dumps']], bad: ['', 'dumps', '/a\0b'] },
+  coredumpMaxBytes: {
+    good: [
+      ['4MiB', 4 * 1024 ** 2],
+      ['1GiB', 1024 ** 3],
+    ],
+    bad: ['', '1MiB', '1GB', '2000GiB', '1073741824'],
+  },
   readerQueueBytes: {
     good: [
       ['128KiB', 131_072],

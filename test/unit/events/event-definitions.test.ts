@@ -43,7 +43,12 @@ test('each source delivers what it can report and its losses; the other events a
   const logged = eventDefinitions.flatMap(({ kernelLog, name }) => (kernelLog ? [name] : []));
   assert.deepEqual(received('kmsg'), [...logged, eventsLost]);
   const concluded = Object.values(EVENT).filter((name) => SOURCES.every((source) => !received(source).includes(name)));
-  assert.deepEqual(concluded, [EVENT.vmRebindOutcome, EVENT.deviceHealthChanged, EVENT.sourceChanged]);
+  assert.deepEqual(concluded, [
+    EVENT.vmRebindOutcome,
+    EVENT.deviceHealthChanged,
+    EVENT.deviceCoredumpCopy,
+    EVENT.sourceChanged,
+  ]);
 });
 
 for (const definition of eventDefinitions) {

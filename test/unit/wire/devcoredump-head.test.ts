@@ -8,11 +8,13 @@ const read = (name: string) => readFileSync(`test/fixtures/devcoredump/${name}`,
 test('the head of a dump names the reason and the process', () => {
   assert.deepEqual(devcoredumpHead(read('7.1-mtl.txt')), {
     reason: 'Timedout job - seqno=4294967170, lrc_seqno=4294967170, guc_id=35, flags=0x0',
+    snapshotMs: 1_782_000_000_000,
     process: 'repro',
     pid: 1516750,
   });
   assert.deepEqual(devcoredumpHead(read('6.12-dg1.txt')), {
     reason: undefined,
+    snapshotMs: 1_733_555_164_168,
     process: 'ffmpeg',
     pid: undefined,
   });
