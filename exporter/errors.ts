@@ -16,6 +16,8 @@ export const EXIT = {
   jobNotExecutable: 126,
   jobNotFound: 127,
 } as const;
+/** Exit codes of `health`: what node-problem-detector expects of a plugin. */
+export const HEALTH_EXIT = { fit: 0, unfit: 1, unknown: 2 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 interface ErrorEntry {
@@ -154,6 +156,11 @@ export const ERRORS = {
     message: 'cannot start the job {command}: the kernel refused it ({errno})',
     fix: 'For EACCES, check that this user may execute the file; otherwise look up the error in execve(2).',
     exitCode: EXIT.jobNotExecutable,
+  },
+  XEE_BUNDLE_NOT_WRITTEN: {
+    message: 'cannot write the bundle to {path}: {seen}',
+    fix: 'Name a file that does not exist yet, in a folder this user may write to, with --output.',
+    exitCode: EXIT.failure,
   },
   XEE_SHUTDOWN_DEADLINE: {
     message: 'did not stop within {seconds} s of {signal}; exiting with work left undone',

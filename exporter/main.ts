@@ -19,6 +19,8 @@ const LOADERS: Readonly<Record<CommandName, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.js')).command,
   watch: async () => (await import('./commands/watch.js')).command,
   doctor: async () => (await import('./commands/doctor/command.js')).command,
+  bundle: async () => (await import('./commands/bundle/command.js')).command,
+  health: async () => (await import('./commands/health/command.js')).command,
   run: async () => (await import('./commands/run.js')).command,
   demo: async () => (await import('./commands/demo.js')).command,
 };
@@ -30,7 +32,7 @@ const ENDS_WITH_STDOUT: readonly CommandName[] = ['watch'];
 const RELOADS: readonly CommandName[] = ['serve', 'demo'];
 
 /** Commands that write no log, and start without what that takes. */
-const UNLOGGED: readonly CommandName[] = ['run'];
+const UNLOGGED: readonly CommandName[] = ['run', 'health'];
 
 /** How long past its own deadline a command may take to stop before the process is ended under it. */
 const SHUTDOWN_GRACE_MS = 1000;

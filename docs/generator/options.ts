@@ -28,6 +28,7 @@ the configuration and applies \`--events\` without a restart.
 | ${EXIT.ok} | success |
 | ${EXIT.failure} | run-time failure |
 | ${EXIT.usage} | wrong usage or invalid configuration |
+| 0, 1, 2 | \`health\`: [fit, unfit, unknown](health.md) |
 | ${EXIT.degraded} | \`doctor\`: a feature you asked for does not work here |
 
 \`run\` passes signals on to the job and ends as the job ends, with its exit code or of its signal. It ends with ${EXIT.jobNotExecutable} or ${EXIT.jobNotFound} when the job

@@ -23,6 +23,9 @@ export const COMMANDS = {
   serve: 'Run the exporter: watch the xe devices of this node, serve /metrics, send log events over OTLP.',
   watch: 'Print xe device events to the terminal as they happen.',
   doctor: 'Check what works on this node, and say how to fix what does not.',
+  health: 'Say whether the GPUs of this node are fit for work: exit code 0 fit, 1 unfit, 2 unknown.',
+  bundle:
+    'Pack what a bug report needs into one archive: doctor, metrics, events, kernel log, versions, configuration.',
   run: 'Run a job, and signal, end or restart it when it runs out of GPU memory.',
   demo: 'Run the exporter on a simulated node; needs no GPU, no kernel support and no privileges.',
 } as const;
@@ -80,7 +83,7 @@ export const OPTIONS = {
   listenAddress: {
     flag: 'listen-address',
     kind: 'value',
-    commands: ['serve', 'demo'],
+    commands: ['serve', 'demo', 'health', 'bundle'],
     default: `:${DEFAULT_PORT}`,
     unit: 'host:port',
     help: 'Address to serve HTTP on: ":port" for all interfaces, "host:port" or "[IPv6 address]:port". Port 0 picks a free port.',
@@ -89,7 +92,7 @@ export const OPTIONS = {
   mode: {
     flag: 'mode',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: 'auto',
     unit: MODES.join('|'),
     help: 'Event sources to use. auto: all that this node has, counting each incident once. watch_queue: only the xe watch queue. fallback: all but the watch queue.',
@@ -98,7 +101,7 @@ export const OPTIONS = {
   webConfigFile: {
     flag: 'web-config-file',
     kind: 'value',
-    commands: ['serve', 'doctor', 'demo'],
+    commands: ['serve', 'doctor', 'bundle', 'demo'],
     default: undefined,
     unit: 'path',
     help: 'TLS, client certificates and basic authentication, in the web configuration format of Prometheus exporters. Reloaded when it changes. Applies to every path, including /healthz and /readyz: see --health-address.',
@@ -116,7 +119,7 @@ export const OPTIONS = {
   xeWatchIoctl: {
     flag: 'xe-watch-ioctl',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor', 'run'],
+    commands: ['serve', 'watch', 'doctor', 'bundle', 'run'],
     default: 'auto',
     unit: 'auto|off|0x0f|0x10|0x11',
     help: 'Number of the xe watch ioctl, which differs between revisions of the kernel series. auto finds it with a harmless probe; off disables the watch queue.',
@@ -125,7 +128,7 @@ export const OPTIONS = {
   kmsg: {
     flag: 'kmsg',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
     help: 'Read the kernel log: /dev/kmsg, or syslog(2) if the exporter may not open it.',
@@ -143,7 +146,7 @@ export const OPTIONS = {
   uevent: {
     flag: 'uevent',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
     help: 'Listen to kernel uevents: wedged devices, coredumps, driver bind and unbind.',
@@ -152,7 +155,7 @@ export const OPTIONS = {
   coredumpDir: {
     flag: 'coredump-dir',
     kind: 'value',
-    commands: ['serve', 'doctor'],
+    commands: ['serve', 'doctor', 'bundle'],
     default: undefined,
     unit: 'path',
     help: 'Copy each device coredump to this folder while the kernel keeps it, for an hour. Copies are readable by this user only, and the oldest make room for new ones. Needs uid 0 or CAP_DAC_READ_SEARCH.',
@@ -161,7 +164,7 @@ export const OPTIONS = {
   coredumpMaxBytes: {
     flag: 'coredump-max-bytes',
     kind: 'value',
-    commands: ['serve', 'doctor'],
+    commands: ['serve', 'doctor', 'bundle'],
     default: '1GiB',
     unit: 'size',
     help: 'Most bytes in --coredump-dir, 4MiB to 1024GiB. A single copy has at most a quarter of it; the end of a larger dump is left out.',
@@ -170,7 +173,7 @@ export const OPTIONS = {
   trace: {
     flag: 'trace',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: 'auto',
     unit: SWITCHABLE.join('|'),
     help: 'Read the trace events of the xe driver, which name the process that lost a GPU VM on kernels without the watch queue. Needs uid 0 and a writable tracefs; creates a tracing instance and one dynamic event of its own there.',
@@ -188,7 +191,7 @@ export const OPTIONS = {
   discovery: {
     flag: 'discovery',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: 'auto',
     unit: 'auto|debugfs|proc',
     help: 'How to find xe clients. debugfs: as the kernel announces them. proc: by scanning /proc. auto: both, where available.',
@@ -197,7 +200,7 @@ export const OPTIONS = {
   scanInterval: {
     flag: 'scan-interval',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: '5s',
     unit: 'duration',
     help: 'How often to scan /proc for new xe clients, 250ms to 60m. Events before a client is found are missed. Where debugfs announces clients, /proc is scanned once a minute.',
@@ -206,7 +209,7 @@ export const OPTIONS = {
   maxClients: {
     flag: 'max-clients',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: '4096',
     unit: 'count',
     help: 'Maximum number of xe clients to watch at a time, 1 to 65536. Clients beyond it are not watched, and a warning is logged.',
@@ -215,7 +218,7 @@ export const OPTIONS = {
   kubernetes: {
     flag: 'kubernetes',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: 'auto',
     unit: 'auto|api|node|off',
     help: 'Where to get pod names: the Kubernetes API, or the log directories of this node. auto uses what is available.',
@@ -224,7 +227,7 @@ export const OPTIONS = {
   kubernetesEvents: {
     flag: 'kubernetes-events',
     kind: 'switch',
-    commands: ['serve', 'demo', 'doctor'],
+    commands: ['serve', 'demo', 'doctor', 'bundle'],
     default: 'false',
     unit: 'true|false',
     help: 'Write a Kubernetes Warning event (reason XeVMRebindOOM) on a pod that runs out of GPU memory.',
@@ -233,7 +236,7 @@ export const OPTIONS = {
   nodeName: {
     flag: 'node-name',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: undefined,
     unit: 'name',
     help: 'Name of this node in Kubernetes; defaults to NODE_NAME, then the host name. Only pods of this node are requested.',
@@ -251,7 +254,7 @@ export const OPTIONS = {
   otlpEndpoint: {
     flag: 'otlp-endpoint',
     kind: 'value',
-    commands: ['serve', 'demo', 'doctor'],
+    commands: ['serve', 'demo', 'doctor', 'bundle'],
     default: undefined,
     unit: 'URL',
     help: 'Base URL of an OTLP/HTTP collector for log events and, with --otlp-metrics, for metrics. If unset, the standard OTEL_* variables apply.',
@@ -387,7 +390,7 @@ export const OPTIONS = {
   memoryInterval: {
     flag: 'memory-interval',
     kind: 'value',
-    commands: ['serve', 'doctor'],
+    commands: ['serve', 'doctor', 'bundle'],
     default: '30s',
     unit: 'duration|off',
     help: 'How often to read the memory of awake devices, 15s to 60m; off also leaves memory out of log events. A sleeping device is never woken.',
@@ -441,10 +444,10 @@ export const OPTIONS = {
   devices: {
     flag: 'device',
     kind: 'list',
-    commands: ['watch'],
+    commands: ['watch', 'health'],
     default: undefined,
     unit: 'PCI address',
-    help: 'Show only events of this device. May be repeated.',
+    help: 'Only this device: show its events (watch), or judge it alone (health). May be repeated.',
     parse: parsePciAddress,
   },
   pids: {
@@ -477,10 +480,29 @@ export const OPTIONS = {
   json: {
     flag: 'json',
     kind: 'switch',
-    commands: ['watch', 'doctor'],
+    commands: ['watch', 'doctor', 'health'],
     default: 'false',
     unit: 'true|false',
     help: 'Print JSON instead of text.',
+    parse: parseSwitch,
+  },
+  output: {
+    flag: 'output',
+    kind: 'value',
+    commands: ['bundle'],
+    default: undefined,
+    unit: 'path',
+    help: 'File to write the bundle to, which must not exist yet; xe-exporter-bundle-<time>.tar.gz by default.',
+    parse: parseFilePath,
+    notInFile: true,
+  },
+  redact: {
+    flag: 'redact',
+    kind: 'switch',
+    commands: ['bundle'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Replace the names of hosts, pods, processes and jobs, the same name by the same word. Secrets are always removed.',
     parse: parseSwitch,
   },
   explainPrivileges: {
@@ -544,7 +566,7 @@ export const OPTIONS = {
   procRoot: {
     flag: 'path-procfs',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor', 'run'],
+    commands: ['serve', 'watch', 'doctor', 'bundle', 'run'],
     default: '/proc',
     unit: 'path',
     help: 'Mount point of procfs.',
@@ -553,7 +575,7 @@ export const OPTIONS = {
   sysRoot: {
     flag: 'path-sysfs',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor', 'run'],
+    commands: ['serve', 'watch', 'doctor', 'bundle', 'run', 'health'],
     default: '/sys',
     unit: 'path',
     help: 'Mount point of sysfs.',
@@ -562,7 +584,7 @@ export const OPTIONS = {
   debugfsRoot: {
     flag: 'path-debugfs',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: '/sys/kernel/debug',
     unit: 'path',
     help: 'Mount point of debugfs; read-only is enough.',
@@ -571,7 +593,7 @@ export const OPTIONS = {
   tracefsRoot: {
     flag: 'path-tracefs',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor'],
+    commands: ['serve', 'watch', 'doctor', 'bundle'],
     default: '/sys/kernel/tracing',
     unit: 'path',
     help: 'Mount point of tracefs; must be writable.',
@@ -580,7 +602,7 @@ export const OPTIONS = {
   devRoot: {
     flag: 'path-dev',
     kind: 'value',
-    commands: ['serve', 'watch', 'doctor', 'run'],
+    commands: ['serve', 'watch', 'doctor', 'bundle', 'run'],
     default: '/dev',
     unit: 'path',
     help: 'Directory of the device nodes.',

@@ -325,6 +325,14 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['0', '1000000001', 'all'],
   },
+  output: { good: [['out.tar.gz', 'out.tar.gz']], bad: ['', 'a\0b'] },
+  redact: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['', 'yes'],
+  },
   explainPrivileges: {
     good: [
       ['true', true],
@@ -518,7 +526,7 @@ describe('the command line', () => {
     ['serve --no-includeprocess', 'XEE_UNKNOWN_FLAG', /did you mean --no-include-process\?/],
     ['serve --completely-different', 'XEE_UNKNOWN_FLAG', /^"--completely-different" is not a flag$/],
     ['serve -x', 'XEE_UNKNOWN_FLAG', /^"-x" is not a flag$/],
-    ['serve --json', 'XEE_UNKNOWN_FLAG', /^--json is not a flag of serve, only of watch and doctor$/],
+    ['serve --json', 'XEE_UNKNOWN_FLAG', /^--json is not a flag of serve, only of watch and doctor and health$/],
     ['serve --no-scan-interval', 'XEE_UNKNOWN_FLAG', /^"--no-scan-interval" is not a flag/],
     ['serve --scan-interval', 'XEE_CONFIG_INVALID', /^--scan-interval needs a value \(duration\)$/],
     ['serve --scan-interval --events-stdout', 'XEE_CONFIG_INVALID', /^--scan-interval needs a value/],
