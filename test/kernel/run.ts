@@ -52,6 +52,8 @@ const scenarios: Scenario[] = [
   // The longest first, so that the last guest does not run alone for long.
   nodeTest('memory', []),
   nodeTest('pods', []),
+  nodeTest('jobs', []),
+  nodeTest('jobs', ['xestub.watch_nr=0', 'xestub.trace=6.12']),
   nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=7.3']),
   nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=6.12']),
   nodeTest('discovery', []),
