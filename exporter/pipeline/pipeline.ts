@@ -112,7 +112,10 @@ export class Pipeline {
       nextSequence: () => this.#decode.nextSequence(),
       now,
     });
-    const causes: Causes = new Causes({ next: this.#health.accept, idOf: (event) => eventId(options.instanceId, event) });
+    const causes: Causes = new Causes({
+      next: this.#health.accept,
+      idOf: (event) => eventId(options.instanceId, event),
+    });
     this.#incidents = new IncidentMerger({
       infer: (event) => this.#inference.infer(event),
       find: (event) => traced.find(event),
