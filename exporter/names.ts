@@ -292,10 +292,12 @@ export const PATH = {
   readyz: '/readyz',
   events: '/events',
   devices: '/devices',
-  last: '/last',
   landing: '/',
   jobsClient: '/jobs/xe_exporter_jobs.py',
 } as const;
+
+/** Paths of the jobs' socket. */
+export const JOBS_PATH = { events: PATH.events, last: '/last', devices: PATH.devices } as const;
 
 /** Default TCP port of the HTTP server. */
 export const DEFAULT_PORT = 9464;

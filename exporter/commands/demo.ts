@@ -4,7 +4,7 @@ import { startExporter } from '../app/exporter.js';
 import { COMMANDS, type Config, type DemoKernel } from '../config/schema.js';
 import { EXIT } from '../errors.js';
 import type { Logger } from '../logger.js';
-import { METRIC, PATH } from '../names.js';
+import { JOBS_PATH, METRIC, PATH } from '../names.js';
 import { makeDemoFolder } from '../simulator/demo-folder.js';
 import { ASKING_WORKLOAD } from '../simulator/simulated-node.js';
 import type { Command } from './command.js';
@@ -52,8 +52,8 @@ const KERNEL: Readonly<Record<DemoKernel, string>> = {
 
 function forJobs(socket: string): string[] {
   return [
-    `What the job of one pod, ${ASKING_POD}, is told of itself: curl -N --unix-socket ${socket} http://localhost${PATH.events}`,
-    `  (no pod of this node is real, so whoever asks is taken for that one; why it ended last: http://localhost${PATH.last})`,
+    `What the job of one pod, ${ASKING_POD}, is told of itself: curl -N --unix-socket ${socket} http://localhost${JOBS_PATH.events}`,
+    `  (no pod of this node is real, so whoever asks is taken for that one; why it ended last: http://localhost${JOBS_PATH.last})`,
   ];
 }
 

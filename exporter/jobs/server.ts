@@ -6,7 +6,7 @@ import type { StreamAccounting } from '../http/events/subscribers.js';
 import { createApp, type HttpLimits } from '../http/server.js';
 import type { Logger } from '../logger.js';
 import type { PeerConnection } from '../native/binding.js';
-import { JOBS_SCHEMA, PATH, type JobRequestResult } from '../names.js';
+import { JOBS_PATH, JOBS_SCHEMA, type JobRequestResult } from '../names.js';
 import type { JobEvents } from '../sinks/jobs/sink.js';
 import { Pace } from './pace.js';
 import { identifyPeer, type Peer, type WorkloadOf } from './peer.js';
@@ -54,7 +54,7 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
         networkOf: (socket) => sockets.get(socket)?.peer.owner ?? '',
       },
     },
-    [PATH.events, PATH.last, PATH.devices],
+    Object.values(JOBS_PATH),
   );
   const { app } = parts;
   app.addHook('onRequest', async (request, reply) => {

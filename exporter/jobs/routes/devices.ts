@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { devicesDocument, type DeviceHealth, type HealthCause } from '../../events/device-health.js';
 import { eventDefinitions } from '../../events/index.js';
-import { PATH } from '../../names.js';
+import { JOBS_PATH } from '../../names.js';
 import { isOfWholeDevice, type JobEvents } from '../../sinks/jobs/sink.js';
 import type { PeerOf } from '../server.js';
 
@@ -13,7 +13,7 @@ export interface JobDevicesParts {
 
 /** GET /devices on the jobs' socket: the health of the devices that the peer's workload has open. */
 export function jobDevicesRoute(app: FastifyInstance, { events, health, peerOf }: JobDevicesParts): void {
-  app.get(PATH.devices, (request, reply) => {
+  app.get(JOBS_PATH.devices, (request, reply) => {
     const { owner } = peerOf(request);
     const open = events.devicesOf(owner);
     const shown = health()

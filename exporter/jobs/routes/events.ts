@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { App } from '../../http/server.js';
 import { openStream } from '../../http/events/open-stream.js';
 import { parseEventQuery } from '../../http/events/query.js';
-import { PATH } from '../../names.js';
+import { JOBS_PATH } from '../../names.js';
 import type { JobEvents } from '../../sinks/jobs/sink.js';
 import type { PeerOf } from '../server.js';
 import type { JobStreams } from '../streams.js';
@@ -17,7 +17,7 @@ export interface JobEventsParts extends Pick<App, 'deadline' | 'connections'> {
 /** GET /events on the jobs' socket: the stream of the node's /events, with the events of the peer's own workload. */
 export function jobEventsRoute(app: FastifyInstance, parts: JobEventsParts): void {
   const { events, streams, peerOf, streamOpened, deadline, connections } = parts;
-  app.get(PATH.events, (request, reply) => {
+  app.get(JOBS_PATH.events, (request, reply) => {
     const query = parseEventQuery(request.query as Readonly<Record<string, string | string[]>>);
     if ('problem' in query) return reply.code(400).send(`${query.problem}\n`);
     if (query.format === 'json') return reply.code(400).send('Only the stream is served here: leave format out.\n');

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Workload } from '../../clients/client.js';
-import { JOBS_SCHEMA, PATH } from '../../names.js';
+import { JOBS_PATH, JOBS_SCHEMA } from '../../names.js';
 import { workloadAttributes } from '../../pipeline/log/log-record.js';
 import type { JobEvents } from '../../sinks/jobs/sink.js';
 import type { LastEvent } from '../../sinks/jobs/last-events.js';
@@ -8,7 +8,7 @@ import type { PeerOf } from '../server.js';
 
 /** GET /last: what can have ended a run of the peer's workload last. */
 export function lastRoute(app: FastifyInstance, events: Pick<JobEvents, 'lastOf'>, peerOf: PeerOf): void {
-  app.get(PATH.last, (request, reply) => {
+  app.get(JOBS_PATH.last, (request, reply) => {
     const { owner, workload } = peerOf(request);
     const named = workload();
     return reply.type('application/json; charset=utf-8').send(lastDocument(named, events.lastOf(owner, named)));
