@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parse as parseYaml, parseAllDocuments, stringify } from 'yaml';
+import { loadConfig } from '../../exporter/config/load.js';
 
 export const CHART = 'helm/xe-exporter';
 export const NAMESPACE = 'gpu';
@@ -79,6 +81,22 @@ export function podOf(manifests: readonly Manifest[]): Manifest {
 /** The exporter's container. */
 export function containerOf(manifests: readonly Manifest[]): Manifest {
   return podOf(manifests).containers[0];
+}
+
+/** Folders of the node that the pod mounts. */
+export function hostPaths(pod: Manifest): string[] {
+  return pod.volumes.filter((volume: Manifest) => volume.hostPath).map((volume: Manifest) => volume.hostPath.path);
+}
+
+/** What the exporter makes of the ConfigMap. */
+export function configOf(manifests: readonly Manifest[]) {
+  const text: string = only(
+    manifests.filter(({ metadata }) => metadata.name === 'xe-exporter'),
+    'ConfigMap',
+  ).data['config.yaml'];
+  assert.ok(parseYaml(text));
+  const values = new Map([['configFile', ['config.yaml']]]);
+  return loadConfig('serve', { values, problems: [] } as never, {}, () => text);
 }
 
 /** Paths of ci/*-values.yaml by name. */

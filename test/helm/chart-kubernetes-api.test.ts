@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hostPaths, only, podOf, refusal, render } from './chart.js';
+
+test('the API server is asked for pods only when it is where names come from', () => {
+  const asked = render({});
+  assert.deepEqual(only(asked, 'ClusterRole').rules, [
+    { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] },
+  ]);
+  assert.equal(podOf(asked).automountServiceAccountToken, true);
+  for (const values of [{ attribution: { kubernetes: 'node' } }, { attribution: { kubernetes: 'off' } }]) {
+    const manifests = render(values);
+    assert.equal(
+      manifests.some(({ kind }) => kind === 'ClusterRole'),
+      false,
+    );
+    assert.equal(podOf(manifests).automountServiceAccountToken, false);
+  }
+  assert.deepEqual(
+    hostPaths(podOf(render({ attribution: { kubernetes: 'node' } }))).filter((path) => path.startsWith('/var')),
+    ['/var/log/pods', '/var/log/containers'],
+  );
+});
+
+test('Events may be written in every namespace when they are wanted, and then only', () => {
+  const events = { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] };
+  const pods = { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] };
+  const wanted = { events: { kubernetesEvents: true } };
+  for (const [values, rules] of [
+    [wanted, [events, pods]],
+    [{ ...wanted, attribution: { kubernetes: 'node' } }, [events]],
+    [{ ...wanted, sources: { simulator: { enabled: true } } }, [events]],
+  ] as const) {
+    const manifests = render(values);
+    assert.deepEqual(only(manifests, 'ClusterRole').rules, rules);
+    assert.equal(podOf(manifests).automountServiceAccountToken, true);
+  }
+  assert.equal(only(render({}), 'ClusterRole').rules.length, 1);
+});
+
+test('Events are refused where pods have no names', () => {
+  const wanted = { events: { kubernetesEvents: true } };
+  for (const values of [{ posture: 'device-only' }, { attribution: { kubernetes: 'off' } }]) {
+    assert.match(refusal({ ...values, ...wanted }), /needs the names of pods: set posture to full and attribution/);
+  }
+});
+
+test('two releases in different namespaces do not share cluster-wide names', () => {
+  const names = ['a', 'b'].map(
+    (namespace) => only(render({}, { args: ['--namespace', namespace] }), 'ClusterRole').metadata.name,
+  );
+  assert.notEqual(names[0], names[1]);
+});
