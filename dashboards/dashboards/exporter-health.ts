@@ -15,10 +15,10 @@ import {
   totalInRange,
 } from './queries.js';
 import { table } from './table.js';
+import { NOT_SCRAPED } from './tiles.js';
 import { datasource, places } from './variables.js';
 
 const NODE = PLACE.at(-1)!;
-const NOT_SCRAPED = 'No exporter is scraped.';
 /** Least step of what is drawn for every exporter of a fleet. */
 const FLEET_INTERVAL = '5m';
 const NAMES_VICTIMS = ofNodes(METRIC.featureInfo, `${LABEL.feature}=~"watch_queue|trace"`, `${LABEL.state}="active"`);

@@ -19,7 +19,6 @@ import {
   ofGpus,
   ofNodes,
   OOM,
-  OOM_IN_RANGE,
   orZero,
   PLACE,
   VRAM_USED_RATIO,
@@ -28,11 +27,10 @@ import {
   WORKLOAD,
 } from './queries.js';
 import { table } from './table.js';
+import { MEMORY_OFF, NOT_SCRAPED, outOfMemoryErrors } from './tiles.js';
 import { datasource, gpus, namespaces, places } from './variables.js';
 
 const [CLUSTER, NODE] = PLACE as [string, string];
-const MEMORY_OFF = 'No VRAM is reported. Switch memory readings on with --memory-interval.';
-const NOT_SCRAPED = 'No exporter is scraped.';
 /** Least step of what is drawn for every GPU of a fleet: each point costs as much as one of a node does a hundred times. */
 const FLEET_INTERVAL = '5m';
 
@@ -78,16 +76,7 @@ export function fleetDashboard(): DashboardBuilder {
         limits: thresholds(['text', [1, 'red']]),
       }),
     )
-    .withPanel(
-      stat({
-        title: 'Out-of-memory errors in range',
-        description: 'How often a GPU ran out of memory and the driver killed a GPU context (ENOMEM, ENOSPC).',
-        empty: NOT_SCRAPED,
-        width: 6,
-        query: OOM_IN_RANGE,
-        limits: thresholds(['text', [1, 'red']]),
-      }),
-    )
+    .withPanel(outOfMemoryErrors(6))
     .withPanel(
       stat({
         title: 'Nodes with alerts now',

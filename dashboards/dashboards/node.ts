@@ -16,7 +16,6 @@ import {
   ofGpus,
   ofNodes,
   OOM,
-  OOM_IN_RANGE,
   orZero,
   perNode,
   VRAM,
@@ -27,13 +26,12 @@ import {
   WORKLOAD,
 } from './queries.js';
 import { table } from './table.js';
+import { MEMORY_OFF, NOT_SCRAPED, outOfMemoryErrors } from './tiles.js';
 import { datasource, gpus, namespaces, oneNode } from './variables.js';
 
-const MEMORY_OFF = 'No VRAM is reported. Switch memory readings on with --memory-interval.';
 const MOVES_UNKNOWN = 'No evictions are known. They need the trace of the driver (--trace) and --memory-interval.';
 const CLIENT_MEMORY_OFF = 'Memory by job is off. Switch it on with --client-memory and --memory-interval.';
 const NOT_WATCHED = 'Clients are not watched: this needs the watch queue of the driver.';
-const NOT_SCRAPED = 'No exporter is scraped.';
 
 const OOM_OF_CLIENTS = ofClients(METRIC.clientVmRebindErrors, OOM);
 const LAST_OOM = ofClients(METRIC.clientVmRebindErrorLastTimestamp, OOM);
@@ -79,17 +77,7 @@ export function nodeDashboard(): DashboardBuilder {
     .tooltip(DashboardCursorSync.Crosshair)
     .variables([datasource(), ...oneNode(), gpus(), namespaces()])
     .annotations([wedged()])
-    .withPanel(
-      stat({
-        title: 'Out-of-memory errors in range',
-        description:
-          'How often a GPU ran out of memory and the driver killed a GPU context (ENOMEM, ENOSPC), in every namespace.',
-        empty: NOT_SCRAPED,
-        width: 5,
-        query: OOM_IN_RANGE,
-        limits: thresholds(['text', [1, 'red']]),
-      }),
-    )
+    .withPanel(outOfMemoryErrors(5))
     .withPanel(
       stat({
         title: 'Last GPU memory error',
