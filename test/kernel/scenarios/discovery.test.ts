@@ -36,7 +36,8 @@ function serveByAnnouncement(options: ExporterProcessOptions = {}): Promise<Expo
 
 const watchesOf = (id: number): number | undefined => driverState().clients.find((client) => client.id === id)?.watches;
 
-function watchedBy(exporter: Exporter, count: number, deadlineMs?: number): Promise<unknown> {
+/** By /proc it can take two scans, 5 s apart. */
+function watchedBy(exporter: Exporter, count: number, deadlineMs = 60_000): Promise<unknown> {
   return waitFor(
     `${count} clients, all watched`,
     async () => {
@@ -119,7 +120,7 @@ test('300 at once', async (t) => {
   for (const id of ids) postVmError({ client: id });
   await waitFor('300 events', async () => (await exporter.metric(ENOMEM)) === counted + 300);
   await Promise.all(clients.map((client) => client.exit()));
-  await watchedBy(exporter, 0, 30_000);
+  await watchedBy(exporter, 0);
 });
 
 test('each client is asked once who it is', () => {
@@ -133,7 +134,7 @@ test('1,000 clients that live 5 to 50 ms leave the table empty and memory flat',
   const churn = async (count: number): Promise<void> => {
     const answers = await Promise.all(clients.map((client) => client.send(`churn ${RENDER0} ${count} 5 50`)));
     assert.ok(answers.every(({ ok }) => ok));
-    await watchedBy(exporter, 0, 30_000);
+    await watchedBy(exporter, 0);
   };
   await churn(50);
   const warm = rssKiB(exporter);
@@ -253,9 +254,9 @@ test('more than the kernel keeps while JavaScript is busy: the list says who is 
   small.child.kill('SIGUSR2');
   await waitFor('JavaScript to be blocked', () => small.log.some(({ blocked }) => blocked === true));
   const clients = await Promise.all([startClient({ files: Array<string>(100).fill(RENDER0) }), startClient()]);
-  await watchedBy(small, 101, 30_000);
+  await watchedBy(small, 101);
   await Promise.all(clients.map((client) => client.exit()));
-  await watchedBy(small, 0, 30_000);
+  await watchedBy(small, 0);
   assert.equal(await small.stop(), 0);
 });
 
