@@ -17,6 +17,8 @@ export interface Peers {
   keyOf(socket: Socket): string | undefined;
   /** Who shares the limits of one peer. */
   networkOf(socket: Socket): string;
+  /** Ends a connection that is one too many, without waiting for a peer that does not read. */
+  cut(socket: Socket): void;
 }
 
 /** By address. A TLS socket has the address of the connection below it. */
@@ -24,6 +26,8 @@ const TCP_PEERS: Peers = {
   keyOf: ({ remoteAddress, remotePort, localAddress }) =>
     remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress}`,
   networkOf: ({ remoteAddress }) => networkOf(remoteAddress),
+  // A reset makes the kernel drop what the client has not read, too.
+  cut: (socket) => void socket.resetAndDestroy(),
 };
 
 interface Connection {
@@ -164,8 +168,7 @@ export class Connections {
 
   #cut(connection: Connection): void {
     this.#forget(connection);
-    // A reset makes the kernel drop what the client has not read, too.
-    connection.socket.resetAndDestroy();
+    this.#peers.cut(connection.socket);
   }
 
   #forget(connection: Connection): void {

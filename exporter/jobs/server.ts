@@ -52,6 +52,8 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
       peers: {
         keyOf: (socket) => sockets.get(socket)?.key,
         networkOf: (socket) => sockets.get(socket)?.peer.owner ?? '',
+        // There is no reset of a unix socket.
+        cut: (socket) => void socket.destroy(),
       },
     },
     Object.values(JOBS_PATH),
