@@ -34,16 +34,33 @@ export interface JobsServer {
   close(): Promise<void>;
 }
 
-/** Connections that wait for an answer, of all workloads and of each; a request has to be here this long after its connection. */
+/**
+ * Connections that wait for an answer, of all workloads and of each; a request has to be here
+ * this long after its connection.
+ */
 const LIMITS = { connections: 256, connectionsPerPeer: 16, requestMs: 5000 } as const;
+
+interface Connection {
+  readonly key: string;
+  readonly peer: Peer;
+  readonly deadline: NodeJS.Timeout;
+  /** Its one result. */
+  isCounted: boolean;
+}
 
 /** HTTP for jobs: one request a connection, and whose it is the kernel has said. */
 export async function createJobsServer(options: JobsServerOptions): Promise<JobsServer> {
   const { accounting, events, logger } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const sockets = new Map<Socket, { readonly key: string; readonly peer: Peer; readonly deadline: NodeJS.Timeout }>();
+  const sockets = new Map<Socket, Connection>();
   const pace = new Pace();
   let connections = 0;
+
+  function count(socket: Socket, result: JobRequestResult): void {
+    const connection = sockets.get(socket);
+    if (connection?.isCounted === false) accounting.requests(result);
+    if (connection) connection.isCounted = true;
+  }
 
   const parts = createApp(
     {
@@ -69,8 +86,8 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
     if (problem) return reply.code(403).send(`${explain(problem)}\n`);
     return undefined;
   });
-  app.addHook('onSend', async (_request, { statusCode }) => {
-    accounting.requests(resultOf(statusCode));
+  app.addHook('onSend', async (request, { statusCode }) => {
+    count(request.raw.socket, resultOf(statusCode));
   });
   const peerOf: PeerOf = (request) => sockets.get(request.raw.socket)!.peer;
   lastRoute(app, events, peerOf);
@@ -80,7 +97,7 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
     events,
     streams: new JobStreams(accounting, options.streamLimits),
     peerOf,
-    streamOpened: () => accounting.requests('answered'),
+    streamOpened: ({ raw }) => count(raw.socket, 'answered'),
   });
   await app.ready();
 
@@ -93,9 +110,11 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
       }
       const socket = open();
       const deadline = setTimeout(() => socket.destroy(), limits.requestMs).unref();
-      sockets.set(socket, { key: String(++connections), peer, deadline });
+      sockets.set(socket, { key: String(++connections), peer, deadline, isCounted: false });
       socket.once('close', () => {
         clearTimeout(deadline);
+        // Cut, too late, or no HTTP, unless the peer itself has gone.
+        if (!socket.readableEnded && socket.errored === null) count(socket, 'refused');
         sockets.delete(socket);
       });
       app.server.emit('connection', socket);

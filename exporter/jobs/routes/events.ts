@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { App } from '../../http/server.js';
 import { openStream } from '../../http/events/open-stream.js';
 import { parseEventQuery } from '../../http/events/query.js';
@@ -11,7 +11,7 @@ export interface JobEventsParts extends Pick<App, 'deadline' | 'connections'> {
   readonly events: JobEvents;
   readonly streams: JobStreams;
   readonly peerOf: PeerOf;
-  readonly streamOpened: () => void;
+  readonly streamOpened: (request: FastifyRequest) => void;
 }
 
 /** GET /events on the jobs' socket: the stream of the node's /events, with the events of the peer's own workload. */
@@ -34,7 +34,7 @@ export function jobEventsRoute(app: FastifyInstance, parts: JobEventsParts): voi
       // Who a process was when it connected does not change.
       isAdmitted: () => true,
     });
-    if (reply.raw.headersSent) streamOpened();
+    if (reply.raw.headersSent) streamOpened(request);
     return reply;
   });
 }
