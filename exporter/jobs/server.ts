@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { explain } from '../errors.js';
 import type { DeviceHealth } from '../events/device-health.js';
 import type { StreamAccounting } from '../http/events/subscribers.js';
+import { principalOf } from '../host/cgroup-owner.js';
 import { createApp, type HttpLimits } from '../http/server.js';
 import type { Logger } from '../logger.js';
 import type { PeerConnection } from '../native/binding.js';
@@ -35,10 +36,10 @@ export interface JobsServer {
 }
 
 /**
- * Connections that wait for an answer, of all workloads and of each; a request has to be here
+ * Connections that wait for an answer, of all workloads and of each principal: as many as it may open at once. A request has to be here
  * this long after its connection.
  */
-const LIMITS = { connections: 256, connectionsPerPeer: 16, requestMs: 5000 } as const;
+const LIMITS = { connections: 256, connectionsPerPeer: 64, requestMs: 5000 } as const;
 
 interface Connection {
   readonly key: string;
@@ -68,7 +69,7 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
       limits,
       peers: {
         keyOf: (socket) => sockets.get(socket)?.key,
-        networkOf: (socket) => sockets.get(socket)?.peer.owner ?? '',
+        networkOf: (socket) => principalOf(sockets.get(socket)?.peer.owner ?? ''),
         // There is no reset of a unix socket.
         cut: (socket) => void socket.destroy(),
       },
