@@ -6,7 +6,7 @@ import { workloadIdentity, WorkloadResolver } from '../../exporter/clients/workl
 import { createJobsServer, type JobsServerOptions } from '../../exporter/jobs/server.js';
 import { JobsSocket } from '../../exporter/jobs/socket.js';
 import { loadNative } from '../../exporter/native/load.js';
-import { JobsSink } from '../../exporter/sinks/jobs/sink.js';
+import { JobsSink, type JobsSinkOptions } from '../../exporter/sinks/jobs/sink.js';
 
 const silent = { fatal() {}, error() {}, warn() {}, info() {}, debug() {} };
 
@@ -23,11 +23,11 @@ export interface ServedJobs {
 /** The jobs' socket in a folder of its own, fed by hand, and what was counted. */
 export async function serveJobs(
   t: Pick<TestContext, 'after'>,
-  given: Partial<JobsServerOptions> = {},
+  { feeds = {}, ...given }: Partial<JobsServerOptions> & { readonly feeds?: JobsSinkOptions['limits'] } = {},
   path = join(folder(t), 'jobs.sock'),
 ): Promise<ServedJobs> {
   const workloads = new WorkloadResolver({ procRoot: '/proc' });
-  const sink = new JobsSink({ instanceId: 'node-a-42', includeProcess: true });
+  const sink = new JobsSink({ instanceId: 'node-a-42', includeProcess: true, limits: feeds });
   const counted = { subscribers: 0, answered: 0, unidentified: 0, refused: 0, slow: 0, limit: 0, missed: 0 };
   const server = await createJobsServer({
     events: sink,
