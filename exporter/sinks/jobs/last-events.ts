@@ -1,5 +1,6 @@
 import { BoundedMap } from '../../bounded-map.js';
 import type { Workload } from '../../clients/client.js';
+import { principalOf } from '../../host/cgroup-owner.js';
 import { END_REASONS, type EndReason } from './end-reason.js';
 
 /** The last event that can have ended a run of a workload. */
@@ -19,7 +20,10 @@ export const RETENTION_MS = 24 * 3_600_000;
 const MOST = { workloads: 1024, recordBytes: 16 * 1024 } as const;
 const SCHEMA = 1;
 
-/** What ended each workload last, for a day and for a bounded number of them; the one without an event for the longest goes first. */
+/**
+ * What ended each workload last, for a day and for a bounded number of them. The principal with the most workloads makes room: of those, the
+ * one without an event for the longest goes first.
+ */
 export class LastEvents {
   readonly #byOwner = new BoundedMap<string, LastEvent>(MOST.workloads);
   /** The owner that had an event last under a name. */
@@ -32,6 +36,7 @@ export class LastEvents {
 
   add(event: LastEvent): void {
     if (Buffer.byteLength(event.json) > MOST.recordBytes) return;
+    if (this.#byOwner.size === MOST.workloads && !this.#byOwner.has(event.owner)) this.#makeRoom();
     this.#byOwner.set(event.owner, event);
     if (event.pod !== '') this.#byPod.set(event.pod, event.owner);
   }
@@ -53,6 +58,18 @@ export class LastEvents {
     const events = parse(text);
     for (const event of events ?? []) if (this.#isKept(event)) this.add(event);
     return events !== undefined;
+  }
+
+  #makeRoom(): void {
+    const counts = new Map<string, number>();
+    for (const [owner] of this.#byOwner) {
+      const principal = principalOf(owner);
+      counts.set(principal, (counts.get(principal) ?? 0) + 1);
+    }
+    const most = Math.max(...counts.values());
+    for (const [owner] of this.#byOwner) {
+      if (counts.get(principalOf(owner)) === most) return void this.#byOwner.delete(owner);
+    }
   }
 
   #isKept({ timeMs }: LastEvent): boolean {

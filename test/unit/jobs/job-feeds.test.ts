@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { JobFeeds } from '../../../exporter/sinks/jobs/job-feeds.js';
+import { LastEvents } from '../../../exporter/sinks/jobs/last-events.js';
+
+const event = (bytes: number) => ({
+  name: 'xe.vm.rebind_error',
+  device: '',
+  errno: undefined,
+  namespace: '',
+  pod: '',
+  json: 'x'.repeat(bytes),
+});
+
+describe('the events that are kept of all workloads', () => {
+  it('are bounded for each workload, in number and in bytes', () => {
+    const feeds = new JobFeeds({ events: 10, bytes: 1000 });
+    for (let index = 0; index < 100; index++) feeds.publish('pod:a', event(1));
+    for (let index = 0; index < 100; index++) feeds.publish('pod:b', event(300));
+    const [a, b] = [feeds.of('pod:a'), feeds.of('pod:b')];
+    assert.deepEqual([a.newest, a.newest - a.oldest + 1], [100, 10]);
+    assert.deepEqual([b.newest, b.newest - b.oldest + 1], [100, 3]);
+  });
+
+  it('are bounded in total, and whoever has the most makes room', () => {
+    const feeds = new JobFeeds({ bytes: 1000, totalBytes: 1000 });
+    for (let index = 0; index < 3; index++) feeds.publish('pod:quiet', event(100));
+    for (let index = 0; index < 100; index++) feeds.publish('pod:loud', event(100));
+    const [quiet, loud] = [feeds.of('pod:quiet'), feeds.of('pod:loud')];
+    assert.equal(quiet.oldest, 1);
+    assert.equal(loud.newest - loud.oldest + 1, 7);
+  });
+
+  it('are of a bounded number of workloads, and a user with many units loses one of those', () => {
+    const feeds = new JobFeeds({ workloads: 4 });
+    const closed: string[] = [];
+    const owners = ['pod:a', 'user:1/unit:a', 'user:1/unit:b', 'pod:b', 'user:1/unit:c', 'user:1/unit:d'];
+    for (const owner of owners) {
+      feeds.of(owner).follow({ published: () => undefined, closed: () => closed.push(owner) });
+      feeds.publish(owner, event(1));
+    }
+    assert.deepEqual(closed, ['user:1/unit:a', 'user:1/unit:b']);
+    assert.equal(feeds.of('pod:a').newest, 1);
+  });
+});
+
+describe('the last events that are kept of all workloads', () => {
+  it('are bounded, and a user with many units loses one of those', () => {
+    const last = new LastEvents(() => 0);
+    const add = (owner: string): void => last.add({ owner, pod: '', reason: 'memory', timeMs: 0, json: '{}' });
+    add('pod:a');
+    for (let index = 0; index < 2000; index++) add(`user:1/unit:${index}`);
+    assert.equal(last.find('pod:a', undefined)?.owner, 'pod:a');
+    assert.equal(last.find('user:1/unit:1999', undefined)?.reason, 'memory');
+    assert.equal(last.find('user:1/unit:0', undefined), undefined);
+    assert.equal((JSON.parse(last.serialise()) as { events: unknown[] }).events.length, 1024);
+  });
+});
