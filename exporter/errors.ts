@@ -112,6 +112,11 @@ export const ERRORS = {
     fix: 'Find the process with "ss -xlp" and stop it, or choose another path with --jobs-socket.',
     exitCode: EXIT.failure,
   },
+  XEE_JOBS_SOCKET_FORBIDDEN: {
+    message: "cannot make the jobs' socket {path}: this service may open no Unix socket ({seen})",
+    fix: 'Add RestrictAddressFamilies=AF_UNIX to the service, or do without --jobs-socket. docs/bare-metal.md says what that means for a service that reads the trace.',
+    exitCode: EXIT.failure,
+  },
   XEE_JOBS_STATE_FILE: {
     message: 'cannot keep in {path} why jobs ended: {seen}',
     fix: 'Set --jobs-state-file to a file that this user may write. Until then, a restart of the exporter forgets it.',

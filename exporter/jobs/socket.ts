@@ -55,7 +55,7 @@ export class JobsSocket {
     const failure = this.#listener.open();
     if (failure?.operation === 'peer_pidfd')
       throw codedError('XEE_JOBS_UNSUPPORTED', { seen: errnoName(failure.errno) });
-    if (failure) throw this.#refused(`${failure.operation} ${errnoName(failure.errno)}`);
+    if (failure) throw this.#failed(`${failure.operation} ${errnoName(failure.errno)}`);
     await this.#attempt(async () => {
       renameSync(this.#unnamed, path);
       this.#inode = lstatSync(path).ino;
@@ -110,6 +110,13 @@ export class JobsSocket {
     await work().catch((error: NodeJS.ErrnoException) => {
       throw error.syscall === undefined ? error : this.#refused(`${error.syscall} ${error.code}`);
     });
+  }
+
+  #failed(seen: string): CodedError {
+    // RestrictAddressFamilies= of systemd.
+    if (seen === 'socket EAFNOSUPPORT')
+      return codedError('XEE_JOBS_SOCKET_FORBIDDEN', { path: this.#options.path, seen });
+    return this.#refused(seen);
   }
 
   #refused(seen: string): CodedError {

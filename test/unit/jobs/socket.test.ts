@@ -6,6 +6,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, wri
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { JobsSocket } from '../../../exporter/jobs/socket.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { folder, serveJobs } from '../../helpers/jobs-socket.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
@@ -89,6 +90,21 @@ describe("the file of the jobs' socket", () => {
       assert.deepEqual(readdirSync(root), before, 'nothing is left behind');
     });
   }
+
+  // systemd does that to a service, and a test cannot.
+  it('is refused to a service that may open no Unix socket', async (t) => {
+    const path = join(folder(t), 'jobs.sock');
+    const PeerListener = class {
+      open = () => ({ operation: 'socket', errno: 97 });
+      drain = () => ({ connections: [] });
+      close = () => undefined;
+    };
+    const socket = new JobsSocket({ path, procRoot: '/proc', native: { PeerListener }, onConnection: () => true });
+    await assert.rejects(socket.open(), {
+      code: 'XEE_JOBS_SOCKET_FORBIDDEN',
+      message: /may open no Unix socket \(socket EAFNOSUPPORT\)/,
+    });
+  });
 
   it('can be at a path of 106 bytes, and in a folder like /tmp', async (t) => {
     const root = folder(t);
