@@ -1,15 +1,21 @@
 // The file of the jobs' socket: when it is made, replaced, refused and removed.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { JobsSocket } from '../../../exporter/jobs/socket.js';
+import { cgroupRoot, makeCgroup } from '../../helpers/cgroups.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { folder, serveJobs } from '../../helpers/jobs-socket.js';
+import { SocketFlood } from '../../helpers/socket-flood.js';
+import { SocketPeer } from '../../helpers/socket-peer.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
+
+const skip = cgroupRoot === undefined && 'needs root: a cgroup2 that this user may write to';
 
 /** Whether somebody takes connections there. */
 async function isServed(path: string): Promise<boolean> {
@@ -131,23 +137,23 @@ describe("an exporter with a jobs' socket", () => {
     assert.equal(await isServed(path), true);
   });
 
-  it('stops with connections open, and removes the socket', async (t) => {
+  it('stops with streams and connections open, and removes the socket', { skip }, async (t) => {
     const path = join(folder(t), 'jobs.sock');
     const exporter = await started(t, path);
-    const [silent, asking] = [connect(path), connect(path)];
-    t.after(() => [silent, asking].forEach((socket) => socket.destroy()));
-    const ended = [silent, asking].map((socket) =>
-      once(
-        socket.on('error', () => undefined),
-        'close',
-      ),
-    );
-    asking.write('GET /events HTTP/1.1\r\nHost: x\r\n\r\n');
-    silent.resume();
-    await once(asking, 'data');
+    const cgroup = makeCgroup(t, `kubepods/pod${randomUUID()}/${'c'.repeat(64)}`);
+    const bytes = 'GET /events HTTP/1.1\r\nHost: x\r\n\r\n';
+    const unread = new SocketFlood(t, path, { connections: 4, bytes, manners: ['unread'], cgroup });
+    const silent = new SocketFlood(t, path, { connections: 4, cgroup });
+    const reader = await new SocketPeer(t, path, { cgroup }).streaming();
+    await silent.until(({ open }) => open === 4, 'silent connections');
+    await unread.until(({ open }) => open === 4, 'unread connections');
+    const subscribers = (): Promise<number | undefined> => exporter.metric('xe_exporter_job_subscribers');
+    await waitFor(async () => (await subscribers()) === 5, { what: 'five streams', deadlineMs: 20_000 });
     assert.equal(await inTime(exporter.stop(), 'the exporter to stop'), 0);
     assert.ok(!existsSync(path));
-    await inTime(Promise.all(ended), 'the end of the connections');
+    await inTime(reader.ended, 'the end of the stream');
+    assert.match(reader.body, /: the exporter stops\nretry: 5000\n/);
+    await silent.until(({ closed }) => closed === 4, 'the end of the silent connections');
   });
 
   it('starts again after it was killed', async (t) => {
