@@ -177,7 +177,7 @@ describe('many connections', { skip }, () => {
     });
     await isAnswered(t, served);
     assert.ok(sum('open') >= 7, 'a rightful one costs the others one at most');
-    await waitFor(() => served.counted.refused === sum('closed'), { what: 'each to be counted' });
+    await waitFor(() => served.counted.refused === sum('closed'), { what: 'each to be counted', deadlineMs: 20_000 });
   });
 
   it('with streams are bounded for each pod and in total, and the answer says so', async (t) => {
@@ -219,7 +219,7 @@ describe('hostile bytes', { skip }, () => {
       const flood = new SocketFlood(t, served.path, { bytes, cgroup: aPod(t).cgroup });
       const state = await flood.until(({ closed }) => closed === 1, 'the end of the connection');
       if (answers) assert.deepEqual(state.answers, answers);
-      await waitFor(() => served.counted.refused === 1, { what: 'the refusal' });
+      await waitFor(() => served.counted.refused === 1, { what: 'the refusal', deadlineMs: 20_000 });
       await isAnswered(t, served);
       assert.deepEqual([served.counted.answered, served.counted.refused], [1, 1]);
     });
