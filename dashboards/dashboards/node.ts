@@ -29,7 +29,7 @@ import { table } from './table.js';
 import { MEMORY_OFF, NOT_SCRAPED, outOfMemoryErrors } from './tiles.js';
 import { datasource, gpus, namespaces, oneNode } from './variables.js';
 
-const MOVES_UNKNOWN = 'No evictions are known. They need the trace of the driver (--trace) and --memory-interval.';
+const MOVES_UNKNOWN = 'No evictions are known. Switch them on with --trace-evictions.';
 const CLIENT_MEMORY_OFF = 'Memory by job is off. Switch it on with --client-memory and --memory-interval.';
 const NOT_WATCHED = 'Clients are not watched: this needs the watch queue of the driver.';
 

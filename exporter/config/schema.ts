@@ -179,6 +179,15 @@ export const OPTIONS = {
     help: 'Read the trace events of the xe driver, which name the process that lost a GPU VM on kernels without the watch queue. Needs uid 0 and a writable tracefs; creates a tracing instance and one dynamic event of its own there.',
     parse: parseChoice(SWITCHABLE),
   },
+  traceEvictions: {
+    flag: 'trace-evictions',
+    kind: 'switch',
+    commands: ['serve'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Also have the kernel count the memory that the driver evicts and restores, with histogram triggers on a trace event of xe. While they are set, unloading the xe module makes the kernel log a warning: stop the exporter first. Read every --memory-interval.',
+    parse: parseSwitch,
+  },
   events: {
     flag: 'events',
     kind: 'list',

@@ -61,13 +61,13 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
   {
     ...NOTHING,
     feature: 'trace',
-    does: 'name the process that lost a GPU VM, on kernels without the watch queue, and count evictions',
+    does: 'name the process that lost a GPU VM, on kernels without the watch queue',
     root: true,
     hostPid: true,
     mounts: [{ path: '/sys/kernel/tracing', writable: true }],
     why:
       'tracefs belongs to uid 0, mode 0700, and asks for no capability. The exporter makes a tracing instance of its own there, with three ' +
-      'histogram triggers on xe_bo_move, and appends one function event on xe_vm_kill; all go when it stops. Process ids of the trace are those of the host.',
+      'histogram triggers on xe_bo_move if --trace-evictions asks for them, and appends one function event on xe_vm_kill; all go when it stops. Process ids of the trace are those of the host.',
     without:
       'Without the watch queue too, the victim of a rebind error is inferred (`xe.victim.inferred`) and counted as `_unattributed`.',
   },

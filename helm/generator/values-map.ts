@@ -14,6 +14,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'kmsgSinceBoot', value: 'sources.kmsg.sinceBoot' },
   { option: 'uevent', value: 'sources.uevent.enabled' },
   { option: 'trace', value: 'sources.trace.enabled' },
+  { option: 'traceEvictions', value: 'sources.trace.evictions' },
   { option: 'coredumpMaxBytes', value: 'coredumps.maxBytes' },
   { option: 'demoRate', value: 'sources.simulator.rate' },
   { option: 'demoKernel', value: 'sources.simulator.kernel' },

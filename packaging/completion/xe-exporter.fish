@@ -22,6 +22,8 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l 
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run demo' -l coredump-dir -r -F -d 'Copy each device coredump to this folder while the kernel keeps it, for an hour.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run demo' -l coredump-max-bytes -x -d 'Most bytes in --coredump-dir, 4MiB to 1024GiB.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l trace -x -a 'auto off' -d 'Read the trace events of the xe driver, which name the process that lost a GPU VM on kernels without the watch queue.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run demo' -l trace-evictions -d 'Also have the kernel count the memory that the driver evicts and restores, with histogram triggers on a trace event of xe.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run demo' -l no-trace-evictions -d 'The opposite of --trace-evictions'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l events -x -a 'xe.vm.rebind_error none' -d 'Events to request from the kernel; all by default.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l discovery -x -a 'auto debugfs proc' -d 'How to find xe clients.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l scan-interval -x -d 'How often to scan /proc for new xe clients, 250ms to 60m.'

@@ -25,6 +25,7 @@ type Settings = Partial<
     | 'coredumpDir'
     | 'coredumpMaxBytes'
     | 'trace'
+    | 'traceEvictions'
     | 'sysRoot'
     | 'procRoot'
     | 'tracefsRoot'
@@ -78,6 +79,7 @@ export class MessageSourceUnderTest {
       procRoot: '/proc',
       tracefsRoot: '/nowhere',
       memoryInterval: 15_000,
+      traceEvictions: true,
     } as const;
     this.devices = DeviceTable.overSysfs(config?.sysRoot ?? settings.sysRoot);
     this.devices.subscribe({ added: () => this.refreshes++, removed: () => this.refreshes++ });

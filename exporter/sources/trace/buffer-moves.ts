@@ -31,6 +31,9 @@ const NO_SUMS: Sums = { evicted: new Map(), restored: new Map(), asked: new Map(
 /**
  * The sums that the kernel keeps of moved buffers for one instance, so that no move costs the exporter anything. They begin at 0 with
  * each load of the driver, and an exporter that was killed leaves its own: what was there at the first look is not counted.
+ *
+ * Only where somebody asked for it: a trigger keeps its probe on the tracepoint when the module goes, for which the kernel warns
+ * (kernel/tracepoint.c, seen on Linux 6.12 and 7.3).
  */
 export class MoveSums {
   readonly #tracefs: Tracefs;

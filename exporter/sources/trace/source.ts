@@ -52,7 +52,7 @@ function open(context: SourceContext, handler: BatchHandler, onDied: (reason: st
       }),
     );
     if (isFailure(opened)) return { refused: tracefsError(errnoName(opened.errno), tracefs.path(name, 'trace_pipe')) };
-    const instance = new TraceInstance(tracefs, name, config.memoryInterval > 0);
+    const instance = new TraceInstance(tracefs, name, config.traceEvictions && config.memoryInterval > 0);
     const run = new TraceRun(context, instance, opened, reading, onDied);
     try {
       instance.setUp();
@@ -168,9 +168,9 @@ class TraceRun implements SourceRun {
   }
 
   start(): void {
-    const { memoryInterval } = this.#context.config;
+    const { traceEvictions, memoryInterval } = this.#context.config;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
-    if (memoryInterval > 0) this.#movesTimer = setInterval(() => this.#countMoves(), memoryInterval);
+    if (traceEvictions && memoryInterval > 0) this.#movesTimer = setInterval(() => this.#countMoves(), memoryInterval);
     this.#countMoves();
   }
 

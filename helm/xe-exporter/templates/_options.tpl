@@ -6,6 +6,7 @@ kmsg: {{ toJson .sources.kmsg.enabled }}
 kmsgSinceBoot: {{ toJson .sources.kmsg.sinceBoot }}
 uevent: {{ toJson .sources.uevent.enabled }}
 trace: {{ toJson .sources.trace.enabled }}
+traceEvictions: {{ toJson .sources.trace.evictions }}
 coredumpMaxBytes: {{ toJson .coredumps.maxBytes }}
 demoRate: {{ toJson .sources.simulator.rate }}
 demoKernel: {{ toJson .sources.simulator.kernel }}

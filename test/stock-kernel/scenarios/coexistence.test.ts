@@ -37,7 +37,7 @@ test('killed and started again, it takes its instance over', async (t) => {
 });
 
 test('what the driver evicts and restores is counted from 0 for each device', async (t) => {
-  const exporter = await TraceExporter.start();
+  const exporter = await TraceExporter.start({ args: ['--trace-evictions'] });
   t.after(() => exporter.stop('SIGKILL'));
   for (const name of ['evictions', 'evicted_bytes', 'restored_bytes']) {
     assert.equal(await exporter.metric(`xe_device_${name}_total`, `pci_bdf="${GPU}"`), 0, name);

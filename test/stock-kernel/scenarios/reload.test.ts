@@ -64,8 +64,6 @@ test('the exporter follows three reloads, and one that starts before the driver'
     await exporter.until('the events to be on', () =>
       readTracefs('instances/xe-exporter/events/xe/xe_vm_kill/enable').startsWith('1'),
     );
-    const sums = readTracefs('instances/xe-exporter/events/xe/xe_bo_move/trigger');
-    assert.equal(sums.match(/\[active\]/g)?.length, 3, sums);
     killed += await exporter.names(client);
     await client.exit();
     await exporter.knows(0);

@@ -233,6 +233,13 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'yes'],
   },
+  traceEvictions: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['yes', '1', ''],
+  },
   clientMemory: {
     good: [
       ['true', true],

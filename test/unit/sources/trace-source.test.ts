@@ -28,11 +28,12 @@ interface Given {
   /** False: the kernel takes no function event. */
   readonly probe?: boolean;
   readonly memoryInterval?: number;
+  readonly traceEvictions?: boolean;
   readonly refusal?: (path: string) => NativeResult;
 }
 
 function setUp(t: { after(fn: () => unknown): void }, given: Given = {}) {
-  const { instances = ['xe-exporter'], probe = true, refusal, memoryInterval = 15_000 } = given;
+  const { instances = ['xe-exporter'], probe = true, refusal, memoryInterval = 15_000, traceEvictions = true } = given;
   const sysfs = new FixtureTree(t);
   sysfs.xeDevice(BDF, { card0: '226:0', renderD128: '226:128' });
   const tracefs = new MadeUpTracefs(t);
@@ -40,7 +41,7 @@ function setUp(t: { after(fn: () => unknown): void }, given: Given = {}) {
   if (probe) instances.forEach((name) => tracefs.probeSwitch(name));
   else tracefs.remove('dynamic_events');
   const under = new MessageSourceUnderTest(t, openTrace, {
-    config: { sysRoot: sysfs.root, tracefsRoot: tracefs.root, memoryInterval },
+    config: { sysRoot: sysfs.root, tracefsRoot: tracefs.root, memoryInterval, traceEvictions },
     ...(refusal && { refusal: (options) => refusal('path' in options ? options.path : '') }),
   });
   const open = async () => {
@@ -388,10 +389,12 @@ test('a kernel that cannot sum up says so, and victims are named all the same', 
   assert.deepEqual(under.moved, []);
 });
 
-test('without a memory interval nothing is summed up', async (t) => {
-  const { tracefs, under, open } = setUp(t, { memoryInterval: 0 });
-  const { note } = await open();
-  assert.equal(note, 'the driver names the process of every GPU VM');
-  assert.equal(tracefs.read('instances/xe-exporter/events/xe/xe_bo_move/trigger'), '');
-  assert.deepEqual(under.moved, []);
-});
+for (const off of [{ memoryInterval: 0 }, { traceEvictions: false }]) {
+  test(`nothing is summed up with ${JSON.stringify(off)}`, async (t) => {
+    const { tracefs, under, open } = setUp(t, off);
+    const { note } = await open();
+    assert.equal(note, 'the driver names the process of every GPU VM');
+    assert.equal(tracefs.read('instances/xe-exporter/events/xe/xe_bo_move/trigger'), '');
+    assert.deepEqual(under.moved, []);
+  });
+}
