@@ -18,5 +18,5 @@ export const SINK_DROPS: Readonly<Record<SinkName, readonly DropReason[]>> = {
   stream: ['rate_limited', 'closed', 'error'],
   kubernetes_events: ['refused', 'unreachable', ...QUEUE_DROPS],
   terminal: QUEUE_DROPS,
-  jobs: ['closed', 'error'],
+  jobs: ['rate_limited', 'closed', 'error'],
 };

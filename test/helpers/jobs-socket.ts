@@ -23,11 +23,15 @@ export interface ServedJobs {
 /** The jobs' socket in a folder of its own, fed by hand, and what was counted. */
 export async function serveJobs(
   t: Pick<TestContext, 'after'>,
-  { feeds = {}, ...given }: Partial<JobsServerOptions> & { readonly feeds?: JobsSinkOptions['limits'] } = {},
+  {
+    feeds = {},
+    burst,
+    ...given
+  }: Partial<JobsServerOptions> & { readonly feeds?: JobsSinkOptions['limits']; readonly burst?: number } = {},
   path = join(folder(t), 'jobs.sock'),
 ): Promise<ServedJobs> {
   const workloads = new WorkloadResolver({ procRoot: '/proc' });
-  const sink = new JobsSink({ instanceId: 'node-a-42', includeProcess: true, limits: feeds });
+  const sink = new JobsSink({ instanceId: 'node-a-42', includeProcess: true, limits: feeds, ...(burst && { burst }) });
   const counted = { subscribers: 0, answered: 0, unidentified: 0, refused: 0, slow: 0, limit: 0, missed: 0 };
   const server = await createJobsServer({
     events: sink,

@@ -14,6 +14,7 @@ import { explain } from '../../errors.js';
 import type { SinkEntry } from '../entry.js';
 import { feedEvent } from '../feed-event.js';
 import { endReason } from './end-reason.js';
+import { EventPace } from './event-pace.js';
 import { JobAttributes } from './job-attributes.js';
 import { JobFeeds, type JobFeedLimits } from './job-feeds.js';
 import { LastEvents, podOf, type LastEvent } from './last-events.js';
@@ -68,6 +69,8 @@ export interface JobEvents {
 
 export interface JobsSinkOptions extends LogRecordOptions {
   readonly limits?: Partial<JobFeedLimits>;
+  /** Events of one workload that are told at once. */
+  readonly burst?: number;
   readonly last?: LastEvents;
   /** Where `last` is kept. */
   readonly file?: StateFile;
@@ -85,11 +88,13 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
   readonly #last: LastEvents;
   readonly #devices = new OpenDevices();
   readonly #attributes = new JobAttributes();
+  readonly #pace: EventPace;
   #closed = false;
 
   constructor(options: JobsSinkOptions) {
     this.#options = options;
     this.#feeds = new JobFeeds(options.limits);
+    this.#pace = new EventPace(options.burst);
     this.#last = options.last ?? new LastEvents();
   }
 
@@ -117,8 +122,11 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
     if (this.#closed) return 'closed';
     // The second half of an incident says whose it was.
     if (event.phase === 'opened' || !event.definition.logged) return undefined;
-    const workloads = this.#concerned(event);
-    if (workloads.length === 0) return undefined;
+    const concerned = this.#concerned(event);
+    if (concerned.length === 0) return undefined;
+    const now = performance.now();
+    const workloads = concerned.filter(({ owner }) => owner !== undefined && this.#pace.admits(owner, now));
+    if (workloads.length === 0) return concerned.some(({ owner }) => owner !== undefined) ? 'rate_limited' : undefined;
     const record = toLogRecord({ ...event, memory: undefined }, this.#options);
     for (const workload of workloads) this.#tell(workload, event, record);
     return undefined;

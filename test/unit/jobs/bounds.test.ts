@@ -59,7 +59,7 @@ function inUse(): number {
 
 describe('a reader that never reads', { skip }, () => {
   it('costs a bounded amount of memory and is dropped once the events have moved past it', async (t) => {
-    const served = await serveJobs(t);
+    const served = await serveJobs(t, { burst: 20_000 });
     const [unread, other] = [aPod(t), aPod(t)];
     const flood = new SocketFlood(t, served.path, {
       connections: 4,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { JobFeeds } from '../../../exporter/sinks/jobs/job-feeds.js';
+import { EventPace } from '../../../exporter/sinks/jobs/event-pace.js';
 import { LastEvents } from '../../../exporter/sinks/jobs/last-events.js';
 
 const event = (bytes: number) => ({
@@ -41,6 +42,17 @@ describe('the events that are kept of all workloads', () => {
     }
     assert.deepEqual(closed, ['user:1/unit:a', 'user:1/unit:b']);
     assert.equal(feeds.of('pod:a').newest, 1);
+  });
+});
+
+describe('the pace of events', () => {
+  it('is bounded for each workload, and costs another one nothing', () => {
+    const pace = new EventPace();
+    const told = (owner: string, events: number, now: number): number =>
+      Array.from({ length: events }, () => pace.admits(owner, now)).filter(Boolean).length;
+    assert.equal(told('pod:loud', 5000, 0), 1024);
+    assert.equal(told('pod:quiet', 3, 0), 3);
+    assert.equal(told('pod:loud', 5000, 1000), 100);
   });
 });
 
