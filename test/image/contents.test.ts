@@ -134,6 +134,7 @@ for (const image of IMAGES)
       assert.deepEqual(config.Cmd, ['serve']);
       assert.deepEqual(config.Env.map((variable) => variable.split('=')[0]).sort(), [
         'NODE_ENV',
+        'NODE_OPTIONS',
         'PATH',
         'XE_EXPORTER_REVISION',
       ]);

@@ -77,7 +77,7 @@ fi
 
 log=$(mktemp)
 status=0
-node --test --test-timeout=180000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" dist/test/image/*.test.js || status=$?
+node --test --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" dist/test/image/*.test.js || status=$?
 bash test/kernel/run.sh image && guest=1 || guest=0
 
 count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
