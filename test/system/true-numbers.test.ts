@@ -72,8 +72,10 @@ const counting = [...grafanaDashboards()].flatMap(([file, { panels, annotations 
   ].flatMap(({ name, expr, instant }) => {
     const expression = interpolated(expr, VARIABLES);
     const counters = new Set(promqlUse(expression).selectors.map(({ metric }) => metric));
+    // A dot on the graph of a GPU stands at the GPU's size, not at a count; bytes are shown as a rate.
+    if (counters.has(METRIC.deviceMemorySize)) return [];
     return [...counters]
-      .filter((metric) => metric.startsWith('xe_') && metric.endsWith('_total'))
+      .filter((metric) => /^xe_.*(?<!_bytes)_total$/.test(metric))
       .map((metric) => ({ name: `${name} (${metric})`, metric, instant, expression }));
   }),
 );
