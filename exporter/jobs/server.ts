@@ -9,12 +9,15 @@ import type { Logger } from '../logger.js';
 import type { PeerConnection } from '../native/binding.js';
 import { JOBS_PATH, JOBS_SCHEMA, type JobRequestResult } from '../names.js';
 import type { JobEvents } from '../sinks/jobs/sink.js';
-import { Pace } from './pace.js';
+import { KeyedPace } from '../time/keyed-pace.js';
 import { identifyPeer, type Peer, type WorkloadOf } from './peer.js';
 import { jobDevicesRoute } from './routes/devices.js';
 import { jobEventsRoute } from './routes/events.js';
 import { lastRoute } from './routes/last.js';
 import { JobStreams, type JobStreamLimits } from './streams.js';
+
+/** New connections of one principal, or of all who are nobody: what a job that starts over and over needs, and no more. */
+const CONNECTIONS = { burst: 64, intervalMs: 100 } as const;
 
 export interface JobsServerOptions {
   readonly events: JobEvents;
@@ -54,7 +57,7 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
   const { accounting, events, logger } = options;
   const limits = { ...LIMITS, ...options.limits };
   const sockets = new Map<Socket, Connection>();
-  const pace = new Pace();
+  const pace = new KeyedPace(CONNECTIONS);
   let connections = 0;
 
   function count(socket: Socket, result: JobRequestResult): void {
@@ -105,7 +108,7 @@ export async function createJobsServer(options: JobsServerOptions): Promise<Jobs
   return {
     take(open, connection) {
       const peer = identifyPeer(connection, options.workloadOf);
-      if (!pace.admits(peer.owner, performance.now())) {
+      if (!pace.admits(principalOf(peer.owner), performance.now())) {
         accounting.requests('refused');
         return false;
       }

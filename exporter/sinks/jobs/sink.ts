@@ -11,10 +11,10 @@ import type { DropReason } from '../../names.js';
 import { toLogRecord, type LogRecord, type LogRecordOptions } from '../../pipeline/log/log-record.js';
 import type { Sink } from '../../pipeline/sink.js';
 import { explain } from '../../errors.js';
+import { KeyedPace } from '../../time/keyed-pace.js';
 import type { SinkEntry } from '../entry.js';
 import { feedEvent } from '../feed-event.js';
 import { endReason } from './end-reason.js';
-import { EventPace } from './event-pace.js';
 import { JobAttributes } from './job-attributes.js';
 import { JobFeeds, type JobFeedLimits } from './job-feeds.js';
 import { LastEvents, podOf, type LastEvent } from './last-events.js';
@@ -40,6 +40,9 @@ export const jobs: SinkEntry = {
     return { counting: [sink], clientListener: sink.clientListener, jobs: sink };
   },
 };
+
+/** As many at once as are kept for a workload: more would only push each other out. Then 100 a second. */
+export const EVENTS_OF_A_WORKLOAD = { burst: 1024, intervalMs: 10 } as const;
 
 /** Events of a whole device, which concern every workload that has it open and name none. */
 const OF_ALL_ON_THE_DEVICE: ReadonlySet<EventDefinition> = new Set<EventDefinition>([
@@ -88,13 +91,14 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
   readonly #last: LastEvents;
   readonly #devices = new OpenDevices();
   readonly #attributes = new JobAttributes();
-  readonly #pace: EventPace;
+  /** So that a workload whose VMs fail without end costs the exporter little. */
+  readonly #pace: KeyedPace;
   #closed = false;
 
   constructor(options: JobsSinkOptions) {
     this.#options = options;
     this.#feeds = new JobFeeds(options.limits);
-    this.#pace = new EventPace(options.burst);
+    this.#pace = new KeyedPace({ ...EVENTS_OF_A_WORKLOAD, ...(options.burst && { burst: options.burst }) });
     this.#last = options.last ?? new LastEvents();
   }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { JobFeeds } from '../../../exporter/sinks/jobs/job-feeds.js';
-import { EventPace } from '../../../exporter/sinks/jobs/event-pace.js';
 import { LastEvents } from '../../../exporter/sinks/jobs/last-events.js';
+import { EVENTS_OF_A_WORKLOAD } from '../../../exporter/sinks/jobs/sink.js';
+import { KeyedPace } from '../../../exporter/time/keyed-pace.js';
 
 const event = (bytes: number) => ({
   name: 'xe.vm.rebind_error',
@@ -47,7 +48,7 @@ describe('the events that are kept of all workloads', () => {
 
 describe('the pace of events', () => {
   it('is bounded for each workload, and costs another one nothing', () => {
-    const pace = new EventPace();
+    const pace = new KeyedPace(EVENTS_OF_A_WORKLOAD);
     const told = (owner: string, events: number, now: number): number =>
       Array.from({ length: events }, () => pace.admits(owner, now)).filter(Boolean).length;
     assert.equal(told('pod:loud', 5000, 0), 1024);
