@@ -205,11 +205,6 @@ export interface MessageStats {
    * the first record of the log, which counts as one. Nobody knows how many of them would have been kept.
    */
   readonly missing: number;
-  /**
-   * Uevents whose SEQNUM was never seen. That is not a loss: the number is one for all network namespaces, and events of
-   * network devices go to their own one only. May fall again, as they may be sent in another order than they are numbered.
-   */
-  readonly sequenceGaps: number;
   /** Bytes queued now / at most ever. */
   readonly queuedBytes: number;
   readonly queuedBytesPeak: number;

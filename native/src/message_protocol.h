@@ -30,9 +30,6 @@ class MessageProtocol {
 
   /// Nothing is left to read: the messages that are known to be gone only now.
   virtual uint64_t Settle() = 0;
-
-  /// Sequence numbers that were never seen without any message being lost, see UeventProtocol.
-  virtual uint64_t sequence_gaps() const { return 0; }
 };
 
 }  // namespace xe

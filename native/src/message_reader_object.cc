@@ -145,7 +145,6 @@ Napi::Value MessageReaderObject::Stats(const Napi::CallbackInfo& info) {
   set("dropped", queue.records_dropped);
   set("lossNotices", stats.loss_notices);
   set("missing", stats.missing);
-  set("sequenceGaps", stats.sequence_gaps);
   set("queuedBytes", queue.queued_bytes);
   set("queuedBytesPeak", queue.queued_bytes_peak);
   set("wakeups", queue.wakeups);

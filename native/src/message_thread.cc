@@ -93,10 +93,8 @@ MessageThread::Turn MessageThread::ReadSome() {
 }
 
 void MessageThread::Count(const Verdict& verdict, bool wanted) {
-  const uint64_t gaps = origin_.protocol->sequence_gaps();
   const std::lock_guard lock(mutex_);
   stats_.missing += verdict.missing;
-  stats_.sequence_gaps = gaps;
   if (verdict.kind == Verdict::kLoss) {
     stats_.loss_notices++;
     return;

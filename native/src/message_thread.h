@@ -16,8 +16,8 @@
 
 namespace xe {
 
-/// What became of the messages so far: read = foreign + unwanted + kept. All but `failure` and
-/// `sequence_gaps` only grow.
+/// What became of the messages so far: read = foreign + unwanted + kept. All but `failure` only
+/// grow.
 struct MessageStats {
   uint64_t read = 0;
   uint64_t foreign = 0;   // not the kernel's
@@ -25,7 +25,6 @@ struct MessageStats {
   uint64_t kept = 0;
   uint64_t loss_notices = 0;
   uint64_t missing = 0;  // never read, at the least
-  uint64_t sequence_gaps = 0;
   Result failure;  // the thread has ended by itself
 };
 

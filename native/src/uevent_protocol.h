@@ -12,7 +12,7 @@ namespace xe {
 /// What is lost is what the socket dropped, which the kernel counts for each socket. SEQNUM cannot
 /// tell: it is one counter for all network namespaces, and the events of network devices go to
 /// their own one alone, so every container that starts somewhere makes a gap. Numbers may also come
-/// in another order than that in which they were given out. They are counted apart.
+/// in another order than that in which they were given out.
 class UeventProtocol : public MessageProtocol {
  public:
   /// The device must outlive it.
@@ -22,19 +22,13 @@ class UeventProtocol : public MessageProtocol {
   /// is in it, and more can be dropped meanwhile.
   Verdict Judge(const MessageRead& read, std::span<const uint8_t> message) override;
   uint64_t Settle() override;
-  /// Numbers between the first and the highest seen that have not come (yet).
-  uint64_t sequence_gaps() const override;
 
  private:
   uint64_t NewDrops();
-  void Note(std::span<const uint8_t> message);
 
   const MessageDevice* const device_;
   uint64_t known_drops_ = 0;
   bool congested_ = false;  // ENOBUFS was read, and not everything since then
-  uint64_t first_ = 0;      // SEQNUM starts at 1
-  uint64_t highest_ = 0;
-  uint64_t seen_ = 0;  // numbers from first_ on
 };
 
 }  // namespace xe

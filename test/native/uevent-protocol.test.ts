@@ -29,23 +29,11 @@ test('a full socket counts what it dropped, also while it was being emptied', as
   await listener.settled({ lossNotices: 2, missing: 6 });
 });
 
-test('a gap between the numbers is counted, but is not a loss', async (t) => {
+test('a gap between the numbers is no loss, nor is a message without one', async (t) => {
   const listener = new Listener(t, UEVENT);
-  for (const sequence of [1000, 1001, 1005]) listener.post(uevent(sequence));
-  await listener.settled({ kept: 3, sequenceGaps: 3, missing: 0, lossNotices: 0 });
-  for (const sequence of [1003, 1006, 1004]) listener.post(uevent(sequence));
-  await listener.settled({ kept: 6, sequenceGaps: 1 });
-  for (const odd of [
-    '',
-    '\0SEQNUM=',
-    '\0SEQNUM=x\0',
-    'SEQNUM=9999\0',
-    '\0SEQNUM=99999999999999999999999\0',
-    uevent(1),
-  ]) {
-    listener.post(odd);
-  }
-  await listener.settled({ kept: 12, sequenceGaps: 1 });
+  for (const sequence of [1000, 1001, 1005, 1003]) listener.post(uevent(sequence));
+  for (const odd of ['', '\0SEQNUM=', '\0SEQNUM=x\0', '\0SEQNUM=99999999999999999999999\0']) listener.post(odd);
+  await listener.settled({ kept: 8, missing: 0, lossNotices: 0 });
 });
 
 test('a message longer than any uevent is lost, not cut', async (t) => {
