@@ -141,8 +141,14 @@ describe('orphans of the job', () => {
 describe('a terminal', { skip: existsSync('/usr/bin/script') ? false : 'needs script(1) of util-linux' }, () => {
   it('belongs to the job, which gets each Ctrl-C once', async () => {
     const job = `trap 'echo int' INT; test -t 0 && echo ready; while [ ! -e ${folder}/done ]; do sleep 0.05; done; exit 9`;
-    const command = [process.execPath, MAIN, 'run', '--', 'sh', '-c', `"${job.replaceAll('$', '\\$')}"`].join(' ');
-    const child = spawn('script', ['-qefc', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    // `exec`: a shell that stays in between gets each Ctrl-C too, and some (dash) end of it.
+    const command = ['exec', process.execPath, MAIN, 'run', '--', 'sh', '-c', `"${job.replaceAll('$', '\\$')}"`].join(
+      ' ',
+    );
+    const child = spawn('script', ['-qefc', command, '/dev/null'], {
+      env: { ...process.env, SHELL: '/bin/sh' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     started.push(child);
     let said = '';
     child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
