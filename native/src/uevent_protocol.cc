@@ -11,8 +11,7 @@ Verdict UeventProtocol::Judge(const MessageRead& read, std::span<const uint8_t> 
     if (read.length != -ENOBUFS) {
       return {Verdict::kFailure};
     }
-    congested_ = true;
-    return {Verdict::kLoss, std::max<uint64_t>(NewDrops(), 1)};
+    return {Verdict::kLoss, AnnouncedDrops()};
   }
   if (read.sender != 0) {
     return {Verdict::kForeign};
@@ -24,11 +23,25 @@ Verdict UeventProtocol::Judge(const MessageRead& read, std::span<const uint8_t> 
 }
 
 uint64_t UeventProtocol::Settle() {
-  return std::exchange(congested_, false) ? NewDrops() : 0;
+  return NewDrops();
+}
+
+/// At least one since the last time, if only on credit.
+uint64_t UeventProtocol::AnnouncedDrops() {
+  uint64_t drops = NewDrops();
+  if (known_drops_ == announced_drops_) {
+    known_drops_++;
+    drops++;
+  }
+  announced_drops_ = known_drops_;
+  return drops;
 }
 
 uint64_t UeventProtocol::NewDrops() {
   const uint64_t drops = device_->Drops();
+  if (drops <= known_drops_) {
+    return 0;
+  }
   return drops - std::exchange(known_drops_, drops);
 }
 

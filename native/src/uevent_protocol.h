@@ -19,16 +19,18 @@ class UeventProtocol : public MessageProtocol {
   explicit UeventProtocol(const MessageDevice* device) : device_(device) {}
 
   /// ENOBUFS: the buffer was full. It is said once until the buffer has been emptied, ahead of what
-  /// is in it, and more can be dropped meanwhile.
+  /// is in it, and more can be dropped meanwhile. The kernel says it before it counts the message
+  /// (netlink_overrun), so what it announces may be counted later, or have been counted by Settle.
   Verdict Judge(const MessageRead& read, std::span<const uint8_t> message) override;
   uint64_t Settle() override;
 
  private:
+  uint64_t AnnouncedDrops();
   uint64_t NewDrops();
 
   const MessageDevice* const device_;
-  uint64_t known_drops_ = 0;
-  bool congested_ = false;  // ENOBUFS was read, and not everything since then
+  uint64_t known_drops_ = 0;      // counted as missing; one ahead of the kernel at the most
+  uint64_t announced_drops_ = 0;  // of these, when ENOBUFS was last read
 };
 
 }  // namespace xe

@@ -3,7 +3,9 @@ import type { MessageReaderOptions, MessageStats, NativeMessageReader } from '..
 import { waitFor } from '../helpers/wait-for.js';
 import { addon, parseFrames } from './harness.js';
 
-export const [EPERM, ENOENT, EIO, EBADF, EAGAIN, EINVAL, ENODEV, EPIPE, ENOBUFS] = [1, 2, 5, 9, 11, 22, 19, 32, 105];
+export const [EPERM, ENOENT, EINTR, EIO, EBADF, EAGAIN, EINVAL, ENODEV, EPIPE, ENOBUFS] = [
+  1, 2, 4, 5, 9, 11, 22, 19, 32, 105,
+];
 
 export const KMSG = { protocol: 'kmsg', backend: 'fake', path: '/dev/kmsg', sinceBoot: false } as const;
 export const UEVENT = { protocol: 'uevent', backend: 'fake', receiveBytes: 1 << 20 } as const;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EIO, ENOBUFS, Listener, UEVENT } from './message-harness.js';
+import { EINTR, EIO, ENOBUFS, Listener, UEVENT } from './message-harness.js';
 
 function uevent(sequence: number, ...keys: string[]): string {
   return ['change@/devices/x', 'ACTION=change', 'DEVPATH=/devices/x', ...keys, `SEQNUM=${sequence}`, ''].join('\0');
@@ -25,8 +25,23 @@ test('a full socket counts what it dropped, also while it was being emptied', as
   listener.reader.postError(ENOBUFS, 5);
   listener.post(uevent(1));
   await listener.settled({ kept: 1, lossNotices: 1, missing: 5 });
-  listener.reader.postError(ENOBUFS); // a kernel that does not count
-  await listener.settled({ lossNotices: 2, missing: 6 });
+});
+
+test('a drop that the kernel announces before it counts it is counted once', async (t) => {
+  const listener = new Listener(t, UEVENT);
+  /** The device counts drops without saying so: the interrupted read itself is repeated. */
+  const dropQuietly = (drops: number) => listener.reader.postError(EINTR, drops);
+  listener.reader.postError(ENOBUFS, 0);
+  await listener.settled({ lossNotices: 1, missing: 1 });
+  dropQuietly(1);
+  listener.post(uevent(1));
+  await listener.settled({ kept: 1, lossNotices: 1, missing: 1 });
+  dropQuietly(3);
+  await listener.settled({ lossNotices: 1, missing: 4 });
+  listener.reader.postError(ENOBUFS, 0);
+  await listener.settled({ lossNotices: 2, missing: 4 });
+  listener.reader.postError(ENOBUFS, 2);
+  await listener.settled({ lossNotices: 3, missing: 6 });
 });
 
 test('a gap between the numbers is no loss, nor is a message without one', async (t) => {
