@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TIMED_OUT, withDeadline } from '../../exporter/time/deadline.js';
 
 /** Even where the machine is busy with something else. */
-const IN_TIME_MS = 20_000;
+const IN_TIME_MS = 60_000;
 
 export interface WaitOptions {
   /** How long the condition may take, in milliseconds. */
@@ -17,7 +17,7 @@ export interface WaitOptions {
  */
 export async function waitFor<Value>(
   condition: () => Value | Promise<Value>,
-  { deadlineMs = 5_000, what }: WaitOptions,
+  { deadlineMs = IN_TIME_MS, what }: WaitOptions,
 ): Promise<Exclude<Value, false | null | undefined | 0 | ''>> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {

@@ -31,7 +31,7 @@ function install(...packages: string[]): void {
 }
 
 function build(env: NodeJS.ProcessEnv, ...args: string[]): SpawnSyncReturns<string> {
-  return spawnSync(node, [join(project, 'native', 'build.mjs'), ...args], { env, encoding: 'utf8', timeout: 30_000 });
+  return spawnSync(node, [join(project, 'native', 'build.mjs'), ...args], { env, encoding: 'utf8', timeout: 120_000 });
 }
 
 function fails(result: SpawnSyncReturns<string>, ...messages: RegExp[]): void {

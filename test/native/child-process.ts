@@ -6,7 +6,7 @@ export interface Ended {
   readonly output: string;
 }
 
-/** Runs a program of children/ to its end, which must come within ten seconds. */
+/** Runs a program of children/ to its end, which must come within two minutes. */
 export async function runChild(name: string, ...args: string[]): Promise<Ended> {
   return runToEnd(process.execPath, childProgram(name), ...args);
 }
@@ -16,7 +16,7 @@ export function childProgram(name: string): string {
 }
 
 export async function runToEnd(command: string, ...args: string[]): Promise<Ended> {
-  const running = spawn(command, args, { timeout: 10_000, killSignal: 'SIGKILL' });
+  const running = spawn(command, args, { timeout: 120_000, killSignal: 'SIGKILL' });
   let output = '';
   running.stdout.on('data', (chunk: Buffer) => (output += String(chunk)));
   running.stderr.on('data', (chunk: Buffer) => (output += String(chunk)));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads';
 import type { DeviceRead, NativeFailure } from '../../exporter/native/binding.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
 import { waitFor } from '../helpers/wait-for.js';
-import { addon, openFds } from './harness.js';
+import { addon, threadNames, watchFds } from './harness.js';
 
 type Result = string | NativeFailure;
 
@@ -152,12 +152,11 @@ test('a read that hangs keeps nobody waiting, and the rest can be called off', a
 test('nothing is left open, and no thread', async (t) => {
   const tree = new FixtureTree(t);
   tree.file('a', 'one');
-  const threads = () => readdirSync('/proc/self/task').length;
   await new Reads(file(join(tree.root, 'a'))).all();
-  const before = { fds: openFds(), threads: threads() };
+  const nothingLeftOpen = watchFds();
   for (let i = 0; i < 50; i++) await new Reads(file(join(tree.root, 'a')), file('/nonexistent')).all();
-  assert.equal(openFds(), before.fds);
-  await waitFor(() => threads() <= before.threads, { what: 'the threads to end' });
+  await nothingLeftOpen();
+  await waitFor(noReadThread, { what: 'the threads to end' });
 });
 
 test('a worker ends while its read hangs, and the read may end later', async (t) => {
@@ -165,7 +164,7 @@ test('a worker ends while its read hangs, and the read may end later', async (t)
   const worker = new Worker(fileURLToPath(new URL('children/hanging-read.js', import.meta.url)), { workerData: path });
   await once(worker, 'message');
   await worker.terminate();
-  await release(path, 'the end of the thread', () => !taskNames().includes('xe-read'));
+  await release(path, 'the end of the thread', noReadThread);
 });
 
 test('a process ends while its read hangs, by itself and by process.exit', async (t) => {
@@ -194,12 +193,6 @@ test('wrong arguments are refused before anything is read', () => {
   }
 });
 
-function taskNames(): string[] {
-  return readdirSync('/proc/self/task').map((task) => {
-    try {
-      return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim();
-    } catch {
-      return '';
-    }
-  });
+function noReadThread(): boolean {
+  return !threadNames().includes('xe-read');
 }

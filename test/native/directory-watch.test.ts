@@ -16,7 +16,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { NativeDirectoryWatch } from '../../exporter/native/binding.js';
 import { waitFor } from '../helpers/wait-for.js';
-import { addon, openFds, range } from './harness.js';
+import { addon, watchFds, range } from './harness.js';
 
 const [ENOENT, EACCES, EBADF, ENOTDIR, EMFILE] = [2, 13, 9, 20, 24];
 const queueLimit = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'utf8'));
@@ -131,9 +131,9 @@ test('what cannot be watched is a failure with its operation', (t) => {
   if (process.getuid?.() !== 0) assert.deepEqual(opened('/root'), { operation: 'inotify_add_watch', errno: EACCES });
 });
 
-test('a failed open can be repeated, and the limit on instances is said', (t) => {
+test('a failed open can be repeated, and the limit on instances is said', async (t) => {
   const path = folder(t);
-  const before = openFds();
+  const nothingLeftOpen = watchFds();
   const limit = Number(readFileSync('/proc/sys/fs/inotify/max_user_instances', 'utf8'));
   const make = () => new addon.DirectoryWatch({ path, onReady: () => {} });
   const open: NativeDirectoryWatch[] = [];
@@ -152,12 +152,12 @@ test('a failed open can be repeated, and the limit on instances is said', (t) =>
   open[0]!.close();
   assert.equal(last.open(), undefined);
   for (const watch of open) watch.close();
-  assert.equal(openFds(), before);
+  await nothingLeftOpen();
 });
 
-test('close twice is close once, opened twice is opened once, and nothing is open afterwards', (t) => {
+test('close twice is close once, opened twice is opened once, and nothing is open afterwards', async (t) => {
   const path = folder(t);
-  const before = openFds();
+  const nothingLeftOpen = watchFds();
   const watch = new addon.DirectoryWatch({ path, onReady: () => {} });
   assert.deepEqual(watch.drain(), { created: [], deleted: [], opened: false, overflow: false, gone: false });
   assert.equal(watch.open(), undefined);
@@ -167,7 +167,7 @@ test('close twice is close once, opened twice is opened once, and nothing is ope
   assert.deepEqual(watch.drain(), { created: [], deleted: [], opened: false, overflow: false, gone: false });
   assert.deepEqual(watch.open(), { operation: 'open', errno: EBADF });
   new addon.DirectoryWatch({ path, onReady: () => {} }).close();
-  assert.equal(openFds(), before);
+  await nothingLeftOpen();
 });
 
 test('close while names come in, from the callback and from outside', async (t) => {
@@ -200,9 +200,9 @@ test('wrong arguments are type errors', () => {
 
 const WORKER = new URL('children/directory-worker.js', import.meta.url);
 
-test('two workers watch side by side, and their end closes everything', { timeout: 30_000 }, async (t) => {
+test('two workers watch side by side, and their end closes everything', async (t) => {
   const path = folder(t);
-  const before = openFds();
+  const nothingLeftOpen = watchFds();
   for (let round = 0; round < 10; round++) {
     const workers = [0, 1].map(() => new Worker(WORKER, { workerData: path }));
     const seen = workers.map(
@@ -214,7 +214,7 @@ test('two workers watch side by side, and their end closes everything', { timeou
     for (let i = 100; i < 200; i++) mkdirSync(join(path, `${round}-${i}`));
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
-  await waitFor(() => openFds() <= before, { what: 'the descriptors of the workers to be closed' });
+  await nothingLeftOpen();
 });
 
 test('opens of files that are named are told, wherever the file is; those of others in the directory are not', async (t) => {

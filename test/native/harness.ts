@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import type { NativeFailure, NativeReader, ReaderOptions } from '../../exporter/native/binding.js';
 import { loadNative } from '../../exporter/native/load.js';
+import { waitFor } from '../helpers/wait-for.js';
 
 export const addon = loadNative();
 
@@ -127,6 +128,37 @@ export function opened(result: number | NativeFailure): number {
   return result as number;
 }
 
-export function openFds(): number {
-  return readdirSync('/proc/self/fd').length;
+/** What is open here, by number and what it stands for. */
+function openFds(): ReadonlyMap<string, string> {
+  const open = new Map<string, string>();
+  for (const fd of readdirSync('/proc/self/fd')) {
+    try {
+      open.set(fd, readlinkSync(`/proc/self/fd/${fd}`));
+    } catch {
+      // The descriptor that listed them.
+    }
+  }
+  return open;
+}
+
+/** Remembers what is open. The function it returns waits until nothing else is: what others close or end meanwhile is no matter. */
+export function watchFds(): () => Promise<void> {
+  const before = openFds();
+  return async () => {
+    const left = () => [...openFds()].filter(([fd, target]) => before.get(fd) !== target);
+    await waitFor(() => left().length === 0, { what: 'the descriptors to be closed' }).catch((error: Error) => {
+      throw new Error(`${error.message}: ${JSON.stringify(left())}`);
+    });
+  };
+}
+
+/** The names of the threads of this process. */
+export function threadNames(): string[] {
+  return readdirSync('/proc/self/task').map((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim();
+    } catch {
+      return '';
+    }
+  });
 }

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import type { NativeMessageReader } from '../../exporter/native/binding.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { runChild } from './child-process.js';
-import { addon, openFds } from './harness.js';
+import { addon, watchFds } from './harness.js';
 import {
   drainMessages,
   EBADF,
@@ -82,7 +82,7 @@ test('one call until it is drained, for messages and for losses', async (t) => {
 });
 
 test('close twice is close once, what was read can be drained, and afterwards everything is refused', async () => {
-  const before = openFds();
+  const nothingLeftOpen = watchFds();
   const reader = makeMessageReader(KMSG);
   assert.equal(reader.post(line(0)), false);
   assert.deepEqual(drainMessages(reader), []);
@@ -96,7 +96,7 @@ test('close twice is close once, what was read can be drained, and afterwards ev
   assert.deepEqual([reader.post(line(1)), reader.postError(EPERM)], [false, false]);
   assert.deepEqual(reader.open(), { operation: 'open', errno: EBADF });
   makeMessageReader(UEVENT).close();
-  assert.equal(openFds(), before);
+  await nothingLeftOpen();
 });
 
 test('close during a read, from the callback and from outside', async () => {
@@ -118,11 +118,11 @@ test('close during a read, from the callback and from outside', async () => {
   }
 });
 
-test('what cannot be opened is a failure with its operation, and leaves nothing open', (t) => {
+test('what cannot be opened is a failure with its operation, and leaves nothing open', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'xe-messages-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'file'), '6,1,1,-;xe\n');
-  const before = openFds();
+  const nothingLeftOpen = watchFds();
   const refusal = (path: string) => {
     const reader = makeMessageReader({ ...KMSG, backend: 'linux', path });
     const failure = reader.open();
@@ -134,7 +134,7 @@ test('what cannot be opened is a failure with its operation, and leaves nothing 
   for (const path of [folder, join(folder, 'file'), '/dev/null']) {
     assert.deepEqual(refusal(path), { operation: 'epoll_ctl', errno: EPERM });
   }
-  assert.equal(openFds(), before);
+  await nothingLeftOpen();
 });
 
 test('wrong arguments are type errors', (t) => {
@@ -177,8 +177,8 @@ for (const when of ['blocked', 'turning', 'in-callback']) {
 const WORKER = new URL('children/message-flood.js', import.meta.url);
 
 for (const when of ['blocked', 'turning']) {
-  test(`worker.terminate() in a flood of messages, ${when}`, { timeout: 30_000 }, async () => {
-    const before = openFds();
+  test(`worker.terminate() in a flood of messages, ${when}`, async () => {
+    const nothingLeftOpen = watchFds();
     for (let round = 0; round < 10; round++) {
       const worker = new Worker(WORKER, { argv: [when] });
       let failure: unknown;
@@ -187,11 +187,11 @@ for (const when of ['blocked', 'turning']) {
       await worker.terminate();
       assert.equal(failure, undefined);
     }
-    await waitFor(() => openFds() <= before, { what: 'the descriptors of the workers to be closed' });
+    await nothingLeftOpen();
   });
 }
 
-test('two workers and the main thread read side by side', { timeout: 30_000 }, async (t) => {
+test('two workers and the main thread read side by side', async (t) => {
   const workers = [0, 1].map(() => new Worker(WORKER, { argv: ['turning'] }));
   const listener = new Listener(t, KMSG);
   await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));

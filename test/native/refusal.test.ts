@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import type { NativeFailure } from '../../exporter/native/binding.js';
-import { addon, makeReader, numbered, openFds } from './harness.js';
+import { addon, makeReader, numbered, watchFds } from './harness.js';
 
 const EINVAL = 22;
 const ENODEV = 19;
@@ -16,14 +16,14 @@ test('a kernel without notification pipes refuses with one of the known errors',
   assert.ok([ENOPKG, EINVAL].includes(pipeRefusal.errno));
 });
 
-test('opening on such a kernel returns the refusal, again and again, and leaves nothing open', (t) => {
+test('opening on such a kernel returns the refusal, again and again, and leaves nothing open', async (t) => {
   if (!pipeRefusal) return t.skip('this kernel has notification pipes');
-  const before = openFds();
+  const nothingLeftOpen = watchFds();
   const reader = makeReader({ backend: 'linux' });
   for (let i = 0; i < 3; i++) assert.deepEqual(reader.open(64), pipeRefusal);
   assert.deepEqual(reader.post(0, numbered(0)), { operation: 'post', errno: 9 });
   reader.close();
-  assert.equal(openFds(), before);
+  await nothingLeftOpen();
 });
 
 test('a linux reader reads nothing it was posted from here', (t) => {
@@ -35,11 +35,11 @@ test('a linux reader reads nothing it was posted from here', (t) => {
 });
 
 test('a probe says why it could not be carried out', async () => {
-  const before = openFds();
+  const nothingLeftOpen = watchFds();
   const { failure, attachErrno, repeatErrno, removalSeen } = await addon.probe('/dev/null', 0x4010644f, 0xa5);
   assert.deepEqual(failure, pipeRefusal ?? { operation: 'version', errno: 25 });
   assert.deepEqual({ attachErrno, repeatErrno, removalSeen }, { attachErrno: 0, repeatErrno: 0, removalSeen: false });
-  assert.equal(openFds(), before);
+  await nothingLeftOpen();
 });
 
 test('every system call of open can run out of descriptors, and the reader works once there are some', () => {
@@ -47,7 +47,7 @@ test('every system call of open can run out of descriptors, and the reader works
   // A limit of its own: the program fills its table, then gives one descriptor back at a time.
   const { stdout, stderr, status } = spawnSync('sh', ['-c', 'ulimit -n 64; exec "$0" "$1"', process.execPath, child], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 120_000,
   });
   assert.equal(status, 0, stderr);
   const { refusals, readAfterwards } = JSON.parse(stdout) as { refusals: NativeFailure[]; readAfterwards: boolean };
