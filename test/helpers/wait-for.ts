@@ -2,7 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TIMED_OUT, withDeadline } from '../../exporter/time/deadline.js';
 
 /** Even where the machine is busy with something else. */
-const IN_TIME_MS = 60_000;
+const PATIENCE_MS = 60_000;
+/** The same where what is wrong would end minutes later. */
+const IN_TIME_MS = 20_000;
 
 export interface WaitOptions {
   /** How long the condition may take, in milliseconds. */
@@ -17,7 +19,7 @@ export interface WaitOptions {
  */
 export async function waitFor<Value>(
   condition: () => Value | Promise<Value>,
-  { deadlineMs = IN_TIME_MS, what }: WaitOptions,
+  { deadlineMs = PATIENCE_MS, what }: WaitOptions,
 ): Promise<Exclude<Value, false | null | undefined | 0 | ''>> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
