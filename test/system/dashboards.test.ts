@@ -20,7 +20,7 @@ const CHOICES: readonly [title: string, values: Record<string, string>][] = [
 ];
 /** A storm, a wedged GPU, and log events for a collector that is not there. */
 const DEMO = ['--demo-rate=5', '--demo-wedge-every=20s', '--otlp-endpoint=http://127.0.0.1:9'];
-const DEADLINE = { deadlineMs: 60_000 };
+const DEADLINE = { deadlineMs: 300_000 };
 
 /** What the demo does not have: problems of an exporter, and evictions. It is empty there, as it should be. */
 const QUIET_IN_DEMO = [
@@ -106,13 +106,17 @@ scrape_configs:
         const { expr } = queries.find(({ name }) => name === `xe-node: ${panel}`)!;
         return prometheus.query(interpolated(expr, { ...ALL, node: 'demo-node' }));
       };
-      const counts = await ask('Who ran out of GPU memory, and when B');
-      const times = await ask('Who ran out of GPU memory, and when A');
-      const pod = counts.find(({ metric }) => metric['k8s_pod_name'] === 'llama-finetune-0');
-      assert.ok(pod && Number(pod.value[1]) >= 1 && Number.isInteger(Number(pod.value[1])));
+      const rowOf = (panel: string) =>
+        waitFor(async () => (await ask(panel)).find(({ metric }) => metric['k8s_pod_name'] === 'llama-finetune-0'), {
+          ...DEADLINE,
+          what: `the pod in ${panel}`,
+        });
+      const pod = await rowOf('Who ran out of GPU memory, and when B');
+      assert.ok(Number(pod.value[1]) >= 1 && Number.isInteger(Number(pod.value[1])));
       assert.deepEqual([pod.metric['k8s_namespace_name'], pod.metric['pci_bdf']], ['team-llm', '0000:03:00.0']);
-      const seen = times.find(({ metric }) => metric['k8s_pod_name'] === 'llama-finetune-0');
-      assert.ok(seen && Math.abs(Number(seen.value[1]) / 1000 - seen.value[0]) < 35);
+      const seen = await rowOf('Who ran out of GPU memory, and when A');
+      const age = seen.value[0] - Number(seen.value[1]) / 1000;
+      assert.ok(age > -1 && age < 31, `in the range of 30 s: ${age} s ago`);
       assert.equal(pod.metric['workload'], 'team-llm/llama-finetune-0');
       const holders = await ask('Who held the memory of $pci_bdf (jobs: $namespace) A');
       assert.ok(holders.some(({ metric, value }) => metric['k8s_pod_name'] && Number(value[1]) > 2 ** 30));

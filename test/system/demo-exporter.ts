@@ -40,7 +40,7 @@ export async function startDemo({
         if (child.exitCode !== null) throw new Error(`the demo ended with ${child.exitCode}:\n${output}`);
         return /https?:\/\/127\.0\.0\.1:\d+\/metrics/.exec(output)?.[0];
       },
-      { deadlineMs: 15_000, what: 'the demo to print its URL' },
+      { deadlineMs: 120_000, what: 'the demo to print its URL' },
     );
     return { url: metricsUrl.replace('/metrics', ''), metricsUrl, stop };
   } catch (error) {

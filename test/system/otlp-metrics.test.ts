@@ -59,7 +59,7 @@ for (const compression of ['none', 'gzip']) {
       pointsOf(push, METRIC.vmRebindErrors).reduce((sum, { value }) => sum + (value ?? 0), 0);
     await waitFor(() => pushesTo(collector).filter((push) => errors(push) > 0).length >= 2, {
       what: 'two pushes with errors',
-      deadlineMs: 60_000,
+      deadlineMs: 180_000,
     });
     const scraped = parseExposition(await (await fetch(exporter.metricsUrl)).text());
     await exporter.stop();
@@ -121,8 +121,8 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_METR
   const endpoint = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const interval = { OTEL_METRIC_EXPORT_INTERVAL: '3600000' };
 
-  const stranger = await openMetricPush(endpoint, { ...interval, OTEL_EXPORTER_OTLP_TIMEOUT: '400' });
-  await stranger.push.close(20_000);
+  const stranger = await openMetricPush(endpoint, { ...interval, OTEL_EXPORTER_OTLP_TIMEOUT: '5000' });
+  await stranger.push.close(120_000);
   assert.equal(stranger.counts.exported, 0);
   assert.ok(stranger.counts.failed > 0);
   assert.ok(stranger.lines.some(({ message }) => message.includes('DEPTH_ZERO_SELF_SIGNED_CERT')));
@@ -130,7 +130,7 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_METR
 
   const trusting = { ...interval, OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE: certFile };
   const { push, counts } = await openMetricPush(endpoint, trusting);
-  await push.close(20_000);
+  await push.close(120_000);
   assert.equal(counts.failed, 0);
   assert.equal(pointsOf(decodeMetrics(bodies[0]!, '', request), METRIC.seriesOverflow)[0]?.value, 0);
 });

