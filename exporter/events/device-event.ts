@@ -2,7 +2,7 @@ import type { XeClient } from '../clients/client.js';
 import type { XeDevice } from '../host/device.js';
 import type { MemorySnapshot } from '../host/memory.js';
 import type { ClientFault, Outcome, SourceName } from '../names.js';
-import type { KernelLogLine } from '../wire/kernel-log.js';
+import type { KernelLogText } from '../wire/kernel-log.js';
 import type { Uevent } from '../wire/uevent.js';
 import type { HealthSignal } from './device-health.js';
 
@@ -129,7 +129,7 @@ export interface KernelLogKey {
   /** One of them has to match the message of the line, which is what follows the driver's prefix. No two definitions match one line. */
   readonly patterns: readonly RegExp[];
   /** Reads the named groups of the match; without it there is nothing to read. */
-  readonly read?: (groups: Readonly<Record<string, string | undefined>>, line: KernelLogLine) => MessageFacts;
+  readonly read?: (groups: Readonly<Record<string, string | undefined>>, line: KernelLogText) => MessageFacts;
 }
 
 /** How a uevent reports an event. */

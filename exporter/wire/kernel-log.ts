@@ -1,3 +1,4 @@
+import { BoundedMap } from '../bounded-map.js';
 import { PCI_ADDRESS } from './pci-address.js';
 
 /**
@@ -8,14 +9,13 @@ import { PCI_ADDRESS } from './pci-address.js';
 /** Facility of everything printed by the kernel; the kernel forces what user space writes to /dev/kmsg to another. */
 export const FACILITY_KERN = 0;
 
-export interface KernelLogLine {
+/** What a line says, whenever it was said. */
+export interface KernelLogText {
+  /** All of it as it was read, without number and time: equal for the repeats of one line. */
+  readonly raw: string;
   /** 0 emergency … 3 error, 4 warning, 5 notice, 6 info, 7 debug. */
   readonly level: number;
   readonly facility: number;
-  /** Counts all records since boot; undefined from syslog(2). */
-  readonly sequence: number | undefined;
-  /** Time since boot; undefined from syslog(2) with printk.time off. */
-  readonly microseconds: number | undefined;
   /** PCI address that the kernel stamped on the record (DEVICE=); syslog(2) has no stamp, there it is the one of the driver's prefix. */
   readonly pciBdf: string | undefined;
   /** Of the driver's prefix: tile and GT number. */
@@ -25,6 +25,13 @@ export interface KernelLogLine {
   readonly fromXe: boolean;
   /** The text, for a line of xe what follows the prefix, escapes undone; may have several lines. */
   readonly message: string;
+}
+
+export interface KernelLogLine extends KernelLogText {
+  /** Counts all records since boot; undefined from syslog(2). */
+  readonly sequence: number | undefined;
+  /** Time since boot; undefined from syslog(2) with printk.time off. */
+  readonly microseconds: number | undefined;
 }
 
 /** Fifteen digits are below 2^53; a facility has 8 bits. */
@@ -38,22 +45,18 @@ const DRM_PREFIX = /^(?:\[drm(?::[^\]]{1,100}\]?)?\] )?(?:\*ERROR\* )?/;
 /** Linux 7.2 writes `PF: Tile0: GT0: `, 6.12 `GT0: PF: `, 6.8 nothing or `GT0: `. */
 const PLACE = /^(?:(?:PF|VF|Tile\d{1,2}|GT\d{1,2}): ){0,3}/;
 
+/** Texts that are remembered, and how long one may be for that. */
+const MAX_REMEMBERED = 128;
+const MAX_REMEMBERED_CHARACTERS = 512;
+
 /** Parses one record of /dev/kmsg with its continuation lines; undefined when it is none. @param text decoded as UTF-8 */
 export function parseKmsgRecord(text: string): KernelLogLine | undefined {
   const head = KMSG_HEAD.exec(text);
   if (head === null) return undefined;
-  const end = text.indexOf('\n');
-  const line = text.slice(head[0].length, end === -1 ? undefined : end);
-  const pciBdf = end === -1 ? undefined : DEVICE.exec(text.slice(end))?.[1];
-  const message = undoEscapes(line);
-  const xe = XE_PREFIX.exec(message);
   return {
-    ...priorityOf(Number(head[1])),
+    ...kmsgText(Number(head[1]), text.slice(head[0].length)),
     sequence: Number(head[2]),
     microseconds: Number(head[3]),
-    pciBdf,
-    // Whatever text a user gets the kernel to print, it cannot get the stamp of a device on it.
-    ...driverText(message, xe?.[1] === pciBdf ? xe : null),
   };
 }
 
@@ -66,14 +69,38 @@ export function parseSyslogLine(text: string): KernelLogLine | undefined {
   const head = SYSLOG_HEAD.exec(text);
   if (head === null) return undefined;
   const [whole, priority, seconds, micros] = head;
-  const message = text.slice(whole.length);
-  const xe = XE_PREFIX.exec(message);
   return {
-    ...priorityOf(Number(priority)),
+    ...syslogText(Number(priority), text.slice(whole.length)),
     sequence: undefined,
     microseconds: seconds === undefined ? undefined : Number(seconds) * 1e6 + Number(micros),
-    pciBdf: xe?.[1],
-    ...driverText(message, xe),
+  };
+}
+
+type ParseText = (priority: number, raw: string) => KernelLogText;
+
+const kmsgText = remembering((priority, raw) => {
+  const end = raw.indexOf('\n');
+  const pciBdf = end === -1 ? undefined : DEVICE.exec(raw.slice(end))?.[1];
+  const message = undoEscapes(end === -1 ? raw : raw.slice(0, end));
+  const xe = XE_PREFIX.exec(message);
+  // Whatever text a user gets the kernel to print, it cannot get the stamp of a device on it.
+  return { raw, ...priorityOf(priority), pciBdf, ...driverText(message, xe?.[1] === pciBdf ? xe : null) };
+});
+
+const syslogText = remembering((priority, raw) => {
+  const xe = XE_PREFIX.exec(raw);
+  return { raw, ...priorityOf(priority), pciBdf: xe?.[1], ...driverText(raw, xe) };
+});
+
+/** A GPU that hangs can repeat one line a hundred thousand times a second: it is taken apart once. */
+function remembering(parse: ParseText): ParseText {
+  const known = new BoundedMap<string, KernelLogText>(MAX_REMEMBERED);
+  return (priority, raw) => {
+    const before = known.get(raw);
+    if (before !== undefined && before.facility * 8 + before.level === priority) return before;
+    const text = parse(priority, raw);
+    if (raw.length <= MAX_REMEMBERED_CHARACTERS) known.set(raw, text);
+    return text;
   };
 }
 

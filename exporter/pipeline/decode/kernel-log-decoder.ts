@@ -1,29 +1,44 @@
+import { BoundedMap } from '../../bounded-map.js';
 import { eventOf, type DeviceEvent, type EventDefinition, type EventDetails } from '../../events/device-event.js';
 import { isFollowUp, kernelLogError } from '../../events/definitions/kernel-log-error.js';
 import { pageFault } from '../../events/definitions/page-fault.js';
 import type { KernelLogBatch } from '../../sources/source.js';
 import { ATTRIBUTE } from '../../names.js';
-import { FACILITY_KERN, type KernelLogLine } from '../../wire/kernel-log.js';
+import { FACILITY_KERN, type KernelLogLine, type KernelLogText } from '../../wire/kernel-log.js';
 import type { DecodeAccounting, NextSequence } from './accounting.js';
 import { FaultedAddressSpaces } from './faulted-address-spaces.js';
+import { KernelLogPatterns, type Fit } from './kernel-log-patterns.js';
 import { LogClock } from './log-clock.js';
 
 /** A line without a definition is news when the driver calls it an error (KERN_ERR or worse). */
 const ERROR_LEVEL = 3;
+
+/** Texts whose meaning is remembered. */
+const MAX_REMEMBERED = 128;
+
+/** What a text says, whenever it is said. */
+interface Meaning {
+  readonly text: KernelLogText;
+  readonly definition: EventDefinition;
+  readonly errorCode: number | undefined;
+  readonly details: EventDetails;
+}
 
 /**
  * Lines of the kernel log to events. A line of another driver, or one of no interest, is nobody's; an error of the xe driver that no definition
  * knows is an event, too. Any text decodes without throwing.
  */
 export class KernelLogDecoder {
-  readonly #definitions: readonly EventDefinition[];
+  readonly #patterns: KernelLogPatterns;
   readonly #accounting: DecodeAccounting;
   readonly #next: NextSequence;
   readonly #clock = new LogClock();
   readonly #addressSpaces = new FaultedAddressSpaces();
+  /** By what was read, so that the repeats of one line are read once. */
+  readonly #meanings = new BoundedMap<string, Meaning>(MAX_REMEMBERED);
 
   constructor(definitions: readonly EventDefinition[], accounting: DecodeAccounting, next: NextSequence) {
-    this.#definitions = definitions.filter(({ kernelLog }) => kernelLog !== undefined);
+    this.#patterns = new KernelLogPatterns(definitions);
     this.#accounting = accounting;
     this.#next = next;
   }
@@ -34,10 +49,10 @@ export class KernelLogDecoder {
     // What user space wrote there is no word of the kernel.
     if (line.facility !== FACILITY_KERN) return;
     if (line.fromXe) this.#addressSpaces.observe(line);
-    const event = this.#known(batch, line) ?? this.#unknown(batch, line);
-    if (event === undefined) return;
-    this.#accounting.received(source, event.definition.name, 1);
-    deliver(event);
+    const meaning = this.#meaningOf(line);
+    if (meaning === undefined) return;
+    this.#accounting.received(source, meaning.definition.name, 1);
+    deliver(this.#event(meaning, batch, line));
   }
 
   /** Lines are missing. */
@@ -45,41 +60,32 @@ export class KernelLogDecoder {
     this.#addressSpaces.lost();
   }
 
-  #known(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
-    for (const definition of this.#definitions) {
-      if (line.fromXe === (definition.kernelLog?.from === 'ttm')) continue;
-      if (line.level > (definition.kernelLog?.level ?? Infinity)) continue;
-      for (const pattern of definition.kernelLog?.patterns ?? []) {
-        const match = pattern.exec(line.message);
-        if (match !== null) return this.#event(definition, batch, line, match.groups);
-      }
-    }
-    return undefined;
-  }
-
-  #unknown(batch: KernelLogBatch, line: KernelLogLine): DeviceEvent | undefined {
-    if (!line.fromXe || line.level > ERROR_LEVEL || isFollowUp(line.message)) return undefined;
-    return this.#event(kernelLogError, batch, line);
+  #meaningOf(line: KernelLogLine): Meaning | undefined {
+    const known = this.#meanings.get(line.raw);
+    if (known !== undefined && known.text.level === line.level && known.text.message === line.message) return known;
+    const fit = this.#patterns.find(line) ?? unknownError(line);
+    if (fit === undefined) return undefined;
+    const facts = fit.definition.kernelLog?.read?.(fit.groups ?? {}, line);
+    const details = { ...placeOf(line), ...facts?.details };
+    const meaning = { text: line, definition: fit.definition, errorCode: facts?.errorCode, details };
+    this.#meanings.set(line.raw, meaning);
+    return meaning;
   }
 
   #event(
-    definition: EventDefinition,
+    { definition, errorCode, details }: Meaning,
     { source, realtimeNs, monotonicNs, device }: KernelLogBatch,
     line: KernelLogLine,
-    groups: Readonly<Record<string, string | undefined>> = {},
   ): DeviceEvent {
-    const facts = definition.kernelLog?.read?.(groups, line);
-    const details = { ...placeOf(line), ...facts?.details, ...this.#addressSpaceOf(definition, line) };
-    const happened = this.#happened(line, realtimeNs, monotonicNs);
     return eventOf({
-      ...facts,
       definition,
       source,
       report: 'bare',
       sequence: this.#next(),
-      ...happened,
+      ...this.#happened(line, realtimeNs, monotonicNs),
       device,
-      details,
+      errorCode: errorCode ?? 0,
+      details: { ...details, ...sequenceOf(line), ...this.#addressSpaceOf(definition, line) },
     });
   }
 
@@ -106,10 +112,19 @@ export function isDriverStart(line: KernelLogLine | undefined): boolean {
   return line?.fromXe === true && /^Using GuC firmware from \S/.test(line.message);
 }
 
-function placeOf({ tile, gt, sequence }: KernelLogLine): EventDetails {
+/** An error of the driver that nobody has foreseen. */
+function unknownError({ fromXe, level, message }: KernelLogText): Fit | undefined {
+  if (!fromXe || level > ERROR_LEVEL || isFollowUp(message)) return undefined;
+  return { definition: kernelLogError, groups: undefined };
+}
+
+function placeOf({ tile, gt }: KernelLogText): EventDetails {
   return {
     ...(tile !== undefined && { [ATTRIBUTE.tileId]: tile }),
     ...(gt !== undefined && { [ATTRIBUTE.gtId]: gt }),
-    ...(sequence !== undefined && { [ATTRIBUTE.kernelLogSequence]: sequence }),
   };
+}
+
+function sequenceOf({ sequence }: KernelLogLine): EventDetails {
+  return sequence === undefined ? {} : { [ATTRIBUTE.kernelLogSequence]: sequence };
 }
