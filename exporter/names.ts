@@ -197,8 +197,11 @@ export const JOBS_SCHEMA = 1;
 export const COREDUMP_COPY_RESULTS = ['copied', 'truncated', 'failed', 'removed'] as const;
 export type CoredumpCopyResult = (typeof COREDUMP_COPY_RESULTS)[number];
 
-/** What a Kubernetes Event of ours is known by. The reason is also the name of the alert. */
-export const KUBERNETES_EVENT = { reason: 'XeVMRebindOOM', component: 'xe-exporter' } as const;
+/** What writes Kubernetes Events, as they name it. */
+export const KUBERNETES_COMPONENT = 'xe-exporter';
+
+/** Reason of the Kubernetes Event for a pod that ran out of GPU memory; also the name of the alert. Other Events are named after their log event. */
+export const OUT_OF_MEMORY_REASON = 'XeVMRebindOOM';
 
 /** Values of `reason` on {@link METRIC.streamSubscribersDropped}: did not read fast enough, or found the limit reached. */
 export const STREAM_DROP_REASONS = ['slow', 'limit'] as const;

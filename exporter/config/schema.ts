@@ -239,7 +239,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo', 'doctor', 'bundle'],
     default: 'false',
     unit: 'true|false',
-    help: 'Write a Kubernetes Warning event (reason XeVMRebindOOM) on a pod that runs out of GPU memory.',
+    help: 'Write a Kubernetes Warning event on a pod that runs out of GPU memory (reason XeVMRebindOOM), hangs, faults, or loses its GPU.',
     parse: parseSwitch,
   },
   nodeName: {

@@ -137,7 +137,7 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
   {
     ...NOTHING,
     feature: 'kubernetes_events',
-    does: 'tell the owner of a pod by a Kubernetes Event that it ran out of GPU memory',
+    does: 'tell the owner of a pod by a Kubernetes Event that it ran out of GPU memory, hung, faulted, or lost its GPU',
     rbac: { resource: 'events', verbs: ['create', 'patch'] },
     why:
       'An Event lives in the namespace of its pod, and pods of every namespace run on a node: the right is one for the whole cluster, and ' +

@@ -29,7 +29,7 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l 
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l scan-interval -x -d 'How often to scan /proc for new xe clients, 250ms to 60m.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l max-clients -x -d 'Maximum number of xe clients to watch at a time, 1 to 65536.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l kubernetes -x -a 'auto api node off' -d 'Where to get pod names: the Kubernetes API, or the log directories of this node.'
-complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l kubernetes-events -d 'Write a Kubernetes Warning event (reason XeVMRebindOOM) on a pod that runs out of GPU memory.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l kubernetes-events -d 'Write a Kubernetes Warning event on a pod that runs out of GPU memory (reason XeVMRebindOOM), hangs, faults, or loses its GPU.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l no-kubernetes-events -d 'The opposite of --kubernetes-events'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l node-name -x -d 'Name of this node in Kubernetes; defaults to NODE_NAME, then the host name.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from doctor health bundle run' -l reader-queue-bytes -x -d 'Size of the queue between each reader thread and JavaScript, 128KiB to 1GiB.'

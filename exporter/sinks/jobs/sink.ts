@@ -14,11 +14,11 @@ import { explain } from '../../errors.js';
 import { KeyedPace } from '../../time/keyed-pace.js';
 import type { SinkEntry } from '../entry.js';
 import { feedEvent } from '../feed-event.js';
+import { OpenDevices } from '../open-devices.js';
 import { endReason } from './end-reason.js';
 import { JobAttributes } from './job-attributes.js';
 import { JobFeeds, type JobFeedLimits } from './job-feeds.js';
 import { LastEvents, podOf, type LastEvent } from './last-events.js';
-import { OpenDevices } from './open-devices.js';
 import { StateFile } from './state-file.js';
 
 /** The events of each workload, for the jobs' socket; with --jobs-socket. */

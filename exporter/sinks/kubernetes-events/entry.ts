@@ -3,7 +3,7 @@ import { EVENTS_OFF, NO_API_ACCESS } from '../../kubernetes/events/event-rights.
 import { nodeNameOf } from '../../kubernetes/node-name.js';
 import type { SinkEntry } from '../entry.js';
 
-/** A Warning on the pod that ran out of GPU memory. Keeps to a rate of its own, because its count has to be complete. */
+/** A Warning on a pod that something hit. Keeps to a rate of its own, because its count has to be complete. */
 export const kubernetesEvents: SinkEntry = {
   name: 'kubernetes_events',
   feature: 'kubernetes_events',
@@ -30,6 +30,6 @@ export const kubernetesEvents: SinkEntry = {
         dropped: (reason, errors) => metrics.eventsDropped.cell('sink', 'kubernetes_events', reason).inc(errors),
       },
     });
-    return { events: [sink] };
+    return { events: [sink], clientListener: sink.clientListener };
   },
 };

@@ -2,6 +2,7 @@ import type { DeviceEvent } from '../../events/device-event.js';
 import type { Workload } from '../../clients/client.js';
 import { TokenBucket, type TokenBucketOptions } from '../../time/token-bucket.js';
 import { Series } from './event-series.js';
+import { reasonOf } from './hits.js';
 
 export interface SeriesTableOptions {
   readonly maxSeries: number;
@@ -11,7 +12,7 @@ export interface SeriesTableOptions {
   readonly isIdle: (series: Series) => boolean;
 }
 
-/** Series by pod, container, GPU and how the victim is known. Bounded: the one that is idle for the longest time leaves first. */
+/** Series by what happened, pod, container, GPU and how the victim is known. Bounded: the one that is idle for the longest time leaves first. */
 export class SeriesTable {
   readonly #options: SeriesTableOptions;
   /** The least recently hit first. */
@@ -59,8 +60,10 @@ function isSamePod(a: Workload, b: Workload): boolean {
   return a.pod === b.pod && a.namespace === b.namespace && a.podUid === b.podUid;
 }
 
-function keyOf({ client, inferred, device }: DeviceEvent, { namespace, pod, podUid, container }: Workload): string {
+function keyOf(event: DeviceEvent, { namespace, pod, podUid, container }: Workload): string {
+  const { client, inferred, device } = event;
   const pciBdf = (device ?? (client ?? inferred?.client)?.device)?.pciBdf ?? '';
+  const evidence = client ? '' : (inferred?.evidence ?? '');
   // No name of Kubernetes has a slash in it.
-  return `${namespace}/${pod}/${podUid}/${container}/${pciBdf}/${client ? '' : (inferred?.evidence ?? '')}`;
+  return `${reasonOf(event)}/${namespace}/${pod}/${podUid}/${container}/${pciBdf}/${evidence}`;
 }

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { Workload } from '../../clients/client.js';
 import type { DeviceEvent } from '../../events/device-event.js';
 import type { PodEvent } from '../../kubernetes/events/pod-events.js';
-import { ATTRIBUTE, KUBERNETES_EVENT, type Outcome } from '../../names.js';
-import { messageOf, whatHappened } from './message.js';
+import { ATTRIBUTE, KUBERNETES_COMPONENT, type Outcome } from '../../names.js';
+import { reasonOf } from './hits.js';
+import { adviceFor, messageOf, whatHappened } from './message.js';
 import type { TokenBucket } from '../../time/token-bucket.js';
 
 /** Who writes Events. */
@@ -21,7 +22,7 @@ export interface Reporter {
 const MAX_POD_PART = 253 - 17;
 const MAX_INSTANCE_LENGTH = 128;
 
-/** The errors of one container on one GPU that one Event tells of. */
+/** What one Event tells of: errors of one kind that hit one container on one GPU. */
 export class Series {
   readonly workload: Workload;
   /** Shared by all series of the pod. */
@@ -29,6 +30,7 @@ export class Series {
   /** Whether the API server has the Event, as far as is known. */
   exists = false;
   readonly #name: string;
+  readonly #reason: string;
   readonly #evidence;
   #count = 0;
   #told = 0;
@@ -39,6 +41,7 @@ export class Series {
   #clientId: number | undefined;
   #sequence = 0;
   #what = '';
+  #advice = '';
   /** What became of the client of the last error. */
   #outcome: Outcome | undefined;
 
@@ -46,6 +49,7 @@ export class Series {
   constructor(event: DeviceEvent, workload: Workload, pace: TokenBucket) {
     this.workload = workload;
     this.pace = pace;
+    this.#reason = reasonOf(event);
     this.#evidence = event.client ? undefined : event.inferred?.evidence;
     // Unlike a time, two series of one moment do not share it.
     const pod = workload.pod.slice(0, MAX_POD_PART).replace(/[^a-z0-9]+$/, '');
@@ -99,7 +103,10 @@ export class Series {
 
   /** The Event as it should be now. */
   toPodEvent({ nodeName, instance, instanceId, includeProcess }: Reporter): PodEvent {
-    if (this.#latest) this.#what = whatHappened(this.#latest, { nodeName, includeProcess });
+    if (this.#latest) {
+      this.#what = whatHappened(this.#latest, { nodeName, includeProcess });
+      this.#advice = adviceFor(this.#latest);
+    }
     // With it goes the snapshot of the memory of the device.
     this.#latest = undefined;
     const { namespace, pod, podUid, staticPodUid } = this.workload;
@@ -122,19 +129,20 @@ export class Series {
       },
       involvedObject: { kind: 'Pod', apiVersion: 'v1', namespace, name: pod, ...(uid !== '' && { uid }) },
       type: 'Warning',
-      reason: KUBERNETES_EVENT.reason,
+      reason: this.#reason,
       message: messageOf({
         what: this.#what,
         count: this.#count,
         since,
         outcome: this.#outcome,
+        advice: this.#advice,
         evidence: this.#evidence,
       }),
       count: this.#count,
       firstTimestamp: since,
       lastTimestamp: secondsOf(this.#last),
-      source: { component: KUBERNETES_EVENT.component, host: nodeName },
-      reportingComponent: KUBERNETES_EVENT.component,
+      source: { component: KUBERNETES_COMPONENT, host: nodeName },
+      reportingComponent: KUBERNETES_COMPONENT,
       reportingInstance: instance.slice(0, MAX_INSTANCE_LENGTH),
     };
   }

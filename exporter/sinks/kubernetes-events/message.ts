@@ -1,9 +1,11 @@
 import type { XeClient } from '../../clients/client.js';
 import type { DeviceEvent, VictimEvidence } from '../../events/device-event.js';
+import { HEALTH_REASONS } from '../../events/device-health.js';
 import { errnoName } from '../../wire/errno.js';
 import { memoryClause } from '../../events/text/memory-attributes.js';
-import type { Outcome } from '../../names.js';
+import { ATTRIBUTE, type Outcome } from '../../names.js';
 import { printable } from '../printable.js';
+import { isOutOfMemory, lossOf } from './hits.js';
 
 /** What events.k8s.io/v1 allows for a note; core/v1 takes more, but clients read Events through both. */
 export const MAX_MESSAGE_BYTES = 1024;
@@ -22,13 +24,35 @@ const FATE: Partial<Readonly<Record<Outcome, string>>> = {
   survived: 'It still has the GPU open: check that it makes progress.',
 };
 
-const ADVICE = 'Run fewer jobs on this GPU or give each less memory, then restart this one.';
+const MEMORY_ADVICE = 'Run fewer jobs on this GPU or give each less memory, then restart this one.';
+const LOSS_ADVICE = 'Restart this pod on another GPU; whoever runs the node has to repair this one.';
 
-/** Who ran out of memory where, for the owner of the pod: it names no other pod. Pure. */
-export function whatHappened(
-  event: DeviceEvent,
-  { nodeName, includeProcess }: { readonly nodeName: string; readonly includeProcess: boolean },
-): string {
+interface Teller {
+  readonly nodeName: string;
+  readonly includeProcess: boolean;
+}
+
+/** What happened to the pod, for its owner: it names no other pod. Pure. */
+export function whatHappened(event: DeviceEvent, teller: Teller): string {
+  if (isOutOfMemory(event)) return whoRanOutOfMemory(event, teller);
+  const loss = lossOf(event);
+  if (loss !== undefined) {
+    const gpu = `GPU ${event.device?.pciBdf ?? '(unknown)'} of node ${teller.nodeName}`;
+    return `${gpu}, which this pod has open, ${HEALTH_REASONS[loss].what}.`;
+  }
+  // A snapshot of the memory could name others.
+  const body = event.definition.body({ ...event, memory: undefined });
+  const follows = event.details?.[ATTRIBUTE.eventCauseId] !== undefined;
+  return follows ? `${body} It follows from an earlier event of this GPU.` : body;
+}
+
+/** What the owner of the pod can do; empty when {@link whatHappened} says it. Pure. */
+export function adviceFor(event: DeviceEvent): string {
+  if (isOutOfMemory(event)) return MEMORY_ADVICE;
+  return lossOf(event) === undefined ? '' : LOSS_ADVICE;
+}
+
+function whoRanOutOfMemory(event: DeviceEvent, { nodeName, includeProcess }: Teller): string {
   const { client, inferred, device, vmId, errorCode, memory } = event;
   const victim = client ?? inferred?.client;
   const who = victim === undefined ? 'a process' : nameOf(victim, includeProcess);
@@ -48,16 +72,18 @@ export interface MessageParts {
   readonly count: number;
   readonly since: string;
   readonly outcome: Outcome | undefined;
+  /** See {@link adviceFor}. */
+  readonly advice: string;
   readonly evidence: VictimEvidence | undefined;
 }
 
 /** The message of an Event: at most {@link MAX_MESSAGE_BYTES} of printable text. Pure. */
-export function messageOf({ what, count, since, outcome, evidence }: MessageParts): string {
+export function messageOf({ what, count, since, outcome, advice, evidence }: MessageParts): string {
   const parts = [
     what,
     count > 1 && `This has happened ${count} times since ${since}.`,
     outcome && FATE[outcome],
-    ADVICE,
+    advice,
     evidence && `The kernel does not name the victim; this pod was chosen because ${EVIDENCE[evidence]}.`,
   ];
   return shortened(printable(parts.filter(Boolean).join(' ')));

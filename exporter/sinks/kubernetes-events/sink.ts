@@ -1,11 +1,10 @@
 import { Alarm } from '../../time/alarm.js';
 import { Backoff, type BackoffOptions } from '../../time/backoff.js';
 import type { Workload } from '../../clients/client.js';
+import type { ClientTableListener } from '../../clients/client-table.js';
 import { withDeadline } from '../../time/deadline.js';
-import { vmRebindError } from '../../events/definitions/vm-rebind-error.js';
 import { vmRebindOutcome } from '../../events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../../events/device-event.js';
-import { isRebindOom } from '../../wire/errno.js';
 import type { ApiAccess } from '../../kubernetes/api/access.js';
 import { ApiError } from '../../kubernetes/api/request.js';
 import { reviewEventRights } from '../../kubernetes/events/event-rights.js';
@@ -13,7 +12,9 @@ import { PodEvents } from '../../kubernetes/events/pod-events.js';
 import type { FeatureBoard } from '../../features.js';
 import type { Logger } from '../../logger.js';
 import type { DropReason, KubernetesEventResult } from '../../names.js';
+import { OpenDevices } from '../open-devices.js';
 import { EventsHealth } from './health.js';
+import { hitBy } from './hits.js';
 import { TokenBucket, type TokenBucketOptions } from '../../time/token-bucket.js';
 import { SeriesTable } from './event-series-table.js';
 import type { Reporter, Series } from './event-series.js';
@@ -66,9 +67,9 @@ const MAX_RETRY_AFTER_MS = 5 * 60_000;
 const MENDABLE = [401, 408, 409, 425, 429];
 
 /**
- * Tells the owner of a pod by a Warning in its Events that it ran out of GPU memory. Errors of one container on one GPU are one Event with a
- * count; a storm costs requests at a bounded rate and loses none of the count. Of errors that were taken, each is told by an Event or counted as
- * dropped. One request at a time.
+ * Tells the owner of a pod by a Warning in its Events what hit it: memory that ran out, a hang, a page fault, a GPU that is wedged or gone.
+ * Errors of one kind of one container on one GPU are one Event with a count; a storm costs requests at a bounded rate and loses none of the
+ * count. Of errors that were taken, each is told by an Event or counted as dropped. One request at a time.
  */
 export class KubernetesEventsSink implements Sink<DeviceEvent> {
   readonly name = 'kubernetes_events';
@@ -79,6 +80,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
   readonly #health: EventsHealth;
   readonly #total: TokenBucket;
   readonly #table: SeriesTable;
+  readonly #devices = new OpenDevices();
   /** Series with something to write, the longest waiting first. */
   readonly #pending = new Set<Series>();
   readonly #backoff: Backoff;
@@ -111,11 +113,19 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
   }
 
   accept(event: DeviceEvent): DropReason | undefined {
-    const { definition } = event;
-    if (definition !== vmRebindError && definition !== vmRebindOutcome) return undefined;
-    const workload = (event.client ?? event.inferred?.client)?.workload;
-    if (!workload?.pod || !isRebindOom(event.errorCode)) return undefined;
-    return definition === vmRebindError ? this.#add(event, workload) : this.#conclude(event, workload);
+    if (event.definition === vmRebindOutcome) return this.#conclude(event);
+    const [first, ...others] = hitBy(event, this.#devices).filter(({ pod }) => pod !== '');
+    if (first === undefined) return undefined;
+    for (const workload of others) {
+      const refused = this.#add(event, workload);
+      if (refused !== undefined) this.#options.accounting.dropped(refused, 1);
+    }
+    return this.#add(event, first);
+  }
+
+  /** Follows who has which device open. */
+  get clientListener(): ClientTableListener {
+    return this.#devices.clientListener;
   }
 
   /** Writes what is pending without minding the pace, each once; what is not written after `deadlineMs` counts as dropped. */
@@ -136,8 +146,9 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     return undefined;
   }
 
-  #conclude(event: DeviceEvent, workload: Workload): undefined {
-    const series = this.#table.find(event, workload);
+  #conclude(event: DeviceEvent): undefined {
+    const workload = (event.client ?? event.inferred?.client)?.workload;
+    const series = workload && this.#table.find(event, workload);
     if (!this.#closing && series?.conclude(event)) this.#toWrite(series, this.#now());
   }
 

@@ -1,5 +1,5 @@
-import type { Workload, XeClient } from '../../clients/client.js';
-import type { ClientTableListener } from '../../clients/client-table.js';
+import type { Workload, XeClient } from '../clients/client.js';
+import type { ClientTableListener } from '../clients/client-table.js';
 
 interface Holder {
   /** Clients of this workload. */
