@@ -15,7 +15,7 @@ const MAX_WAITING = 4_096;
 
 interface Waiting {
   readonly event: DeviceEvent;
-  readonly due: number;
+  due: number;
 }
 
 export interface FaultVictimsOptions {
@@ -40,7 +40,11 @@ export class FaultVictims {
 
   constructor(options: FaultVictimsOptions) {
     this.#options = options;
-    this.#alarm = new Alarm(options.now, () => this.#sweep());
+    this.#alarm = new Alarm(
+      options.now,
+      () => this.#sweep(),
+      (ms) => this.#postpone(ms),
+    );
   }
 
   readonly accept = (event: DeviceEvent): void => {
@@ -69,6 +73,11 @@ export class FaultVictims {
     const now = this.#options.now();
     while (this.#waiting[0] !== undefined && this.#waiting[0].due <= now) this.#conclude(this.#waiting.shift()!.event);
     if (this.#waiting[0] !== undefined) this.#alarm.setFor(this.#waiting[0].due);
+  }
+
+  /** Nothing was read meanwhile. */
+  #postpone(ms: number): void {
+    for (const waiting of this.#waiting) waiting.due += ms;
   }
 
   #conclude(event: DeviceEvent): void {

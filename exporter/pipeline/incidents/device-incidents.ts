@@ -56,6 +56,12 @@ export class DeviceIncidents {
     }
   }
 
+  /** What waits, waits so many milliseconds longer. */
+  postpone(ms: number): void {
+    this.trace.postpone(ms);
+    for (const { waiting } of this.#kinds) for (const one of waiting.values()) one.deadline += ms;
+  }
+
   /** Forgets what is too old to matter. @returns when to do so again, or when something is due; Infinity for never */
   age(now: number): number {
     let next = this.trace.age(now);

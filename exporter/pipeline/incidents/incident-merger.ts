@@ -56,7 +56,11 @@ export class IncidentMerger {
   constructor(options: IncidentMergerOptions) {
     this.#options = options;
     this.#windowMs = options.windowMs ?? MERGE_WINDOW_MS;
-    this.#alarm = new Alarm(options.now, () => this.#sweep());
+    this.#alarm = new Alarm(
+      options.now,
+      () => this.#sweep(),
+      (ms) => this.#postpone(ms),
+    );
     this.#victims = new Victims(options);
     const { next, maxWaiting: max = MAX_WAITING } = options;
     this.#waiting = new WaitingIncidents({ next, victims: this.#victims, max });
@@ -188,6 +192,11 @@ export class IncidentMerger {
       if (incidents.empty) this.#byDevice.delete(pciBdf);
       if (next < Infinity) this.#alarm.setFor(next);
     }
+  }
+
+  /** Nothing was read meanwhile. */
+  #postpone(ms: number): void {
+    for (const incidents of this.#byDevice.values()) incidents.postpone(ms);
   }
 
   /** Nothing more will be known of what is due by then. */

@@ -25,7 +25,7 @@ interface ReportedBare extends Reported {
 /** What the trace has said of an incident that nobody else has reported yet. */
 export interface Traced {
   readonly at: number;
-  readonly readAt: number;
+  waitsFrom: number;
   readonly event: DeviceEvent;
   /** It is an incident by itself by now. */
   published: boolean;
@@ -66,9 +66,9 @@ export class TracePairing {
   }
 
   /** The trace has reported an incident first. @returns when it is one by itself, if nobody else reports it */
-  addTraced(event: DeviceEvent, at: number, readAt: number): number {
-    this.#traced.add({ at, readAt, event, published: false });
-    return readAt + WAIT_MS;
+  addTraced(event: DeviceEvent, at: number, waitsFrom: number): number {
+    this.#traced.add({ at, waitsFrom, event, published: false });
+    return waitsFrom + WAIT_MS;
   }
 
   /** Another source has reported an incident first, without its client. */
@@ -85,17 +85,22 @@ export class TracePairing {
   /** What only the trace has reported, and whose wait is over. @param now Infinity for all of it */
   *due(now: number): Generator<DeviceEvent> {
     for (const one of this.#traced) {
-      if (one.published || one.readAt + WAIT_MS > now) continue;
+      if (one.published || one.waitsFrom + WAIT_MS > now) continue;
       one.published = true;
       yield one.event;
     }
+  }
+
+  /** What waits, waits so many milliseconds longer. */
+  postpone(ms: number): void {
+    for (const one of this.#traced) one.waitsFrom += ms;
   }
 
   /** Forgets what is too old to matter. @returns when to do so again, or when something is due; Infinity for never */
   age(now: number): number {
     for (const queue of [this.#bare, this.#complete, this.#traced]) queue?.forgetBefore(now - REMEMBERED_MS);
     let next = this.length === 0 ? Infinity : now + REMEMBERED_MS;
-    for (const { published, readAt } of this.#traced) if (!published) next = Math.min(next, readAt + WAIT_MS);
+    for (const { published, waitsFrom } of this.#traced) if (!published) next = Math.min(next, waitsFrom + WAIT_MS);
     return next;
   }
 }

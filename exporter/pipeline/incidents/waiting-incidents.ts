@@ -4,7 +4,7 @@ import { isTraced, withTrace, type Victims } from './victims.js';
 /** An incident that the device's counters have, and that waits for what else is to be known of it. */
 export interface Waiting {
   event: DeviceEvent;
-  readonly deadline: number;
+  deadline: number;
   /** Those of its kind, by their number in it, the first to end first. Its victim is published when it is not among them. */
   readonly among: Map<number, Waiting>;
   readonly number: number;

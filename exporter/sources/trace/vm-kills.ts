@@ -54,6 +54,8 @@ interface Vm {
 interface Probed {
   readonly line: TraceLine;
   readonly owner: VmOwner | undefined;
+  /** The wait for the driver's own event was over before it was read. */
+  published: boolean;
 }
 
 /** From the lines of the trace to the VMs that die and the processes they belong to. */
@@ -104,8 +106,9 @@ export class VmKills {
 
   /** Ends the wait for what has not come. */
   flush(): void {
-    for (const [tid, probed] of this.#probed) {
-      this.#probed.delete(tid);
+    for (const probed of this.#probed.values()) {
+      if (probed.published) continue;
+      probed.published = true;
       this.#publish(probed.line, textField(probed.line.fields, 'dev'), probed.owner);
     }
   }
@@ -133,15 +136,24 @@ export class VmKills {
     const drmClientId = numberField(line.fields, 'client');
     // Both are 0 for a VM of the driver itself.
     const owner = pid || drmClientId ? { pid, comm: textField(line.fields, 'comm') ?? '', drmClientId } : undefined;
-    this.#probed.set(line.tid, { line, owner });
+    this.#probed.delete(line.tid);
+    this.#probed.set(line.tid, { line, owner, published: false });
+    if (this.#probed.size > MAX_WORKERS) this.#dropOldestProbed();
     this.#options.later(() => this.flush());
+  }
+
+  /** Where the driver's own event never comes. */
+  #dropOldestProbed(): void {
+    this.flush();
+    for (const tid of this.#probed.keys()) return void this.#probed.delete(tid);
   }
 
   #killed(line: TraceLine): void {
     const probed = this.#probed.get(line.tid);
     this.#probed.delete(line.tid);
     const vm = this.#vms.get(keyOf(line)) ?? this.#remember(line, undefined);
-    const again = vm.killedAt !== undefined && line.nanoseconds - vm.killedAt < SAME_DEATH_NS;
+    const before = probed?.published ? probed.line.nanoseconds : vm.killedAt;
+    const again = before !== undefined && line.nanoseconds - before < SAME_DEATH_NS;
     vm.killedAt = line.nanoseconds;
     if (again) return;
     const pciBdf = textField(line.fields, 'dev') ?? (probed && textField(probed.line.fields, 'dev'));

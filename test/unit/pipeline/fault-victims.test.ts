@@ -25,7 +25,7 @@ const SPACE: TracedObject = { kind: 'address_space', asid: 31 };
 const NAMED_MS = 500;
 
 function start(t: TestContext, { traced = true } = {}) {
-  const { now: epoch, advance } = manualClock(t);
+  const { now: epoch, advance, stall } = manualClock(t);
   const boot = epoch() - 10_000;
   const now = () => epoch() - boot;
   const metrics = new ExporterMetrics({
@@ -89,7 +89,7 @@ function start(t: TestContext, { traced = true } = {}) {
           : sum,
       0,
     );
-  return { pipeline, clients, device, client, line, owns, lose, logged, read, faults, advance, now };
+  return { pipeline, clients, device, client, line, owns, lose, logged, read, faults, advance, stall, now };
 }
 
 for (const [fault, lines] of [
@@ -128,6 +128,17 @@ test('the device counts at once, and once', async (t) => {
   assert.equal(await resets(), 1);
   advance(NAMED_MS);
   assert.equal(await resets(), 1);
+});
+
+test('the trace is waited for while the exporter does not run', async (t) => {
+  const { client, owns, line, faults, advance, stall, now } = start(t);
+  client(42, 'train-1');
+  const happened = now();
+  line(RESET);
+  stall(5_000);
+  owns(42, QUEUE, happened - 5_000);
+  advance(NAMED_MS);
+  assert.equal(await faults('engine_reset', 'train-1'), 1);
 });
 
 test('the line can be read before what the trace said of the queue', async (t) => {

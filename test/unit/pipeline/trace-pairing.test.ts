@@ -106,6 +106,25 @@ describe('what the trace says of a rebind error', () => {
     assert.deepEqual(take(), ['whole 0 1']);
   });
 
+  it('waits for the line while the exporter does not run', (t) => {
+    const { line, trace, enter, take, stall, advance, deduplicated } = start(t);
+    enter(1);
+    trace(1);
+    stall(5_000);
+    line(-12, {}, 5_000);
+    advance(30_000);
+    assert.deepEqual([take(), deduplicated], [['whole -12 1'], []]);
+  });
+
+  it('is waited for while the exporter does not run', (t) => {
+    const { line, trace, enter, take, stall } = start(t);
+    enter(1);
+    line();
+    stall(8_000);
+    trace(1, {}, 8_000);
+    assert.deepEqual(take(), ['opened -12', 'concluded -12 1']);
+  });
+
   it('is counted once when the line is read late', (t) => {
     const { line, trace, enter, take, advance, deduplicated } = start(t);
     enter(1);

@@ -70,6 +70,25 @@ function pointer(vm: number): string {
 }
 
 describe('a VM that dies', () => {
+  it('is told once when the other line comes after the wait', () => {
+    const followed = new Followed();
+    followed.vm('xe_vm_rebind_worker_enter', 1, WORKER);
+    followed.probe(4242, 77);
+    followed.flush();
+    assert.equal(followed.kills.length, 1);
+    followed.vm('xe_vm_kill', 1, WORKER);
+    followed.vm('xe_vm_rebind_worker_exit', 1, WORKER);
+    assert.deepEqual(
+      followed.kills.map(({ owner, rebind }) => [owner?.pid, rebind]),
+      [[4242, true]],
+    );
+    followed.rebindFails(2, () => followed.probe(4343, 78));
+    assert.deepEqual(
+      followed.kills.map(({ owner }) => owner?.pid),
+      [4242, 4343],
+    );
+  });
+
   it('belongs to the process that made it', () => {
     const followed = new Followed();
     followed.vm('xe_vm_create', 1, { comm: 'python3', tid: 205, tgid: 203 });
