@@ -63,7 +63,7 @@ export class SocketPeer {
 
   /** Waits until the stream is open. */
   async streaming(): Promise<this> {
-    await waitFor(() => this.body.includes('retry: '), { what: `an event stream: ${this.#text}`, deadlineMs: 20_000 });
+    await waitFor(() => this.body.includes('retry: '), { what: `an event stream: ${this.#text}` });
     return this;
   }
 

@@ -345,7 +345,7 @@ export async function writeMessages(...args: (string | number)[]): Promise<{ cou
 export async function waitFor<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  deadlineMs = 10_000,
+  deadlineMs = 60_000,
 ): Promise<T> {
   const start = performance.now();
   const end = start + deadlineMs;

@@ -119,7 +119,7 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
       XE_TEST_NO_WATCH_QUEUE: scenario.kernel === 'no-watch-queue' ? '1' : '0',
     },
     // Far more than any needs: the machine may be busy with something else.
-    timeoutMs: 300_000,
+    timeoutMs: 900_000,
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const ok = result.exitCode === 0;

@@ -67,7 +67,7 @@ export class RunningJob {
 
   async #waitFor<T>(what: string, condition: () => T | undefined | false): Promise<T> {
     try {
-      return await waitFor(what, condition, 30_000);
+      return await waitFor(what, condition);
     } catch (cause) {
       throw new Error(`not: ${what}; the job said: ${this.said.join(' | ')}; run said: ${this.stderr}`, { cause });
     }

@@ -62,7 +62,7 @@ export async function startPodApi(after: (end: () => unknown) => void): Promise<
 }
 
 /** Three processes of five files in each pod, all on the first GPU. */
-export async function startPodClients(): Promise<PodClient[]> {
+export async function startPodClients(after: (end: () => unknown) => void): Promise<PodClient[]> {
   const clients: PodClient[] = [];
   for (const pod of pods) {
     const started = await Promise.all(
@@ -71,6 +71,7 @@ export async function startPodClients(): Promise<PodClient[]> {
       ),
     );
     for (const process of started) {
+      after(() => process.kill());
       for (const { k, client } of process.files)
         clients.push({ pod, process, k, id: client, errors: 0, closed: false });
     }

@@ -27,7 +27,6 @@ const watched = (exporter: ExporterProcess, count: number, bdf = GPU0): Promise<
   waitFor(
     `${count} watched on ${bdf}`,
     async () => (await exporter.metric(`xe_clients_watched{pci_bdf="${bdf}"}`)) === count,
-    30_000,
   );
 
 const ENOMEM = `xe_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM"}`;

@@ -9,9 +9,12 @@ import { pods, podSeries, random, startPodApi, startPodClients } from '../twenty
 
 const ERRORS = 1000;
 const DEATHS = 100;
-const WINDOW_SECONDS = 30;
 
 const api = await startPodApi(after);
+const starting = performance.now();
+const clients = await startPodClients(after);
+/** All errors have to fall within it: they take less time than the clients took to start, on a slow machine, too. */
+const WINDOW_SECONDS = Math.max(30, Math.ceil((4 * (performance.now() - starting)) / 1000));
 const collector = await startCollector();
 const exporter = await ExporterProcess.serve({
   args: [
@@ -30,7 +33,6 @@ after(async () => {
 const DEVICE = `xe_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM"}`;
 
 test('1,000 errors of 300 clients in 20 pods add up', async () => {
-  const clients = await startPodClients();
   assert.equal(clients.length, 300);
   await waitFor(
     'all 300 to be watched and every pod to have its series at 0',
@@ -92,7 +94,6 @@ test('1,000 errors of 300 clients in 20 pods add up', async () => {
   assert.deepEqual(outcomes, expected);
   assert.equal(metrics.get('xe_exporter_events_lost_total{source="watch_queue"}'), 0);
   assert.equal(metrics.get('xe_exporter_events_unattributed_total{reason="no_container"}'), 0);
-  await Promise.all([...new Set(clients.map(({ process }) => process))].map((process) => process.exit()));
 });
 
 test('each log event names the pod, and its outcome has the same id', async () => {
