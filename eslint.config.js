@@ -21,6 +21,7 @@ const ROOMS = [
   'sources',
   'pipeline',
   'sinks',
+  'node-condition',
   'web-config',
   'http',
   'jobs',

@@ -102,6 +102,11 @@ export const ERRORS = {
     fix: 'Check that pods on this node can reach the API server and, for 401, their service account. Events wait; those that get too old are dropped and counted.',
     exitCode: EXIT.failure,
   },
+  XEE_NODE_CONDITION_UNWRITTEN: {
+    message: 'the condition {condition} of node {node} cannot be written: {seen}',
+    fix: '{fix}',
+    exitCode: EXIT.failure,
+  },
   XEE_JOBS_SOCKET_REFUSED: {
     message: "cannot make the jobs' socket {path}: {seen}",
     fix: 'Set --jobs-socket to a path of at most 106 bytes in a folder that this user may write to and others may not.',

@@ -44,6 +44,7 @@ export const METRIC = {
   otlpQueueLength: 'xe_exporter_otlp_queue_length',
   otlpQueueCapacity: 'xe_exporter_otlp_queue_capacity',
   kubernetesEventRequests: 'xe_exporter_kubernetes_event_requests_total',
+  nodeConditionWrites: 'xe_exporter_node_condition_writes_total',
   coredumpCopies: 'xe_exporter_coredump_copies_total',
   streamSubscribers: 'xe_exporter_stream_subscribers',
   streamSubscribersDropped: 'xe_exporter_stream_subscribers_dropped_total',
@@ -165,6 +166,7 @@ export const FEATURES = [
   'memory',
   'kubernetes',
   'kubernetes_events',
+  'kubernetes_node_condition',
   'otlp',
   'otlp_metrics',
   'jobs',
@@ -186,6 +188,10 @@ export type OtlpResult = (typeof OTLP_RESULTS)[number];
 export const KUBERNETES_EVENT_RESULTS = ['created', 'updated', 'failed'] as const;
 export type KubernetesEventResult = (typeof KUBERNETES_EVENT_RESULTS)[number];
 
+/** Values of `result` on {@link METRIC.nodeConditionWrites}. */
+export const NODE_CONDITION_RESULTS = ['written', 'failed'] as const;
+export type NodeConditionResult = (typeof NODE_CONDITION_RESULTS)[number];
+
 /** Values of `result` on {@link METRIC.jobRequests}. */
 export const JOB_REQUEST_RESULTS = ['answered', 'unidentified', 'refused'] as const;
 export type JobRequestResult = (typeof JOB_REQUEST_RESULTS)[number];
@@ -199,6 +205,9 @@ export type CoredumpCopyResult = (typeof COREDUMP_COPY_RESULTS)[number];
 
 /** What writes Kubernetes Events, as they name it. */
 export const KUBERNETES_COMPONENT = 'xe-exporter';
+
+/** Type of the node condition that says whether the GPUs of the node are fit for work. */
+export const NODE_CONDITION = 'XeGPUsHealthy';
 
 /** Reason of the Kubernetes Event for a pod that ran out of GPU memory; also the name of the alert. Other Events are named after their log event. */
 export const OUT_OF_MEMORY_REASON = 'XeVMRebindOOM';

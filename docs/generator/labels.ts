@@ -92,5 +92,6 @@ export const NOTES: Readonly<Record<string, string | undefined>> = {
   [METRIC.deviceInfo]: 'Join it with other exporters on (`node`, `pci_bdf`).',
   [METRIC.clientsWatched]: 'Divide by `xe_clients` for the coverage of the watch queue.',
   [METRIC.coredumpCopies]: 'With `--coredump-dir`.',
-  [METRIC.kubernetesEventRequests]: 'With `--kubernetes-events`.',
+  [METRIC.kubernetesEventRequests]: 'With `--kubernetes-events` or `--kubernetes-node-condition`.',
+  [METRIC.nodeConditionWrites]: 'With `--kubernetes-node-condition`. A heartbeat every 5 minutes counts, too.',
 };

@@ -5,6 +5,7 @@ import { FeatureBoard } from '../features.js';
 import type { Logger } from '../logger.js';
 import { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import { loadNative } from '../native/load.js';
+import { openNodeCondition } from '../node-condition/open.js';
 import { openMetricPush } from '../otlp/metrics/open.js';
 import { sinks } from '../sinks/index.js';
 import { openSinks } from '../sinks/open-sinks.js';
@@ -53,7 +54,13 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   const instanceId = randomUUID();
   const opened = await openSinks(sinks, { ...context, features, metrics, instanceId });
   const push = await openMetricPush({ ...context, features, metrics, instanceId });
-  const flow = await buildFlow({
+  const nodeCondition = await openNodeCondition({
+    ...context,
+    features,
+    metrics,
+    devices: () => flow.health(),
+  });
+  const flow: Flow = await buildFlow({
     node,
     metrics,
     features,
@@ -64,6 +71,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     includeProcess: config.includeProcess,
     logsPerMinute: config.eventRateLimitPerMinute,
     outcomeWindowMs: config.outcomeWindow,
+    healthChanged: () => nodeCondition?.changed(),
   });
 
   // The port first: a second exporter on the node fails before it has touched anything.
@@ -82,6 +90,8 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   const health = await serveHealth(config.healthAddress, () => readiness(flow), logger);
   const jobs = await serveJobs({ ...flow, config, events: opened.jobs, native, metrics, features, logger });
   await flow.start();
+  // By now the sources have told what they know of the time before.
+  nodeCondition?.start();
   context.onReload((reloaded) => applyReload(reloaded, flow, logger));
   logger.info({ url, version, devices: flow.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');
   if (!simulated) void logMode(flow, features, logger);
@@ -89,6 +99,7 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     const deadline = performance.now() + config.shutdownTimeout;
+    await nodeCondition?.close();
     await flow.stop(config.shutdownTimeout);
     // After the sinks, so that the last push has what became of the last event.
     await push?.close(deadline - performance.now());

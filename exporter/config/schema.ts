@@ -242,6 +242,15 @@ export const OPTIONS = {
     help: 'Write a Kubernetes Warning event on a pod that runs out of GPU memory (reason XeVMRebindOOM), hangs, faults, or loses its GPU.',
     parse: parseSwitch,
   },
+  kubernetesNodeCondition: {
+    flag: 'kubernetes-node-condition',
+    kind: 'switch',
+    commands: ['serve', 'demo', 'doctor', 'bundle'],
+    default: 'false',
+    unit: 'true|false',
+    help: 'Write the Kubernetes condition XeGPUsHealthy of this node, and an event on the node when it changes.',
+    parse: parseSwitch,
+  },
   nodeName: {
     flag: 'node-name',
     kind: 'value',

@@ -103,6 +103,25 @@ export const HEALTH_REASONS: Readonly<Record<HealthReason, ReasonMeaning>> = {
   },
 };
 
+/** Whether a GPU is fit for work. */
+export type Verdict = 'fit' | 'unfit' | 'unknown';
+
+/** A GPU that reports faults still works: its alert asks for a look, not for an empty node. One that is being reset is asked again. */
+const VERDICTS: Readonly<Record<DeviceHealthState, Verdict>> = {
+  ok: 'fit',
+  faulting: 'fit',
+  recovering: 'unknown',
+  unknown: 'unknown',
+  unrecovered: 'unfit',
+  wedged: 'unfit',
+  survivability: 'unfit',
+  lost: 'unfit',
+};
+
+export function verdictOf({ state }: { readonly state: DeviceHealthState }): Verdict {
+  return VERDICTS[state];
+}
+
 /** What began the trouble of a device. */
 export interface HealthCause {
   /** Name of the event, such as `xe.gt.reset`. */

@@ -9,6 +9,7 @@ import {
   FEATURE_STATES,
   JOB_REQUEST_RESULTS,
   KUBERNETES_EVENT_RESULTS,
+  NODE_CONDITION_RESULTS,
   LABEL,
   METRIC,
   OTLP_RESULTS,
@@ -135,6 +136,11 @@ export class ExporterMetrics {
     'Requests to the Kubernetes API server that write Events, by result.',
     LABEL.result,
   );
+  readonly nodeConditionWrites = this.#counter(
+    METRIC.nodeConditionWrites,
+    'Attempts to write the condition XeGPUsHealthy of the Kubernetes node, by result.',
+    LABEL.result,
+  );
   readonly coredumpCopies = this.#counter(
     METRIC.coredumpCopies,
     'Copies of device coredumps, by result.',
@@ -224,6 +230,12 @@ export class ExporterMetrics {
   metricPushOpened(): void {
     for (const result of ['exported', 'failed'] as const satisfies readonly OtlpResult[])
       this.otlpRecords.cell('metrics' satisfies OtlpSignal, result);
+  }
+
+  /** Creates the series of the node condition at 0, and those of the Events that go with it. */
+  nodeConditionOpened(): void {
+    for (const result of NODE_CONDITION_RESULTS) this.nodeConditionWrites.cell(result);
+    for (const result of KUBERNETES_EVENT_RESULTS) this.kubernetesEventRequests.cell(result);
   }
 
   #otlpLogsOpened(): void {

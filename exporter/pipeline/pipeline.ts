@@ -38,6 +38,8 @@ export interface PipelineOptions extends LogRecordOptions {
   readonly outcomeWindowMs?: number;
   /** Reads who holds the memory of a device, for log events; without it they do not say. */
   readonly snapshot?: TakeSnapshot | undefined;
+  /** The health of a device has changed, or is about to: ask for it in a later turn. */
+  readonly healthChanged?: () => void;
   /** Whether the driver's trace runs; by default it does not. */
   readonly traced?: () => boolean;
   /** Milliseconds of CLOCK_MONOTONIC. */
@@ -106,8 +108,14 @@ export class Pipeline {
     });
     this.#health = new HealthTracker({
       next: this.#faults.accept,
-      published: (health) => metrics.health.set(health),
-      forgotten: (pciBdf) => metrics.health.remove(pciBdf),
+      published: (health) => {
+        metrics.health.set(health);
+        options.healthChanged?.();
+      },
+      forgotten: (pciBdf) => {
+        metrics.health.remove(pciBdf);
+        options.healthChanged?.();
+      },
       describe: (event) => causeOf(causes.rootOf(event), options),
       nextSequence: () => this.#decode.nextSequence(),
       now,

@@ -20,7 +20,10 @@ export function explainPrivileges(rows: readonly FeaturePrivileges[] = PRIVILEGE
 export function needs({ capabilities, root, hostPid, devices, mounts, writes, rbac }: FeaturePrivileges): string[] {
   const folders = mounts.filter(({ optional }) => optional !== true);
   const optionalFolders = mounts.filter(({ optional }) => optional === true).map(({ path }) => path);
-  const account = rbac === null ? '' : `a service account that may ${rbac.verbs.join(' and ')} ${rbac.resource}`;
+  const may = rbac.map(({ verbs, resource, namespace }) =>
+    [verbs.join(' and '), resource, namespace && `in namespace ${namespace}`].filter(Boolean).join(' '),
+  );
+  const account = may.length === 0 ? '' : `a service account that may ${may.join(', and ')}`;
   return [
     ...(root ? ['uid 0'] : []),
     ...capabilities.map((name) => `CAP_${name}`),

@@ -13,6 +13,13 @@ export interface Mount {
   readonly instead?: string;
 }
 
+/** A rule of a ClusterRole, or of a Role where a namespace is named; of the core API group. */
+export interface ApiRule {
+  readonly resource: string;
+  readonly verbs: readonly string[];
+  readonly namespace?: string;
+}
+
 /** What one feature asks of whoever runs the exporter: the one source for the chart, INSTALL.md and `doctor --explain-privileges`. */
 export interface FeaturePrivileges {
   readonly feature: FeatureName;
@@ -35,14 +42,14 @@ export interface FeaturePrivileges {
   /** A folder of the operator's choice that it writes to: the option that names it. */
   readonly writes?: string;
   /** What its Kubernetes service account must be allowed; the optional mounts serve instead. */
-  readonly rbac: { readonly resource: string; readonly verbs: readonly string[] } | null;
+  readonly rbac: readonly ApiRule[];
   /** Why each of them: what the kernel checks. */
   readonly why: string;
   /** What is lost without. */
   readonly without: string;
 }
 
-const NOTHING = { capabilities: [], hostPid: false, devices: [], mounts: [], rbac: null } as const;
+const NOTHING = { capabilities: [], hostPid: false, devices: [], mounts: [], rbac: [] } as const;
 
 /** THE TABLE: one entry a feature, in the order of FEATURES. Everything not in it, the exporter runs without. */
 export const PRIVILEGES: readonly FeaturePrivileges[] = [
@@ -130,7 +137,7 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
       { path: '/var/log/pods', optional: true },
       { path: '/var/log/containers', optional: true },
     ],
-    rbac: { resource: 'pods', verbs: ['list', 'watch'] },
+    rbac: [{ resource: 'pods', verbs: ['list', 'watch'] }],
     why: 'The kernel knows container ids. The names come from the API server or, without it, from the log folders of the node.',
     without: 'Events carry the container id and no pod name.',
   },
@@ -138,11 +145,24 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
     ...NOTHING,
     feature: 'kubernetes_events',
     does: 'tell the owner of a pod by a Kubernetes Event that it ran out of GPU memory, hung, faulted, or lost its GPU',
-    rbac: { resource: 'events', verbs: ['create', 'patch'] },
+    rbac: [{ resource: 'events', verbs: ['create', 'patch'] }],
     why:
       'An Event lives in the namespace of its pod, and pods of every namespace run on a node: the right is one for the whole cluster, and ' +
       'needed only with `--kubernetes-events`.',
     without: 'Owners of pods learn of it from metrics, alerts and log events only.',
+  },
+  {
+    ...NOTHING,
+    feature: 'kubernetes_node_condition',
+    does: 'say by a condition of the node whether its GPUs are fit for work',
+    rbac: [
+      { resource: 'nodes/status', verbs: ['get', 'patch'] },
+      { resource: 'events', verbs: ['create'], namespace: 'default' },
+    ],
+    why:
+      'Kubernetes has no right to the status of one node only, so this one reaches every node. It is read once, to keep the time of the last change. Events of nodes ' +
+      'are kept in the namespace default. Needed only with `--kubernetes-node-condition`.',
+    without: 'Whatever schedules or repairs nodes has to ask `xe-exporter health`, `GET /devices` or the metrics.',
   },
   {
     ...NOTHING,

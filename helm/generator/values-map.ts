@@ -35,6 +35,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'topConsumers', value: 'events.topConsumers' },
   { option: 'eventsStdout', value: 'events.stdout' },
   { option: 'kubernetesEvents', value: 'events.kubernetesEvents' },
+  { option: 'kubernetesNodeCondition', value: 'events.kubernetesNodeCondition' },
   { option: 'eventsHttp', value: 'events.http' },
   { option: 'eventsRingSize', value: 'events.ringSize' },
   { option: 'eventsMaxSubscribers', value: 'events.maxSubscribers' },

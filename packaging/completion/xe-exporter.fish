@@ -31,6 +31,8 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l 
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l kubernetes -x -a 'auto api node off' -d 'Where to get pod names: the Kubernetes API, or the log directories of this node.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l kubernetes-events -d 'Write a Kubernetes Warning event on a pod that runs out of GPU memory (reason XeVMRebindOOM), hangs, faults, or loses its GPU.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l no-kubernetes-events -d 'The opposite of --kubernetes-events'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l kubernetes-node-condition -d 'Write the Kubernetes condition XeGPUsHealthy of this node, and an event on the node when it changes.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l no-kubernetes-node-condition -d 'The opposite of --kubernetes-node-condition'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from health run demo' -l node-name -x -d 'Name of this node in Kubernetes; defaults to NODE_NAME, then the host name.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from doctor health bundle run' -l reader-queue-bytes -x -d 'Size of the queue between each reader thread and JavaScript, 128KiB to 1GiB.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run' -l otlp-endpoint -x -d 'Base URL of an OTLP/HTTP collector for log events and, with --otlp-metrics, for metrics.'

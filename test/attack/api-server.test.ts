@@ -93,7 +93,7 @@ describe('a list of pods', () => {
   }
 });
 
-describe('Kubernetes Events, to a server that answers with', () => {
+describe('Kubernetes Events and the condition of the node, to a server that answers with', () => {
   const answers: readonly [what: string, lie: Lie][] = [
     ['an object without end', (response) => endless(response, '{"metadata":{"name":"', 'x'.repeat(65_536))],
     ['nested lists', (response) => response.writeHead(201).end('['.repeat(1_000_000))],
@@ -108,7 +108,10 @@ describe('Kubernetes Events, to a server that answers with', () => {
         if (request.url !== review) return lie(response, request);
         response.writeHead(201, { 'content-type': 'application/json' }).end('{"status":{"allowed":true}}');
       });
-      const exporter = await demo(t, { env, args: ['--kubernetes-events', '--demo-rate=50'] });
+      const exporter = await demo(t, {
+        env,
+        args: ['--kubernetes-events', '--kubernetes-node-condition', '--demo-rate=50'],
+      });
       await waitFor(() => requests() >= 3, { what: 'attempts to write', deadlineMs: 60_000 });
       const rightful = new Rightful(exporter.url);
       await rightful.rounds(5);

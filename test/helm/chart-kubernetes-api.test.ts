@@ -38,6 +38,33 @@ test('Events may be written in every namespace when they are wanted, and then on
   assert.equal(only(render({}), 'ClusterRole').rules.length, 1);
 });
 
+test('the condition of the node may be written when it is wanted, in any posture, and its Events in one namespace only', () => {
+  const status = { apiGroups: [''], resources: ['nodes/status'], verbs: ['get', 'patch'] };
+  const pods = { apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] };
+  const wanted = { events: { kubernetesNodeCondition: true } };
+  for (const [values, rules] of [
+    [wanted, [status, pods]],
+    [{ ...wanted, posture: 'device-only' }, [status]],
+  ] as const) {
+    const manifests = render(values);
+    assert.deepEqual(only(manifests, 'ClusterRole').rules, rules);
+    assert.equal(podOf(manifests).automountServiceAccountToken, true);
+    const role = only(manifests, 'Role');
+    assert.equal(role.metadata.namespace, 'default');
+    assert.deepEqual(role.rules, [{ apiGroups: [''], resources: ['events'], verbs: ['create'] }]);
+    const binding = only(manifests, 'RoleBinding');
+    assert.equal(binding.metadata.namespace, 'default');
+    assert.deepEqual(binding.roleRef, {
+      apiGroup: 'rbac.authorization.k8s.io',
+      kind: 'Role',
+      name: role.metadata.name,
+    });
+    assert.deepEqual(binding.subjects, only(manifests, 'ClusterRoleBinding').subjects);
+  }
+  assert.ok(!render({}).some(({ kind }) => kind === 'Role' || kind === 'RoleBinding'));
+  assert.match(refusal({ ...wanted, sources: { simulator: { enabled: true } } }), /goes with real GPUs only/);
+});
+
 test('Events are refused where pods have no names', () => {
   const wanted = { events: { kubernetesEvents: true } };
   for (const values of [{ posture: 'device-only' }, { attribution: { kubernetes: 'off' } }]) {

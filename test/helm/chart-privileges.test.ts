@@ -6,7 +6,15 @@ import { capabilitiesOf, containerUid, privilegesOf } from '../helpers/privilege
 import { configOf, containerOf, hostPaths, NAMESPACE, only, podOf, refusal, render, type Manifest } from './chart.js';
 
 /** What a posture leaves alone: these have values and tests of their own. */
-const APART: readonly FeatureName[] = ['kubernetes', 'kubernetes_events', 'otlp', 'otlp_metrics', 'jobs', 'coredumps'];
+const APART: readonly FeatureName[] = [
+  'kubernetes',
+  'kubernetes_events',
+  'kubernetes_node_condition',
+  'otlp',
+  'otlp_metrics',
+  'jobs',
+  'coredumps',
+];
 const ALL = FEATURES.filter((name) => !APART.includes(name));
 const without = (...names: readonly FeatureName[]): FeatureName[] => ALL.filter((name) => !names.includes(name));
 /** Written without quotes, as people do: Helm reads false. */

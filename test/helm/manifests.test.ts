@@ -24,6 +24,8 @@ const TYPES: Readonly<Record<string, { readonly module: string; readonly type: s
       ['networking.k8s.io/v1', 'NetworkPolicy'],
       ['rbac.authorization.k8s.io/v1', 'ClusterRole'],
       ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding'],
+      ['rbac.authorization.k8s.io/v1', 'Role'],
+      ['rbac.authorization.k8s.io/v1', 'RoleBinding'],
       ['resource.k8s.io/v1', 'ResourceClaimTemplate'],
     ].map(([version, kind]) => [`${version}/${kind}`, { module: '@kubernetes/client-node', type: `V1${kind}` }]),
   ),
@@ -160,7 +162,7 @@ test('an Event of the exporter is one the API knows', () => {
   const events = [anEvent(), anEvent(victim)].map((event) => {
     const series = new Series(event, aWorkload(), new TokenBucket({ burst: 1, intervalMs: 1 }));
     series.add(event, 0);
-    return series.toPodEvent({ nodeName: 'node', instance: 'pod', instanceId: 'id', includeProcess: true });
+    return series.toEvent({ nodeName: 'node', instance: 'pod', instanceId: 'id', includeProcess: true });
   });
   assert.deepEqual(faults(events as unknown as Manifest[]), []);
   assert.match(

@@ -42,6 +42,9 @@ export interface KubeRequest {
   readonly at: number;
 }
 
+/** A condition of a node as the server keeps it. */
+export type StoredCondition = Readonly<Record<string, string>>;
+
 /** An Event as the server keeps it. */
 export interface StoredEvent {
   metadata: { name: string; namespace: string; annotations: Record<string, string> };
@@ -73,22 +76,27 @@ export interface KubeApiOptions {
 
 export const NODE = 'gpu-node-1';
 const EVENTS = /^\/api\/v1\/namespaces\/([a-z0-9-]+)\/events(?:\/([a-z0-9.-]+))?$/;
+const NODES = /^\/api\/v1\/nodes\/([a-z0-9.-]+)\/status$/;
 const REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
 const GONE = { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Expired', code: 410 };
 
 /**
  * The pods endpoint of a Kubernetes API server, with its list and watch semantics: one version over all changes, field
  * selectors, pages, bookmarks, JSON lines in chunks, time-outs, compacted history. Its Events endpoint, as far as they are created and
- * patched, with the checks of the real one. And all that goes wrong.
+ * patched, with the checks of the real one. The status of nodes, as far as conditions go. And all that goes wrong.
  */
 export class KubeApi {
   readonly requests: KubeRequest[] = [];
-  /** Answers for the next requests, list, watch, or create and patch, before things go properly again. */
-  readonly faults: { list: Fault[]; watch: Fault[]; write: Fault[] } = { list: [], watch: [], write: [] };
+  /** Answers for the next requests, list, watch, writes of Events, or the status of a node, before things go properly again. */
+  readonly faults: Record<'list' | 'watch' | 'write' | 'node', Fault[]> = { list: [], watch: [], write: [], node: [] };
   /** By name. */
   readonly events = new Map<string, StoredEvent>();
   /** Whether the one who asks may create and patch Events. */
   mayWrite = { create: true, patch: true };
+  /** Conditions by type, of each node there is. */
+  readonly nodes = new Map<string, Map<string, StoredCondition>>([[NODE, new Map()]]);
+  /** Whether the one who asks may read and write the status of nodes. */
+  mayNode = { get: true, patch: true };
   /** Namespaces that are not there, and those that are being deleted. */
   readonly missing = new Set<string>();
   readonly terminating = new Set<string>();
@@ -151,6 +159,11 @@ export class KubeApi {
   /** Creates and patches of Events. */
   writes(): KubeRequest[] {
     return this.requests.filter(({ path }) => EVENTS.test(path));
+  }
+
+  /** Reads and writes of the status of nodes. */
+  nodeRequests(): KubeRequest[] {
+    return this.requests.filter(({ path }) => NODES.test(path));
   }
 
   /** The way there for a client in the same process. */
@@ -250,9 +263,12 @@ export class KubeApi {
     const method = request.method ?? '';
     this.requests.push({ method, path: url.pathname, query, authorization, at: performance.now() });
     if (method !== 'GET') return this.#handleWrite(request, response, url.pathname);
-    const fault = this.faults[query['watch'] === undefined ? 'list' : 'watch'].shift();
+    const [, node] = NODES.exec(url.pathname) ?? [];
+    const kind = node === undefined ? (query['watch'] === undefined ? 'list' : 'watch') : 'node';
+    const fault = this.faults[kind].shift();
     if (fault !== undefined) return misbehave(fault, response);
     if (this.token !== undefined && authorization !== `Bearer ${this.token}`) return refuse(response, 401);
+    if (node !== undefined) return this.#node(response, node, 'get');
     if (!this.granted) return refuse(response, 403);
     if (url.pathname !== '/api/v1/pods') return refuse(response, 404);
     const selector = /^spec\.nodeName=([a-z0-9.-]+)$/.exec(query['fieldSelector'] ?? '');
@@ -267,12 +283,19 @@ export class KubeApi {
     request.on('end', () => {
       const { authorization } = request.headers;
       const [, namespace = '', name] = EVENTS.exec(path) ?? [];
-      const fault = namespace === '' ? undefined : this.faults.write.shift();
+      const [, node] = NODES.exec(path) ?? [];
+      const kind = node !== undefined ? 'node' : namespace === '' ? undefined : 'write';
+      const fault = kind && this.faults[kind].shift();
       if (fault !== undefined) return misbehave(fault, response);
       if (this.token !== undefined && authorization !== `Bearer ${this.token}`) return refuse(response, 401);
       const body = JSON.parse(Buffer.concat(parts).toString()) as Record<string, unknown>;
       const type = request.headers['content-type'];
       if (path === REVIEWS) return this.#review(response, body);
+      if (node !== undefined) {
+        if (request.method !== 'PATCH' || type !== 'application/strategic-merge-patch+json')
+          return refuse(response, 415);
+        return void setTimeout(() => this.#node(response, node, 'patch', body), this.writeDelayMs);
+      }
       if (namespace === '') return refuse(response, 404);
       const wanted = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
       if (type !== wanted) return refuse(response, 415);
@@ -281,10 +304,14 @@ export class KubeApi {
   }
 
   #review(response: ServerResponse, review: Record<string, unknown>): void {
-    const { verb, resource, group } = (review as { spec: { resourceAttributes: Record<string, string> } }).spec
-      .resourceAttributes;
-    const allowed =
-      resource === 'events' && group === '' && (verb === 'create' || verb === 'patch') && this.mayWrite[verb];
+    const { verb, resource, subresource, group } = (review as { spec: { resourceAttributes: Record<string, string> } })
+      .spec.resourceAttributes;
+    const granted: Readonly<Record<string, Readonly<Record<string, boolean>>>> = {
+      events: this.mayWrite,
+      'nodes/status': this.mayNode,
+    };
+    const what = subresource === undefined ? resource : `${resource}/${subresource}`;
+    const allowed = group === '' && granted[what ?? '']?.[verb ?? ''] === true;
     response.writeHead(201, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ ...review, status: { allowed } }));
   }
@@ -306,12 +333,35 @@ export class KubeApi {
     if (name !== undefined && before === undefined) return refuse(response, 404, `events "${name}" not found`);
     const event = (before ? merge(before, body) : body) as StoredEvent;
     if (verb === 'create' && this.events.has(event.metadata.name)) return refuse(response, 409, 'already exists');
-    if (event.metadata.namespace !== namespace || event.involvedObject['namespace'] !== namespace) {
+    const about = event.involvedObject['namespace'] ?? 'default';
+    if (event.metadata.namespace !== namespace || about !== namespace) {
       return refuse(response, 422, 'does not match event.namespace');
     }
     this.events.set(event.metadata.name, event);
     response.writeHead(before ? 200 : 201, { 'content-type': 'application/json' });
     response.end(JSON.stringify(event));
+  }
+
+  /** Conditions are merged by their type, as x-kubernetes-patch-merge-key of the API says. */
+  #node(response: ServerResponse, name: string, verb: 'get' | 'patch', patch?: Record<string, unknown>): void {
+    if (!this.mayNode[verb]) return refuse(response, 403, `nodes "${name}" is forbidden: User "x" cannot ${verb}`);
+    const conditions = this.nodes.get(name);
+    if (conditions === undefined) return refuse(response, 404, `nodes "${name}" not found`);
+    const given = (patch as { status?: { conditions?: StoredCondition[] } } | undefined)?.status?.conditions ?? [];
+    for (const condition of given) {
+      const type = condition['type'];
+      if (type === undefined) return refuse(response, 400, 'map does not contain key: type');
+      conditions.set(type, { ...conditions.get(type), ...condition });
+    }
+    const ready = { type: 'Ready', status: 'True', reason: 'KubeletReady' };
+    const node = {
+      kind: 'Node',
+      apiVersion: 'v1',
+      metadata: { name },
+      status: { conditions: [ready, ...conditions.values()] },
+    };
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(node));
   }
 
   #list(response: ServerResponse, query: Record<string, string>, node: string | undefined): void {

@@ -1,4 +1,5 @@
 import { errnoName } from '../../wire/errno.js';
+import { NODE_CONDITION } from '../../names.js';
 import type { OtlpDecision } from '../../otlp/wanted.js';
 import { pipeSupport } from '../../sources/watch-queue/probe.js';
 import { deviceMemory } from './memory-check.js';
@@ -24,6 +25,7 @@ export const CHECKS: readonly Check[] = [
   ...PRIVILEGE_CHECKS,
   { id: 'pod_names', title: 'pod names', for: 'clients', run: podNames },
   { id: 'kubernetes_events', title: 'Kubernetes Events', for: 'node', run: kubernetesEvents },
+  { id: 'kubernetes_node_condition', title: 'node condition', for: 'node', run: nodeCondition },
   { id: 'coredumps', title: 'coredumps', for: 'node', run: coredumps },
   { id: 'otlp', title: 'OTLP log events', for: 'node', run: otlp },
   { id: 'otlp_metrics', title: 'OTLP metrics', for: 'node', run: otlpMetrics },
@@ -129,6 +131,13 @@ function kubernetesEvents({ kubernetesEvents: rights }: Facts): Finding {
   if (rights === undefined) return off('off', 'To write Events on affected pods, set --kubernetes-events.');
   const { state, reason, fix } = rights;
   return state === 'active' ? ok('may be written in every namespace') : fail(reason, fix);
+}
+
+function nodeCondition({ nodeCondition: rights }: Facts): Finding {
+  if (rights === undefined)
+    return off('off', 'To have the fitness of the GPUs as a condition of the node, set --kubernetes-node-condition.');
+  const { state, reason, fix } = rights;
+  return state === 'active' ? ok(`${NODE_CONDITION} may be written`) : fail(reason, fix);
 }
 
 function coredumps({ coredumps: support }: Facts): Finding {

@@ -10,7 +10,14 @@ import { DrmClientDirectory } from '../../host/drm-clients.js';
 import { readPrivileges } from '../../host/privileges.js';
 import { loadProtection } from '../../web-config/protection.js';
 import { findApiAccess } from '../../kubernetes/api/access.js';
-import { NO_API_ACCESS, reviewEventRights, type EventRights } from '../../kubernetes/events/event-rights.js';
+import {
+  EVENT_RIGHTS,
+  NO_API_ACCESS,
+  NODE_CONDITION_RIGHTS,
+  reviewRights,
+  type ApiRights,
+  type WantedRights,
+} from '../../kubernetes/api/rights.js';
 import { openPodDirectory } from '../../kubernetes/pods/open.js';
 import type { DrmFd, NativeAddon, NativeResult } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
@@ -62,7 +69,8 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     scanIntervalMs: config.scanInterval,
     announced: config.discovery === 'proc' ? undefined : listAnnounced(config.debugfsRoot),
     podNames: await findPodNames(context),
-    kubernetesEvents: config.kubernetesEvents ? await findEventRights(env) : undefined,
+    kubernetesEvents: config.kubernetesEvents ? await findRights(env, EVENT_RIGHTS) : undefined,
+    nodeCondition: config.kubernetesNodeCondition ? await findRights(env, NODE_CONDITION_RIGHTS) : undefined,
     coredumps: await findCoredumpSupport(config),
     privileges: readPrivileges(config.procRoot),
     devices,
@@ -144,10 +152,10 @@ function listAnnounced(debugfsRoot: string): NonNullable<Facts['announced']> {
 
 const RIGHTS_DEADLINE_MS = 2_000;
 
-async function findEventRights(env: CommandContext['env']): Promise<EventRights> {
+async function findRights(env: CommandContext['env'], wanted: WantedRights): Promise<ApiRights> {
   const access = await findApiAccess(env);
   if (access === undefined) return NO_API_ACCESS;
-  return reviewEventRights(access, { signal: new AbortController().signal, deadlineMs: RIGHTS_DEADLINE_MS });
+  return reviewRights(access, wanted, { signal: new AbortController().signal, deadlineMs: RIGHTS_DEADLINE_MS });
 }
 
 async function findCoredumpSupport(config: CommandContext['config']): Promise<Facts['coredumps']> {

@@ -2,7 +2,7 @@ import type { CodedError } from '../../errors.js';
 import type { Protection } from '../../web-config/protection.js';
 import type { Privileges } from '../../host/privileges.js';
 import type { XeDevice } from '../../host/device.js';
-import type { EventRights } from '../../kubernetes/events/event-rights.js';
+import type { ApiRights } from '../../kubernetes/api/rights.js';
 import type { DrmFdScan, NativeFailure, NativeResult } from '../../native/binding.js';
 import type { OtlpDecision } from '../../otlp/wanted.js';
 import type { FeatureReport } from '../../features.js';
@@ -40,7 +40,9 @@ export interface Facts {
   /** Where the names of pods come from. */
   readonly podNames: Pick<FeatureReport, 'state' | 'reason' | 'fix'>;
   /** Whether Events may be written; undefined = they are not wanted. */
-  readonly kubernetesEvents: EventRights | undefined;
+  readonly kubernetesEvents: ApiRights | undefined;
+  /** Whether the condition of the node may be written; undefined = that is not wanted. */
+  readonly nodeCondition: ApiRights | undefined;
   /** Whether coredumps can be copied; undefined = that is not wanted. */
   readonly coredumps: CoredumpSupport | undefined;
   readonly privileges: Privileges;

@@ -1,11 +1,12 @@
 import type { CommandContext } from '../../app/context.js';
 import { COMMANDS } from '../../config/schema.js';
 import { HEALTH_EXIT } from '../../errors.js';
+import { verdictOf } from '../../events/device-health.js';
 import { loadNative } from '../../native/load.js';
 import type { NativeAddon } from '../../native/binding.js';
 import type { Command } from '../command.js';
 import { askRunningExporter } from './running-exporter.js';
-import { reasonOf, verdictOf, worst, type Finding } from './verdict.js';
+import { reasonOf, worst, type Finding } from './verdict.js';
 
 /** Says whether GPUs are fit for work, by exit code and in one line; for what schedules jobs and checks nodes. */
 export const command: Command = {

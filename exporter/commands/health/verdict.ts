@@ -1,8 +1,5 @@
-import type { HealthCause } from '../../events/device-health.js';
+import { verdictOf, type HealthCause, type Verdict } from '../../events/device-health.js';
 import type { DeviceHealthState } from '../../names.js';
-
-/** Whether a GPU is fit for work. */
-export type Verdict = 'fit' | 'unfit' | 'unknown';
 
 /** What was found out about one GPU. */
 export interface Finding {
@@ -14,22 +11,6 @@ export interface Finding {
   /** What is wrong, as one sentence; empty when nothing is. */
   readonly what: string;
   readonly advice: string;
-}
-
-/** A GPU that reports faults still works: its alert asks for a look, not for an empty node. One that is being reset is asked again. */
-const VERDICTS: Readonly<Record<DeviceHealthState, Verdict>> = {
-  ok: 'fit',
-  faulting: 'fit',
-  recovering: 'unknown',
-  unknown: 'unknown',
-  unrecovered: 'unfit',
-  wedged: 'unfit',
-  survivability: 'unfit',
-  lost: 'unfit',
-};
-
-export function verdictOf({ state }: Pick<Finding, 'state'>): Verdict {
-  return VERDICTS[state];
 }
 
 /** The worst that is said of any of them; nothing is known of a node without a GPU. */

@@ -51,7 +51,9 @@ export async function apiGet(
   query: Readonly<Record<string, string>>,
   options: ApiRequestOptions,
 ): Promise<AsyncIterable<string>> {
-  const response = await answerTo(target, { method: 'GET', path: `${path}?${new URLSearchParams(query)}` }, options);
+  const search = new URLSearchParams(query).toString();
+  const sent = { method: 'GET', path: search === '' ? path : `${path}?${search}` };
+  const response = await answerTo(target, sent, options);
   if (response.statusCode !== 200) {
     response.destroy();
     throw new ApiError(response.statusCode ?? 0, retryAfterMs(response.headers['retry-after']));
@@ -64,6 +66,8 @@ export interface ApiWrite {
   readonly method: 'POST' | 'PATCH';
   readonly path: string;
   readonly object: unknown;
+  /** How the server is to understand a PATCH: a merge patch replaces lists, a strategic one merges those that have a key. */
+  readonly patch?: 'merge' | 'strategic-merge';
 }
 
 export interface ApiSendOptions {
@@ -74,24 +78,46 @@ export interface ApiSendOptions {
 }
 
 /**
- * Sends one object, or with PATCH the fields of it that change (a JSON merge patch), on a connection of its own.
+ * Reads one object, on a connection of its own.
+ * @throws ApiError; SyntaxError for an answer that is not JSON; the error of the connection; AbortError
+ */
+export async function apiRead(target: ApiTarget, path: string, options: ApiSendOptions): Promise<unknown> {
+  const { deadlineMs, userAgent } = options;
+  return inTime(options, async (bounded) => {
+    const text = await apiGet(target, path, {}, { signal: bounded, idleMs: deadlineMs, userAgent });
+    return parseJson(await wholeText(text, MAX_ANSWER_LENGTH));
+  });
+}
+
+/**
+ * Sends one object, or with PATCH the fields of it that change, on a connection of its own.
  * @returns the object as the server has it now
  * @throws ApiError with the server's refusal; SyntaxError for an answer that is not JSON; the error of the connection; AbortError
  */
 export async function apiSend(
   target: ApiTarget,
-  { method, path, object }: ApiWrite,
-  { signal, deadlineMs, userAgent }: ApiSendOptions,
+  { method, path, object, patch = 'merge' }: ApiWrite,
+  options: ApiSendOptions,
 ): Promise<unknown> {
-  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-  const late = AbortSignal.timeout(deadlineMs);
-  const options = { signal: AbortSignal.any([signal, late]), idleMs: deadlineMs, userAgent };
-  try {
-    const response = await answerTo(target, { method, path, body: JSON.stringify(object), type }, options);
+  const type = method === 'PATCH' ? `application/${patch}-patch+json` : 'application/json';
+  const { deadlineMs, userAgent } = options;
+  return inTime(options, async (signal) => {
+    const sent = { method, path, body: JSON.stringify(object), type };
+    const response = await answerTo(target, sent, { signal, idleMs: deadlineMs, userAgent });
     const text = await wholeText(response.setEncoding('utf8'), MAX_ANSWER_LENGTH);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status <= 299) return parseJson(text);
     throw new ApiError(status, retryAfterMs(response.headers['retry-after']), refusalOf(text));
+  });
+}
+
+async function inTime(
+  { signal, deadlineMs }: ApiSendOptions,
+  ask: (signal: AbortSignal) => Promise<unknown>,
+): Promise<unknown> {
+  const late = AbortSignal.timeout(deadlineMs);
+  try {
+    return await ask(AbortSignal.any([signal, late]));
   } catch (error) {
     if (!late.aborted || signal.aborted) throw error;
     throw new Error(`no answer for ${Math.round(deadlineMs / 1000)} s`, { cause: error });

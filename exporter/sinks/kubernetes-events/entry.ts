@@ -1,5 +1,5 @@
 import { findApiAccess } from '../../kubernetes/api/access.js';
-import { EVENTS_OFF, NO_API_ACCESS } from '../../kubernetes/events/event-rights.js';
+import { NO_API_ACCESS } from '../../kubernetes/api/rights.js';
 import { nodeNameOf } from '../../kubernetes/node-name.js';
 import type { SinkEntry } from '../entry.js';
 
@@ -7,7 +7,7 @@ import type { SinkEntry } from '../entry.js';
 export const kubernetesEvents: SinkEntry = {
   name: 'kubernetes_events',
   feature: 'kubernetes_events',
-  wanted: ({ config }) => ({ wanted: config.kubernetesEvents, reason: EVENTS_OFF.reason }),
+  wanted: ({ config }) => ({ wanted: config.kubernetesEvents, reason: 'switched off' }),
   async open({ config, env, logger, features, metrics, instanceId }) {
     const access = await findApiAccess(env);
     if (access === undefined) {

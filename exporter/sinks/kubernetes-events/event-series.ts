@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Workload } from '../../clients/client.js';
 import type { DeviceEvent } from '../../events/device-event.js';
-import type { PodEvent } from '../../kubernetes/events/pod-events.js';
+import { apiTime, type ApiEvent } from '../../kubernetes/events/api-events.js';
 import { ATTRIBUTE, KUBERNETES_COMPONENT, type Outcome } from '../../names.js';
 import { reasonOf } from './hits.js';
 import { adviceFor, messageOf, whatHappened } from './message.js';
@@ -102,7 +102,7 @@ export class Series {
   }
 
   /** The Event as it should be now. */
-  toPodEvent({ nodeName, instance, instanceId, includeProcess }: Reporter): PodEvent {
+  toEvent({ nodeName, instance, instanceId, includeProcess }: Reporter): ApiEvent {
     if (this.#latest) {
       this.#what = whatHappened(this.#latest, { nodeName, includeProcess });
       this.#advice = adviceFor(this.#latest);
@@ -149,5 +149,5 @@ export class Series {
 }
 
 function secondsOf(ns: bigint): string {
-  return `${new Date(Number(ns / 1_000_000n)).toISOString().slice(0, 19)}Z`;
+  return apiTime(Number(ns / 1_000_000n));
 }

@@ -2,7 +2,7 @@ import { codedError } from '../../errors.js';
 import type { Workload } from '../../clients/client.js';
 import { notAccepted, type ApiAccess } from '../../kubernetes/api/access.js';
 import { ApiError } from '../../kubernetes/api/request.js';
-import { GRANT_EVENTS, REACH_API, type EventRights } from '../../kubernetes/events/event-rights.js';
+import { EVENT_RIGHTS, REACH_API, seenOf, type ApiRights } from '../../kubernetes/api/rights.js';
 import type { FeatureBoard } from '../../features.js';
 import type { Logger } from '../../logger.js';
 import { printable } from '../printable.js';
@@ -37,7 +37,7 @@ export class EventsHealth {
   /** For want of a right, and nothing was written there since. */
   readonly #refusing = new Set<string>();
   /** Why nothing is written at the moment. */
-  #failing: EventRights | undefined;
+  #failing: ApiRights | undefined;
   #loggedAt = -Infinity;
 
   constructor(options: EventsHealthOptions) {
@@ -45,7 +45,7 @@ export class EventsHealth {
   }
 
   /** What the API server says of the rights, before the first Event. */
-  reviewed({ state, reason, fix }: EventRights): void {
+  reviewed({ state, reason, fix }: ApiRights): void {
     if (!this.#tried) this.#options.features.report('kubernetes_events', state, reason, fix);
   }
 
@@ -71,7 +71,7 @@ export class EventsHealth {
     const error = codedError('XEE_KUBERNETES_EVENT_REFUSED', {
       pod: `${namespace}/${pod}`,
       seen: `the API server answers ${status}${said}`,
-      fix: expected ? 'Nothing: the namespace is gone, or on its way.' : status === 403 ? GRANT_EVENTS : '',
+      fix: expected ? 'Nothing: the namespace is gone, or on its way.' : status === 403 ? EVENT_RIGHTS.fix : '',
     });
     if (expected) return logger.debug({ code: error.code }, error.message);
     this.#loggedAt = now();
@@ -90,7 +90,7 @@ export class EventsHealth {
     this.#report();
   }
 
-  #failureOf(error: unknown): EventRights {
+  #failureOf(error: unknown): ApiRights {
     if (error instanceof ApiError && error.status === 401) return notAccepted(this.#options.access);
     const state = this.#worked ? 'active' : 'unsupported';
     return { state, reason: 'the API server does not take Events', fix: REACH_API };
@@ -101,12 +101,7 @@ export class EventsHealth {
     const report = features.report.bind(features, 'kubernetes_events');
     if (this.#failing) report(this.#failing.state, this.#failing.reason, this.#failing.fix);
     else if (this.#refusing.size === 0) report('active');
-    else if (this.#worked) report('active', 'the API server refuses Events in some namespaces', GRANT_EVENTS);
-    else report('denied', 'the API server refuses Events', GRANT_EVENTS);
+    else if (this.#worked) report('active', 'the API server refuses Events in some namespaces', EVENT_RIGHTS.fix);
+    else report('denied', 'the API server refuses Events', EVENT_RIGHTS.fix);
   }
-}
-
-function seenOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return error instanceof ApiError || typeof code !== 'string' ? message : code;
 }

@@ -7,8 +7,8 @@ import { vmRebindOutcome } from '../../events/definitions/vm-rebind-outcome.js';
 import type { DeviceEvent } from '../../events/device-event.js';
 import type { ApiAccess } from '../../kubernetes/api/access.js';
 import { ApiError } from '../../kubernetes/api/request.js';
-import { reviewEventRights } from '../../kubernetes/events/event-rights.js';
-import { PodEvents } from '../../kubernetes/events/pod-events.js';
+import { EVENT_RIGHTS, reviewRights } from '../../kubernetes/api/rights.js';
+import { ApiEvents } from '../../kubernetes/events/api-events.js';
 import type { FeatureBoard } from '../../features.js';
 import type { Logger } from '../../logger.js';
 import type { DropReason, KubernetesEventResult } from '../../names.js';
@@ -76,7 +76,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
   readonly #options: KubernetesEventsOptions;
   readonly #limits: KubernetesEventsLimits;
   readonly #now: () => number;
-  readonly #api: PodEvents;
+  readonly #api: ApiEvents;
   readonly #health: EventsHealth;
   readonly #total: TokenBucket;
   readonly #table: SeriesTable;
@@ -99,7 +99,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     this.#limits = { ...DEFAULTS, ...options.limits };
     this.#now = options.now ?? (() => performance.now());
     const { maxSeries, podPace, totalPace, requestMs, backoff } = this.#limits;
-    this.#api = new PodEvents({ access: options.access, requestMs });
+    this.#api = new ApiEvents({ access: options.access, requestMs });
     this.#health = new EventsHealth({ ...options, now: this.#now });
     this.#total = new TokenBucket(totalPace);
     const isIdle = (series: Series): boolean => !this.#pending.has(series) && series !== this.#writing;
@@ -107,7 +107,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     this.#backoff = new Backoff(backoff);
     this.#alarm = new Alarm(this.#now, () => this.#run());
     const review = { signal: this.#stopping.signal, deadlineMs: requestMs };
-    void reviewEventRights(options.access, review).then((rights) => {
+    void reviewRights(options.access, EVENT_RIGHTS, review).then((rights) => {
       if (this.#closing === undefined) this.#health.reviewed(rights);
     });
   }
@@ -195,7 +195,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     const { count } = series;
     this.#writing = series;
     try {
-      await this.#api[verb](series.toPodEvent(this.#options), this.#stopping.signal);
+      await this.#api[verb](series.toEvent(this.#options), this.#stopping.signal);
       if (this.#ended) return;
       series.tell(count);
       this.#backoff.succeeded();

@@ -26,6 +26,9 @@
 {{- if and .Values.jobs.enabled .Values.sources.simulator.enabled }}
 {{- fail "jobs.enabled goes with real jobs only: on a simulated node whoever asks is taken for a made-up one." }}
 {{- end }}
+{{- if and .Values.events.kubernetesNodeCondition .Values.sources.simulator.enabled }}
+{{- fail "events.kubernetesNodeCondition goes with real GPUs only: the simulator would mark a real node by the health of made-up ones." }}
+{{- end }}
 {{- $nameless := or (eq .Values.posture "device-only") (has (toString .Values.attribution.kubernetes) (list "off" "false")) }}
 {{- if and .Values.events.kubernetesEvents $nameless (not .Values.sources.simulator.enabled) }}
 {{- fail "events.kubernetesEvents needs the names of pods: set posture to full and attribution.kubernetes to auto, api or node." }}

@@ -23,6 +23,7 @@
 {{- $values := include "xe-exporter.effective" . | fromJson }}
 {{- $names := list }}
 {{- if $values.events.kubernetesEvents }}{{ $names = append $names "kubernetes_events" }}{{ end }}
+{{- if $values.events.kubernetesNodeCondition }}{{ $names = append $names "kubernetes_node_condition" }}{{ end }}
 {{- if $values.otlp.endpoint }}{{ $names = append $names "otlp" }}{{ end }}
 {{- if and $values.otlp.endpoint $values.otlp.metrics }}{{ $names = append $names "otlp_metrics" }}{{ end }}
 {{- if $values.jobs.enabled }}{{ $names = append $names "jobs" }}{{ end }}
@@ -71,8 +72,8 @@ What the features need together, from the privilege table. JSON:
 {{- $mounts = concat $mounts $row.mounts }}
 {{- if and $row.optionalMounts (eq $values.attribution.kubernetes "node") }}
 {{- $mounts = concat $mounts $row.optionalMounts }}
-{{- else if $row.rbac }}
-{{- $apiRules = append $apiRules $row.rbac }}
+{{- else }}
+{{- $apiRules = concat $apiRules $row.rbac }}
 {{- end }}
 {{- end }}
 {{- $capabilities = $capabilities | uniq | sortAlpha }}

@@ -29,6 +29,7 @@ includeProcess: {{ toJson .events.includeProcess }}
 topConsumers: {{ toJson .events.topConsumers }}
 eventsStdout: {{ toJson .events.stdout }}
 kubernetesEvents: {{ toJson .events.kubernetesEvents }}
+kubernetesNodeCondition: {{ toJson .events.kubernetesNodeCondition }}
 eventsHttp: {{ toJson .events.http }}
 eventsRingSize: {{ toJson .events.ringSize }}
 eventsMaxSubscribers: {{ toJson .events.maxSubscribers }}

@@ -10,7 +10,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "trace": {
     "capabilities": [],
@@ -23,7 +23,7 @@
       "/sys/kernel/tracing"
     ],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "kmsg": {
     "capabilities": [
@@ -34,7 +34,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "uevent": {
     "capabilities": [],
@@ -43,7 +43,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "discovery_proc": {
     "capabilities": [
@@ -55,7 +55,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "discovery_debugfs": {
     "capabilities": [
@@ -68,7 +68,7 @@
     ],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "memory": {
     "capabilities": [
@@ -81,7 +81,7 @@
     ],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "kubernetes": {
     "capabilities": [],
@@ -93,13 +93,15 @@
       "/var/log/pods",
       "/var/log/containers"
     ],
-    "rbac": {
-      "resource": "pods",
-      "verbs": [
-        "list",
-        "watch"
-      ]
-    }
+    "rbac": [
+      {
+        "resource": "pods",
+        "verbs": [
+          "list",
+          "watch"
+        ]
+      }
+    ]
   },
   "kubernetes_events": {
     "capabilities": [],
@@ -108,13 +110,39 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": {
-      "resource": "events",
-      "verbs": [
-        "create",
-        "patch"
-      ]
-    }
+    "rbac": [
+      {
+        "resource": "events",
+        "verbs": [
+          "create",
+          "patch"
+        ]
+      }
+    ]
+  },
+  "kubernetes_node_condition": {
+    "capabilities": [],
+    "root": false,
+    "hostPid": false,
+    "mounts": [],
+    "writableMounts": [],
+    "optionalMounts": [],
+    "rbac": [
+      {
+        "resource": "nodes/status",
+        "verbs": [
+          "get",
+          "patch"
+        ]
+      },
+      {
+        "resource": "events",
+        "verbs": [
+          "create"
+        ],
+        "namespace": "default"
+      }
+    ]
   },
   "otlp": {
     "capabilities": [],
@@ -123,7 +151,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "otlp_metrics": {
     "capabilities": [],
@@ -132,7 +160,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "jobs": {
     "capabilities": [],
@@ -141,7 +169,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   },
   "coredumps": {
     "capabilities": [],
@@ -150,7 +178,7 @@
     "mounts": [],
     "writableMounts": [],
     "optionalMounts": [],
-    "rbac": null
+    "rbac": []
   }
 }
 {{- end }}

@@ -37,6 +37,7 @@ export const GOOD: Facts = {
   announced: { path: '/sys/kernel/debug/dri', clients: 3 },
   podNames: { state: 'active', reason: '', fix: '' },
   kubernetesEvents: { state: 'active', reason: '', fix: '' },
+  nodeCondition: { state: 'active', reason: '', fix: '' },
   coredumps: { state: 'active', reason: '', fix: '' },
   privileges: {
     effectiveUid: 0,

@@ -173,6 +173,13 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', 'yes', '1'],
   },
+  kubernetesNodeCondition: {
+    good: [
+      ['true', true],
+      ['FALSE', false],
+    ],
+    bad: ['', 'yes', '1'],
+  },
   eventsStdout: {
     good: [
       ['true', true],
