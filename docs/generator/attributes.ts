@@ -23,7 +23,8 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
   eventSource: { group: 'every', meaning: 'Source that reported it.' },
   suppressedCount: {
     group: 'every',
-    meaning: 'How many events the rate limit held back that this record also stands for. Absent when none.',
+    meaning:
+      'How many other events this record also stands for: repeats of one kernel log line, and what the rate limit held back. Absent when none.',
   },
   errorType: {
     group: 'every',

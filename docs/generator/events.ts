@@ -26,6 +26,10 @@ somebody can act on. Timestamps are the time the kernel gave, or the time of the
 Log events are rate-limited per client and event name (\`--event-rate-limit-per-minute\`); the next record says how many were held back
 (\`${ATTRIBUTE.suppressedCount}\`), and the final outcome of a client is never held back. Counters count everything.
 
+A GPU that hangs can repeat one line of the kernel log a hundred thousand times a second. Five equal lines become events at once; after that, one event every ten seconds
+says how often the driver has repeated the line in the meantime, also in \`${ATTRIBUTE.suppressedCount}\`. Only equal lines about one GPU are summed up like this,
+and never lines about the fault of a job.
+
 When only the kernel log reports an error, no process is known. The log event then waits a few seconds and names the likely victim if the activity of the
 device's clients points to one; its body starts with "Probably", and \`${ATTRIBUTE.victimInferred}\` and \`${ATTRIBUTE.victimEvidence}\` say why. Metrics never guess.
 

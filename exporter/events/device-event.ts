@@ -31,6 +31,10 @@ export interface DeviceEvent {
   readonly errorCode: number;
   /** How many messages are missing at least, for a notice that messages were lost; 0 where the kernel gives no number. */
   readonly lostMessages: number;
+  /** What the kernel log says, word for word: the same for each repeat of one line; undefined for what is no line of it. */
+  readonly said: string | undefined;
+  /** How many equal reports it stands for beside itself: see pipeline/storms.ts. */
+  readonly repeats: number;
   /** What became of the client; undefined unless the event says that. */
   readonly outcome: Outcome | undefined;
   /** What a kernel log line or uevent says in words, as attributes of the log event; undefined for records of the watch queue. */
@@ -87,6 +91,8 @@ export function eventOf(
     vmId: given.vmId ?? 0,
     errorCode: given.errorCode ?? 0,
     lostMessages: given.lostMessages ?? 0,
+    said: given.said,
+    repeats: given.repeats ?? 0,
     outcome: given.outcome,
     details: given.details,
     inferred: given.inferred,

@@ -30,6 +30,7 @@ import type { LogRecordOptions } from './log/log-record.js';
 import { OutcomeTracker } from './outcomes/outcome-tracker.js';
 import { ReceivedEvents } from './received-events.js';
 import type { Sinks } from './sink.js';
+import { Storms } from './storms.js';
 
 export interface PipelineOptions extends LogRecordOptions {
   /** Log events a minute for each client and event name; 0, the default, lets everything through. */
@@ -51,7 +52,7 @@ const monotonicMs = (): number => Number(hrtime.bigint()) / 1e6;
 /**
  * Everything between the sources and the sinks, one way:
  *
- *     decode -> identify -> incidents -> causes -> health -> faults -> attribution -> outcomes -> count -> enrich -> log
+ *     decode -> identify -> incidents -> causes -> health -> storms -> faults -> attribution -> outcomes -> count -> enrich -> log
  *
  * Counters move in the turn in which a record was read. Log events can wait: for the victim (incidents, faults) or for its memory
  * (enrich).
@@ -64,6 +65,7 @@ export class Pipeline {
   readonly #identify: Identify;
   readonly #incidents: IncidentMerger;
   readonly #health: HealthTracker;
+  readonly #storms: Storms;
   readonly #owners = new TracedOwners();
   readonly #faults: FaultVictims;
   readonly #outcomes: OutcomeTracker | undefined;
@@ -106,8 +108,9 @@ export class Pipeline {
       next: attribution.accept,
       now,
     });
+    this.#storms = new Storms({ next: this.#faults.accept, now });
     this.#health = new HealthTracker({
-      next: this.#faults.accept,
+      next: this.#storms.accept,
       published: (health) => {
         metrics.health.set(health);
         options.healthChanged?.();
@@ -213,6 +216,7 @@ export class Pipeline {
   async close(deadlineMs: number): Promise<void> {
     this.#incidents.close();
     this.#health.close();
+    this.#storms.close();
     this.#faults.close();
     this.#outcomes?.close();
     this.#enrich.close();

@@ -22,6 +22,11 @@ export class TokenBucket {
     return this.#takenAt + (this.#missing - burst + 1) * intervalMs;
   }
 
+  /** When all tokens are back. */
+  get fullAt(): number {
+    return this.#takenAt + this.#missing * this.#options.intervalMs;
+  }
+
   /** @returns false when there is no token left: this one is too many */
   take(now: number): boolean {
     if (this.nextAt > now) return false;

@@ -70,6 +70,8 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
     vmId: 5,
     errorCode: -12,
     lostMessages: 0,
+    said: undefined,
+    repeats: 0,
     outcome: undefined,
     details: undefined,
     inferred: undefined,

@@ -1,6 +1,7 @@
 import { ATTRIBUTE } from '../../names.js';
 import { define } from '../definition.js';
 import type { DeviceEvent } from '../device-event.js';
+import { messageOf } from '../text/kernel-log-message.js';
 import { onGpu } from '../text/place.js';
 
 /**
@@ -26,20 +27,19 @@ export const gtReset = define({
 
 /**
  * Something asked for a reset: `trying reset from` up to Linux 7.2, where `reset queued` follows and adds nothing; in 7.3 that line is
- * gone and the other names who asked. A GPU that hangs for good repeats it thousands of times a second and never starts the reset, so
- * it is counted and not logged: the health of the device tells the rest.
+ * gone and the other names who asked. A GPU that hangs for good repeats it thousands of times a second and never starts the reset.
  */
 export const gtResetAttempt = define({
   name: 'xe.gt.reset.attempt',
-  summary: 'something asked the driver to reset a GT; counted, not logged',
+  summary: 'something asked the driver to reset a GT',
   kernelLog: {
     patterns: [/^trying reset from \S/, /^reset queued from \S/],
+    read: (_groups, text) => ({ details: messageOf(text) }),
   },
   counter: {
     name: 'xe_gt_reset_attempts_total',
     help: 'Requests to reset a GT, also of a reset that never starts.',
   },
-  logged: false,
   rank: 'consequence',
   health: () => 'reset_needed',
   severity: () => 9,

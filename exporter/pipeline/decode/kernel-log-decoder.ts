@@ -85,6 +85,7 @@ export class KernelLogDecoder {
       ...this.#happened(line, realtimeNs, monotonicNs),
       device,
       errorCode: errorCode ?? 0,
+      said: line.raw,
       details: { ...details, ...sequenceOf(line), ...this.#addressSpaceOf(definition, line) },
     });
   }

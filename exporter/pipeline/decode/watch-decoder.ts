@@ -64,6 +64,8 @@ export class WatchDecoder {
         vmId: vmIdOffset === undefined ? 0 : view.getUint32(offset + vmIdOffset, true),
         errorCode: errorCodeOffset === undefined ? 0 : view.getInt32(offset + errorCodeOffset, true),
         lostMessages: 0,
+        said: undefined,
+        repeats: 0,
         outcome: undefined,
         details: undefined,
         inferred: undefined,

@@ -46,6 +46,8 @@ interface Tracked {
   cause: HealthCause | undefined;
   /** Time of the last signal, and of the last change that was looked for. */
   at: number;
+  /** When time alone changes it next. */
+  due: number;
   source: SourceName;
   /** The last state that was logged is not `ok`, so that the next one has to be, too. */
   told: boolean;
@@ -180,7 +182,7 @@ export class HealthTracker {
     // A line that was read late does not turn time back.
     const at = Math.max(one.at, Number(event.monotonicNs) / 1e6);
     const condition = after(one.condition, signal, gtOf(event), at);
-    if (condition === one.condition && at < this.#due(one)) return;
+    if (condition === one.condition && at < one.due) return;
     this.#look(one, at);
     const calm = isCalm(one.reason) && (one.cause === undefined || at - one.condition.lastFaultAt >= QUIET_MS);
     if (calm && signal !== 'reset_completed') one.cause = this.#options.describe(event);
@@ -200,6 +202,7 @@ export class HealthTracker {
       sinceMs,
       cause: undefined,
       at,
+      due: -Infinity,
       source: 'kmsg',
       told: false,
       inSurvivability: false,
@@ -226,20 +229,16 @@ export class HealthTracker {
 
   /** Lets pass what time alone brings, one change after the other, up to `at`. */
   #look(one: Tracked, at: number): void {
-    for (let due = this.#due(one); due <= at; due = this.#due(one)) this.#settle(one, due);
+    for (let due = dueOf(one); due <= at; due = dueOf(one)) this.#settle(one, due);
     this.#settle(one, Math.max(one.at, at));
-  }
-
-  #due(one: Tracked): number {
-    return isShown(one) ? nextChange(one.condition, one.at) : Infinity;
   }
 
   /** Publishes what is to be said now, if that is something else than before. */
   #settle(one: Tracked, at: number): void {
     one.at = at;
+    one.due = dueOf(one);
     if (!isShown(one)) return;
-    const due = this.#due(one);
-    if (due < Infinity) this.#alarm.setFor(due);
+    if (one.due < Infinity) this.#alarm.setFor(one.due);
     const reason = reasonAt(one.condition, at, this.#blindSince);
     if (reason === one.reason) return;
     const before = HEALTH_REASONS[one.reason].state;
@@ -276,6 +275,10 @@ export class HealthTracker {
 /** A device without a driver is shown only while it is lost; otherwise it may belong to another driver by now. */
 function isShown({ bound, condition: { standing } }: Tracked): boolean {
   return bound || standing === 'off_bus' || standing === 'not_started';
+}
+
+function dueOf(one: Tracked): number {
+  return isShown(one) ? nextChange(one.condition, one.at) : Infinity;
 }
 
 function isCalm(reason: HealthReason): boolean {

@@ -17,6 +17,8 @@ export interface CausesOptions {
 /** Incidents of one device that follow from each other. */
 interface Chain {
   root: DeviceEvent;
+  /** `xe.event.id` of the root, once something follows from it. */
+  rootId: string | undefined;
   rank: EventRank;
   lastAt: number;
 }
@@ -48,8 +50,9 @@ export class Causes {
       return this.#options.next(event);
     }
     if (at > chain.lastAt) chain.lastAt = at;
-    const isRoot = event.sequence === chain.root.sequence;
-    this.#options.next(isRoot ? event : withCause(event, this.#options.idOf(chain.root)));
+    if (event.sequence === chain.root.sequence) return this.#options.next(event);
+    chain.rootId ??= this.#options.idOf(chain.root);
+    this.#options.next(withCause(event, chain.rootId));
   };
 
   /** What began the chain that an event belongs to; the event itself when that is not known. */
@@ -62,12 +65,13 @@ export class Causes {
   #begin(chain: Chain | undefined, pciBdf: string, root: DeviceEvent, rank: EventRank, lastAt: number): void {
     if (!root.definition.logged) return;
     if (chain === undefined) {
-      if (this.#chains.size < MAX_CHAINS) this.#chains.set(pciBdf, { root, rank, lastAt });
+      if (this.#chains.size < MAX_CHAINS) this.#chains.set(pciBdf, { root, rootId: undefined, rank, lastAt });
       return;
     }
     // The second part of an incident is no other one.
     if (root.sequence === chain.root.sequence) return;
     chain.root = root;
+    chain.rootId = undefined;
     chain.rank = rank;
     chain.lastAt = lastAt;
   }

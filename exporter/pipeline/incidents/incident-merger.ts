@@ -2,7 +2,6 @@ import { Alarm } from '../../time/alarm.js';
 import type { DeviceEvent, Merging } from '../../events/device-event.js';
 import { ATTRIBUTE, type SourceName } from '../../names.js';
 import { DeviceIncidents, type IncidentKind } from './device-incidents.js';
-import { SeenLines } from './seen-lines.js';
 import { Victims, withTrace, type VictimsOptions } from './victims.js';
 import { WaitingIncidents, type Waiting } from './waiting-incidents.js';
 
@@ -43,7 +42,8 @@ export class IncidentMerger {
   readonly #options: IncidentMergerOptions;
   readonly #windowMs: number;
   readonly #alarm: Alarm;
-  readonly #lines = new SeenLines();
+  /** Number of the newest line of the kernel log; a source that starts again can read older ones again. */
+  #newestLine = -1;
   readonly #victims: Victims;
   readonly #waiting: WaitingIncidents;
   /** By PCI address; '' has what the trace says without naming a device, before Linux 6.12. */
@@ -162,7 +162,10 @@ export class IncidentMerger {
 
   #readBefore({ details }: DeviceEvent): boolean {
     const line = details?.[ATTRIBUTE.kernelLogSequence];
-    return typeof line === 'number' && this.#lines.readBefore(line);
+    if (typeof line !== 'number') return false;
+    if (line <= this.#newestLine) return true;
+    this.#newestLine = line;
+    return false;
   }
 
   #incidentsOf(pciBdf: string): DeviceIncidents {

@@ -28,7 +28,7 @@ type Attributes = Record<string, AttributeValue>;
 /**
  * The log record of an event, with the attributes of the catalogue; an attribute whose value is not known is absent. Pure.
  *
- * @param suppressed how many suppressed events it also stands for
+ * @param suppressed how many events that were held back it stands for beside its own repeats
  */
 export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppressed = 0): LogRecord {
   const { definition } = event;
@@ -37,7 +37,8 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
     [ATTRIBUTE.eventId]: eventId(options.instanceId, event),
     [ATTRIBUTE.eventSource]: event.source,
   };
-  if (suppressed > 0) attributes[ATTRIBUTE.suppressedCount] = suppressed;
+  const heldBack = suppressed + event.repeats;
+  if (heldBack > 0) attributes[ATTRIBUTE.suppressedCount] = heldBack;
   put(attributes, ATTRIBUTE.errorType, definition.errorType(event));
   const device = event.device ?? event.client?.device;
   if (device) putDevice(attributes, device);
@@ -59,9 +60,14 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
 
 /** Whoever reads a consequence alone should look for its cause; a change of health names what is wrong itself. */
 function bodyOf(event: DeviceEvent): string {
-  const body = event.definition.body(event);
-  const follows = event.details?.[ATTRIBUTE.eventCauseId] !== undefined && event.definition !== deviceHealthChanged;
-  return follows ? `${body.slice(0, -1)}; it follows from an earlier event of this GPU.` : body;
+  const { definition, details, repeats } = event;
+  const follows = details?.[ATTRIBUTE.eventCauseId] !== undefined && definition !== deviceHealthChanged;
+  const clauses = [
+    definition.body(event).slice(0, -1),
+    ...(follows ? ['it follows from an earlier event of this GPU'] : []),
+    ...(repeats > 0 ? [`the driver has repeated this ${repeats.toLocaleString('en')} times`] : []),
+  ];
+  return `${clauses.join('; ')}.`;
 }
 
 function putDevice(attributes: Attributes, device: XeDevice): void {

@@ -65,7 +65,7 @@ export class LogRateLimit {
     const bucket = this.#bucketOf(this.#ownerOf(keyOf(event)), definition);
     const now = this.#now();
     if (bucket.tokens.nextAt > now) {
-      bucket.suppressed++;
+      bucket.suppressed += 1 + event.repeats;
       return false;
     }
     // What nobody took costs nothing of the rate.

@@ -132,6 +132,8 @@ export class OutcomeTracker implements ClientTableListener {
       vmId: event.vmId,
       errorCode: event.errorCode,
       lostMessages: 0,
+      said: undefined,
+      repeats: 0,
       outcome,
       details: undefined,
       inferred: undefined,

@@ -35,8 +35,14 @@ describe('the health of a device', () => {
     assert.deepEqual([health.cause?.event, health.cause?.time], [EVENT.gtResetAttempt, began]);
     assert.match(health.cause?.body ?? '', /GT1 \(media/);
     assert.match(health.advice, /power-cycle.*do not unbind/);
-    assert.equal(records.length, 2, 'two thousand lines are two log events');
-    assert.equal(records[1]?.attributes[ATTRIBUTE.eventCauseId], health.cause?.id);
+    const [first, ...repeats] = records.filter(({ eventName }) => eventName === EVENT.gtResetAttempt);
+    assert.ok(repeats.length < 10, 'two thousand lines are a few log events');
+    assert.equal(first?.attributes[ATTRIBUTE.eventId], health.cause?.id);
+    for (const { attributes } of [
+      ...repeats,
+      ...records.filter(({ eventName }) => eventName === EVENT.deviceHealthChanged),
+    ])
+      assert.equal(attributes[ATTRIBUTE.eventCauseId], health.cause?.id);
     assert.deepEqual(changes(), ['ok > recovering', 'recovering > unrecovered']);
     assert.equal(healthOf(GPU1)?.state, 'ok');
     const samples = await series();

@@ -43,7 +43,9 @@ const CASES: readonly OperatorCase[] = [
     state: 'unrecovered',
     cause: EVENT.gtResetAttempt,
     advice: /power-cycle the node; do not unbind the driver/,
-    events: [],
+    // Five as they come, and one for all that came in each ten seconds.
+    events: Array.from({ length: 8 }, () => EVENT.gtResetAttempt),
+    says: [/; the driver has repeated this \d{3} times\.$/],
     counts: { [counter(EVENT_METRIC.gtResetAttempt)]: 2_000, [counter(EVENT_METRIC.gtReset)]: 0 },
   },
   {
@@ -58,8 +60,8 @@ const CASES: readonly OperatorCase[] = [
     ],
     waitMs: 4_000,
     state: 'ok',
-    events: [EVENT.kernelLogError, EVENT.gtReset, EVENT.gtResetCompleted, EVENT.vmRebindError],
-    consequences: [EVENT.vmRebindError, EVENT.gtReset, EVENT.gtResetCompleted],
+    events: [EVENT.kernelLogError, EVENT.gtResetAttempt, EVENT.gtReset, EVENT.gtResetCompleted, EVENT.vmRebindError],
+    consequences: [EVENT.vmRebindError, EVENT.gtResetAttempt, EVENT.gtReset, EVENT.gtResetCompleted],
     says: [/\(ETIME\).*did not respond in time/],
     counts: { [rebindErrors('ETIME')]: 1, [rebindErrors('ENOMEM')]: 0 },
   },
@@ -119,8 +121,8 @@ const CASES: readonly OperatorCase[] = [
     state: 'unrecovered',
     cause: EVENT.kernelLogError,
     advice: /do not unbind/,
-    events: [EVENT.kernelLogError, EVENT.kernelLogError, EVENT.gtReset, EVENT.kernelLogError],
-    consequences: [EVENT.gtReset],
+    events: [EVENT.kernelLogError, EVENT.kernelLogError, EVENT.gtResetAttempt, EVENT.gtReset, EVENT.kernelLogError],
+    consequences: [EVENT.gtResetAttempt, EVENT.gtReset],
   },
   {
     what: '7: the six cards beside it, whose reset ended',
@@ -210,7 +212,7 @@ const CASES: readonly OperatorCase[] = [
     waitMs: 31_000,
     state: 'unrecovered',
     cause: EVENT.gtResetAttempt,
-    events: [],
+    events: [EVENT.gtResetAttempt],
     counts: { [counter(EVENT_METRIC.gtResetAttempt)]: 1 },
   },
   {
