@@ -24,7 +24,7 @@ export interface MessageRunOptions {
   readonly keep: readonly string[];
   readonly queueBytes: number;
   /** Takes one message; the bytes are valid only during the call. */
-  readonly onMessage: (bytes: Uint8Array, time: ReadTime) => void;
+  readonly onMessage: (bytes: Buffer, time: ReadTime) => void;
   /** Takes the losses. */
   readonly handler: BatchHandler;
   readonly accounting: Pick<SourceAccounting, 'dropped' | 'queuePeak'>;
@@ -36,7 +36,7 @@ export interface MessageRunOptions {
 export class MessageRun implements SourceRun {
   readonly #options: MessageRunOptions;
   readonly #reader: NativeMessageReader;
-  readonly #buffer: Uint8Array;
+  readonly #buffer: Buffer;
   readonly #view: DataView;
   #nextTurn: NodeJS.Immediate | undefined;
   #missing = 0;
@@ -47,8 +47,8 @@ export class MessageRun implements SourceRun {
   private constructor(options: MessageRunOptions) {
     const { native, origin, keep, queueBytes } = options;
     this.#options = options;
-    this.#buffer = new Uint8Array(native.minDrainBytes);
-    this.#view = new DataView(this.#buffer.buffer);
+    this.#buffer = Buffer.alloc(native.minDrainBytes);
+    this.#view = new DataView(this.#buffer.buffer, this.#buffer.byteOffset, this.#buffer.length);
     this.#reader = new native.MessageReader({
       ...origin,
       backend: 'linux',

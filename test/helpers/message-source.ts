@@ -10,7 +10,7 @@ import type {
 import { loadNative } from '../../exporter/native/load.js';
 import { ClientTable } from '../../exporter/clients/client-table.js';
 import { FeatureBoard } from '../../exporter/features.js';
-import type { SourceContext, StampedBatch } from '../../exporter/sources/source.js';
+import type { BatchHandler, SourceContext, StampedBatch } from '../../exporter/sources/source.js';
 import type { Opened, OpenSource } from '../../exporter/sources/supervised-source.js';
 import { waitFor } from './wait-for.js';
 
@@ -41,6 +41,8 @@ export interface MessageSourceOptions {
   readonly refusal?: NativeResult | ((options: MessageReaderOptions) => NativeResult);
   /** What syslog(2) says; called for every look. */
   readonly ring?: (maxBytes: number) => Ring;
+  /** Takes the batches instead of {@link MessageSourceUnderTest.batches}. */
+  readonly handler?: BatchHandler;
 }
 
 /** One source of kernel messages over the real reader thread and a fake device, with a record of all it delivers. */
@@ -69,7 +71,7 @@ export class MessageSourceUnderTest {
     source: (context: SourceContext) => OpenSource,
     options: MessageSourceOptions = {},
   ) {
-    const { config, refusal, ring } = options;
+    const { config, refusal, ring, handler = (batch) => this.#take(batch) } = options;
     const settings = {
       kmsg: 'auto',
       kmsgSinceBoot: false,
@@ -112,11 +114,7 @@ export class MessageSourceUnderTest {
       onCoredumpCopies: (result, copies) => (this.copies[result] = (this.copies[result] ?? 0) + copies),
       onGpuProcess: (pid) => this.gpuProcesses.push(pid),
     });
-    this.#open = () =>
-      open(
-        (batch) => this.#take(batch),
-        (reason) => this.deaths.push(reason),
-      );
+    this.#open = () => open(handler, (reason) => this.deaths.push(reason));
     t.after(() => this.readers.forEach((reader) => reader.close()));
   }
 

@@ -41,7 +41,7 @@ export function openKmsg({ config, native, devices, accounting }: SourceContext)
       keep: KEEP,
       queueBytes: config.readerQueueBytes,
       onMessage(bytes, time) {
-        const line = parseKmsgRecord(Buffer.from(bytes).toString('utf8'));
+        const line = parseKmsgRecord(bytes.toString('utf8'));
         if (line?.sequence !== undefined) {
           if (line.sequence <= after) return;
           delivered = line.sequence;

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { EVENT, EVENT_METRIC } from '../../../exporter/events/index.js';
+import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
+import { METRIC } from '../../../exporter/names.js';
+import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
+import { Pipeline } from '../../../exporter/pipeline/pipeline.js';
+import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
+import { openKmsg } from '../../../exporter/sources/kernel-log/source.js';
+import { parseExposition } from '../../helpers/exposition.js';
+import { FixtureTree } from '../../helpers/fixture-tree.js';
+import { MessageSourceUnderTest } from '../../helpers/message-source.js';
+import { waitFor } from '../../helpers/wait-for.js';
+
+const HUNG = '0000:03:00.0';
+const OTHER = '0000:04:00.0';
+const LINES = 300_000;
+/** So many lines at once, which is more than the queue of the reader holds. */
+const BURST = 15_000;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+function heap(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+test('a GPU that repeats one line hides no other GPU, costs no memory, and no line of it is lost uncounted', async (t) => {
+  const tree = new FixtureTree(t);
+  tree.xeDevice(HUNG, { card0: '226:0', renderD128: '226:128' });
+  tree.xeDevice(OTHER, { card1: '226:1', renderD129: '226:129' });
+  const metrics = new ExporterMetrics({ sources: ['kmsg'], version: '1', revision: '', nodeVersion: '' });
+  const records: LogRecord[] = [];
+  const log = {
+    name: 'stdout',
+    accept: (record: LogRecord) => void records.push(record),
+    close: async () => {},
+  } as const;
+  const sinks = { counting: [new PrometheusSink(metrics)], logs: [log] };
+  const pipeline = new Pipeline(metrics, sinks, { instanceId: 'i', includeProcess: true });
+  t.after(() => pipeline.close(0));
+  const under = new MessageSourceUnderTest(t, openKmsg, {
+    config: { sysRoot: tree.root },
+    handler: pipeline.handle,
+  });
+  for (const device of under.devices.devices) {
+    metrics.devices.deviceDiscovered(device);
+    pipeline.deviceAdded(device);
+  }
+  pipeline.sourceUp('kmsg', true);
+  const opened = await under.open();
+  assert.ok('run' in opened);
+  const { run } = opened;
+
+  let sequence = 0;
+  const say = async (pciBdf: string, text: string): Promise<void> => {
+    const line = `6,${++sequence},1000000,-;xe ${pciBdf}: [drm] ${text}\n SUBSYSTEM=pci\n DEVICE=+pci:${pciBdf}\n`;
+    while (!under.reader.post(Buffer.from(line))) await nextTurn();
+  };
+  const storm = async (lines: number): Promise<void> => {
+    for (let line = 1; line <= lines; line++) {
+      await say(HUNG, 'GT1: trying reset from guc_exec_queue_timedout_job [xe]');
+      if (line % BURST === 0) await nextTurn();
+    }
+  };
+  const series = async () => parseExposition(await metrics.registry.render('text'));
+  const rebindErrors = `${METRIC.vmRebindErrors}{pci_bdf="${OTHER}",errno="ENOMEM"}`;
+
+  await storm(LINES / 2);
+  const before = heap();
+  await storm(LINES / 2);
+  // The queue is full of the storm: the line of the other GPU is posted again until it has found room.
+  let posted = 0;
+  await waitFor(
+    async () => {
+      await say(OTHER, 'VM worker error: -12');
+      posted++;
+      await nextTurn();
+      return (await series()).get(rebindErrors)! > 0;
+    },
+    { what: 'the rebind error of the other GPU' },
+  );
+  await run.stop();
+  assert.ok(heap() - before < 8 << 20, 'memory stays flat');
+
+  const samples = await series();
+  const counted = samples.get(`${EVENT_METRIC.gtResetAttempt}{pci_bdf="${HUNG}"}`)! + samples.get(rebindErrors)!;
+  assert.ok(counted > 0);
+  assert.equal(counted + under.dropped, LINES + posted, 'every line is counted, or counted as dropped');
+  const told = records.filter(({ eventName }) => eventName === EVENT.gtResetAttempt);
+  assert.ok(told.length > 0 && told.length < 50, `${told.length} log events`);
+});
