@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NO_CGROUP_IDENTITY, parseCgroup, type CgroupIdentity } from '../host/cgroup.js';
-import { cgroupOwner } from '../host/cgroup-owner.js';
+import { cgroupOwner, isNamedByUser } from '../host/cgroup-owner.js';
 import type { PodDirectory } from '../kubernetes/pods/pod-directory.js';
 import type { Workload } from './client.js';
 
@@ -50,7 +50,8 @@ export class WorkloadResolver {
   name(identity: WorkloadIdentity): Workload | undefined {
     const { containerId, podUid, systemdUnit, slurmJobId, owner } = identity;
     if (containerId === '' && podUid === '' && systemdUnit === '' && slurmJobId === '') return undefined;
-    const found = containerId === '' && podUid === '' ? undefined : this.#pods?.lookup({ containerId, podUid });
+    const mayBePod = (containerId !== '' || podUid !== '') && !isNamedByUser(owner);
+    const found = mayBePod ? this.#pods?.lookup({ containerId, podUid }) : undefined;
     return Object.freeze({
       containerId,
       podUid: found?.podUid || podUid,

@@ -1,6 +1,15 @@
-import { CONTAINER, hierarchies, isUnit, podUidOf, segmentsOf, SLURM, SLURM_JOB, USER_MANAGER } from './cgroup.js';
+import {
+  CONTAINER,
+  hierarchies,
+  isUnit,
+  podUidOf,
+  segmentsOf,
+  SLURM,
+  SLURM_JOB,
+  USER_MANAGER,
+  USER_SLICE,
+} from './cgroup.js';
 
-const USER_SLICE = /^user-(\d+)\.slice$/;
 /** Far above what real paths give. */
 const MOST_CHARACTERS = 512;
 
@@ -28,6 +37,11 @@ export function cgroupOwner(text: string): string {
 /** The part of an owner that names what the rest was made by: all that one user, pod or service can make shares it. */
 export function principalOf(owner: string): string {
   return owner.split('/', 1)[0] ?? owner;
+}
+
+/** Whether everything below its first part was named by a user, who may call a container of theirs like one of a pod. */
+export function isNamedByUser(owner: string): boolean {
+  return principalOf(owner).startsWith('user:');
 }
 
 function ownerInPath(path: string): string[] {

@@ -41,6 +41,7 @@ const MIXED_DRIVERS = /^(.+\.slice):(cri-containerd|crio|docker):([0-9a-f]{64})$
 const UNIT = /^[A-Za-z0-9:_.\\@-]+\.(?:service|scope)$/;
 const MONITOR = /-conmon-[0-9a-f]{64}\.scope$/;
 export const USER_MANAGER = /^user@(\d+)\.service$/;
+export const USER_SLICE = /^user-(\d+)\.slice$/;
 export const SLURM = /^(?:slurm(?:_.+)?|(?:.+_)?slurmstepd\.scope)$/;
 export const SLURM_JOB = /^job_(\d{1,10})$/;
 
@@ -50,6 +51,7 @@ export const SLURM_JOB = /^job_(\d{1,10})$/;
  *
  * Of several pods around a process the innermost counts, which is the right one in kind and k3s. A container with a
  * writable cgroup mount of its own can therefore pass for another pod here; not in cgroup-owner.ts, which decides who may be told what.
+ * Below a user's systemd there is no pod and no Slurm job: the user can give cgroups any name there.
  */
 export function parseCgroup(text: string): CgroupIdentity {
   const found = hierarchies(text).map(identify);
@@ -90,9 +92,11 @@ function certainty({ podUid, containerId }: CgroupIdentity): number {
 /** Walks one path from the root inwards. */
 function identify(path: string): CgroupIdentity {
   const identity = { ...NO_CGROUP_IDENTITY } as { -readonly [Key in keyof CgroupIdentity]: CgroupIdentity[Key] };
+  let ofUser = false;
   let underSlurm = false;
   for (const segment of segmentsOf(path)) {
-    const podUid = podUidOf(segment);
+    ofUser ||= USER_SLICE.test(segment) || USER_MANAGER.test(segment);
+    const podUid = ofUser ? '' : podUidOf(segment);
     const container = CONTAINER.exec(segment);
     if (podUid !== '') {
       Object.assign(identity, { podUid, containerId: '' });
@@ -106,7 +110,7 @@ function identify(path: string): CgroupIdentity {
     }
     const job = underSlurm ? SLURM_JOB.exec(segment)?.[1] : undefined;
     if (job !== undefined) identity.slurmJobId = job;
-    underSlurm ||= SLURM.test(segment);
+    underSlurm ||= !ofUser && SLURM.test(segment);
   }
   // A service that starts containers (dockerd) is not their unit; a unit that runs one container (podman quadlets) is.
   const aroundContainer = !USER_MANAGER.test(identity.systemdUnit) && identity.systemdUnit.endsWith('.service');

@@ -49,6 +49,25 @@ describe('the workload of a process', () => {
     assert.deepEqual(workloads.name(identity), { ...ids, ...NAME });
   });
 
+  it('has no pod where a user of the node has named its cgroup like one, or like a container of one', async (t) => {
+    const tree = new FixtureTree(t);
+    const manager = '/user.slice/user-1000.slice/user@1000.service';
+    tree.file('7/cgroup', `0::${manager}/app.slice/cri-containerd-${ID}.scope\n`);
+    tree.file('8/cgroup', `0::${manager}/kubepods.slice/kubepods-pod${UID.replaceAll('-', '_')}.slice/a.scope\n`);
+    const pods = new FakeDirectory();
+    pods.name = NAME;
+    const workloads = new WorkloadResolver({ procRoot: tree.root, pods });
+    const named = await Promise.all([7, 8].map(async (pid) => workloads.name(await workloads.identify(pid))));
+    assert.deepEqual(
+      named.map((workload) => [workload?.podUid, workload?.pod, workload?.container]),
+      [
+        ['', '', ''],
+        ['', '', ''],
+      ],
+    );
+    assert.equal(pods.asked, 0);
+  });
+
   it('that is gone, or in no container, is nobody', async (t) => {
     const tree = new FixtureTree(t);
     tree.file('7/cgroup', '0::/\n');
