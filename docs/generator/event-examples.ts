@@ -99,12 +99,12 @@ function concluded(): DeviceEvent[] {
     [ATTRIBUTE.deviceHealth]: 'unrecovered',
     [ATTRIBUTE.deviceHealthPrevious]: 'recovering',
     [ATTRIBUTE.deviceHealthReason]: 'reset_stuck',
-    [ATTRIBUTE.eventCauseId]: '5f0c7e12-9d3b-4a86-b1c4-0e6f2a7d8c35-1',
   };
   return [
     anEvent({ definition: vmRebindOutcome, client: CLIENT, outcome: 'exited' }),
     anEvent({
       definition: deviceHealthChanged,
+      causeId: '5f0c7e12-9d3b-4a86-b1c4-0e6f2a7d8c35-1',
       source: 'kmsg',
       client: undefined,
       device: DEVICE,

@@ -33,6 +33,8 @@ export interface DeviceEvent {
   readonly lostMessages: number;
   /** What the kernel log says, word for word: the same for each repeat of one line; undefined for what is no line of it. */
   readonly said: string | undefined;
+  /** `xe.event.id` of the event that it follows from; undefined for one that follows from none. */
+  readonly causeId: string | undefined;
   /** How many equal reports it stands for beside itself: see pipeline/storms.ts. */
   readonly repeats: number;
   /** What became of the client; undefined unless the event says that. */
@@ -92,6 +94,7 @@ export function eventOf(
     errorCode: given.errorCode ?? 0,
     lostMessages: given.lostMessages ?? 0,
     said: given.said,
+    causeId: given.causeId,
     repeats: given.repeats ?? 0,
     outcome: given.outcome,
     details: given.details,

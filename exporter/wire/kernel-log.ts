@@ -9,8 +9,7 @@ import { PCI_ADDRESS } from './pci-address.js';
 /** Facility of everything printed by the kernel; the kernel forces what user space writes to /dev/kmsg to another. */
 export const FACILITY_KERN = 0;
 
-/** What a line says, whenever it was said. */
-export interface KernelLogText {
+export interface KernelLogLine {
   /** All of it as it was read, without number and time: equal for the repeats of one line. */
   readonly raw: string;
   /** 0 emergency … 3 error, 4 warning, 5 notice, 6 info, 7 debug. */
@@ -25,9 +24,6 @@ export interface KernelLogText {
   readonly fromXe: boolean;
   /** The text, for a line of xe what follows the prefix, escapes undone; may have several lines. */
   readonly message: string;
-}
-
-export interface KernelLogLine extends KernelLogText {
   /** Counts all records since boot; undefined from syslog(2). */
   readonly sequence: number | undefined;
   /** Time since boot; undefined from syslog(2) with printk.time off. */
@@ -76,7 +72,10 @@ export function parseSyslogLine(text: string): KernelLogLine | undefined {
   };
 }
 
-type ParseText = (priority: number, raw: string) => KernelLogText;
+/** What a line says, whenever it was said. */
+export type KernelLogText = Omit<KernelLogLine, 'sequence' | 'microseconds'>;
+
+type ParseText = (priority: number, raw: string) => KernelLogLine;
 
 const kmsgText = remembering((priority, raw) => {
   const end = raw.indexOf('\n');
@@ -84,17 +83,17 @@ const kmsgText = remembering((priority, raw) => {
   const message = undoEscapes(end === -1 ? raw : raw.slice(0, end));
   const xe = XE_PREFIX.exec(message);
   // Whatever text a user gets the kernel to print, it cannot get the stamp of a device on it.
-  return { raw, ...priorityOf(priority), pciBdf, ...driverText(message, xe?.[1] === pciBdf ? xe : null) };
+  return asText(priority, raw, pciBdf, message, xe?.[1] === pciBdf ? xe : null);
 });
 
 const syslogText = remembering((priority, raw) => {
   const xe = XE_PREFIX.exec(raw);
-  return { raw, ...priorityOf(priority), pciBdf: xe?.[1], ...driverText(raw, xe) };
+  return asText(priority, raw, xe?.[1], raw, xe);
 });
 
 /** A GPU that hangs can repeat one line a hundred thousand times a second: it is taken apart once. */
 function remembering(parse: ParseText): ParseText {
-  const known = new BoundedMap<string, KernelLogText>(MAX_REMEMBERED);
+  const known = new BoundedMap<string, KernelLogLine>(MAX_REMEMBERED);
   return (priority, raw) => {
     const before = known.get(raw);
     if (before !== undefined && before.facility * 8 + before.level === priority) return before;
@@ -104,23 +103,32 @@ function remembering(parse: ParseText): ParseText {
   };
 }
 
-function priorityOf(priority: number): Pick<KernelLogLine, 'level' | 'facility'> {
-  return { level: priority & 7, facility: priority >>> 3 };
-}
-
-/** Takes the driver's prefix apart; the text of anybody else stays as it is. */
-function driverText(
-  text: string,
+/**
+ * Takes the driver's prefix apart; the message of anybody else stays as it is. With the members that each line sets anew: V8 copies an object
+ * fifty times faster when the copy gets no members of its own.
+ *
+ * @param xe the match of {@link XE_PREFIX} when the line is the driver's
+ */
+function asText(
+  priority: number,
+  raw: string,
+  pciBdf: string | undefined,
+  message: string,
   xe: RegExpExecArray | null,
-): Pick<KernelLogLine, 'tile' | 'gt' | 'fromXe' | 'message'> {
-  if (xe === null) return { tile: undefined, gt: undefined, fromXe: false, message: text };
-  const rest = text.slice(xe[0].length).replace(DRM_PREFIX, '');
-  const place = PLACE.exec(rest)?.[0] ?? '';
+): KernelLogLine {
+  const rest = xe === null ? message : message.slice(xe[0].length).replace(DRM_PREFIX, '');
+  const place = xe === null ? '' : (PLACE.exec(rest)?.[0] ?? '');
   return {
+    raw,
+    level: priority & 7,
+    facility: priority >>> 3,
+    pciBdf,
     tile: numberAfter('Tile', place),
     gt: numberAfter('GT', place),
-    fromXe: true,
+    fromXe: xe !== null,
     message: rest.slice(place.length),
+    sequence: undefined,
+    microseconds: undefined,
   };
 }
 

@@ -71,6 +71,7 @@ export function anEvent(given: Partial<DeviceEvent> = {}): DeviceEvent {
     errorCode: -12,
     lostMessages: 0,
     said: undefined,
+    causeId: undefined,
     repeats: 0,
     outcome: undefined,
     details: undefined,

@@ -18,9 +18,10 @@ const MAX_REMEMBERED = 128;
 
 /** What a text says, whenever it is said. */
 interface Meaning {
-  readonly text: KernelLogText;
+  readonly line: KernelLogLine;
   readonly definition: EventDefinition;
-  readonly errorCode: number | undefined;
+  readonly errorCode: number;
+  /** With the number of the line, if it has one. */
   readonly details: EventDetails;
 }
 
@@ -62,12 +63,12 @@ export class KernelLogDecoder {
 
   #meaningOf(line: KernelLogLine): Meaning | undefined {
     const known = this.#meanings.get(line.raw);
-    if (known !== undefined && known.text.level === line.level && known.text.message === line.message) return known;
+    if (known !== undefined && saysTheSame(known.line, line)) return known;
     const fit = this.#patterns.find(line) ?? unknownError(line);
     if (fit === undefined) return undefined;
     const facts = fit.definition.kernelLog?.read?.(fit.groups ?? {}, line);
     const details = { ...placeOf(line), ...facts?.details };
-    const meaning = { text: line, definition: fit.definition, errorCode: facts?.errorCode, details };
+    const meaning = { line, definition: fit.definition, errorCode: facts?.errorCode ?? 0, details };
     this.#meanings.set(line.raw, meaning);
     return meaning;
   }
@@ -77,22 +78,24 @@ export class KernelLogDecoder {
     { source, realtimeNs, monotonicNs, device }: KernelLogBatch,
     line: KernelLogLine,
   ): DeviceEvent {
+    const happened = this.#happened(line, realtimeNs, monotonicNs);
     return eventOf({
       definition,
       source,
       report: 'bare',
       sequence: this.#next(),
-      ...this.#happened(line, realtimeNs, monotonicNs),
+      realtimeNs: happened.realtimeNs,
+      monotonicNs: happened.monotonicNs,
       device,
-      errorCode: errorCode ?? 0,
+      errorCode,
       said: line.raw,
-      details: { ...details, ...sequenceOf(line), ...this.#addressSpaceOf(definition, line) },
+      details: this.#withAddressSpace(definition, line, numbered(details, line)),
     });
   }
 
-  #addressSpaceOf(definition: EventDefinition, line: KernelLogLine): EventDetails {
+  #withAddressSpace(definition: EventDefinition, line: KernelLogLine, details: EventDetails): EventDetails {
     const asid = definition === pageFault ? this.#addressSpaces.take(line) : undefined;
-    return asid === undefined ? {} : { [ATTRIBUTE.vmAsid]: asid };
+    return asid === undefined ? details : { ...details, [ATTRIBUTE.vmAsid]: asid };
   }
 
   /** A stamp from before the epoch is not believed either. */
@@ -119,13 +122,21 @@ function unknownError({ fromXe, level, message }: KernelLogText): Fit | undefine
   return { definition: kernelLogError, groups: undefined };
 }
 
-function placeOf({ tile, gt }: KernelLogText): EventDetails {
+/** Whether two lines of which the same was read are the same: of one level, and from one kind of source. */
+function saysTheSame(one: KernelLogLine, other: KernelLogLine): boolean {
+  const isNumbered = one.sequence !== undefined;
+  return one.level === other.level && one.message === other.message && isNumbered === (other.sequence !== undefined);
+}
+
+function placeOf({ tile, gt, sequence }: KernelLogLine): EventDetails {
   return {
     ...(tile !== undefined && { [ATTRIBUTE.tileId]: tile }),
     ...(gt !== undefined && { [ATTRIBUTE.gtId]: gt }),
+    ...(sequence !== undefined && { [ATTRIBUTE.kernelLogSequence]: sequence }),
   };
 }
 
-function sequenceOf({ sequence }: KernelLogLine): EventDetails {
-  return sequence === undefined ? {} : { [ATTRIBUTE.kernelLogSequence]: sequence };
+/** Only a member that is there already is set fast. */
+function numbered(details: EventDetails, { sequence }: KernelLogLine): EventDetails {
+  return sequence === undefined ? details : { ...details, [ATTRIBUTE.kernelLogSequence]: sequence };
 }

@@ -65,6 +65,7 @@ export class WatchDecoder {
         errorCode: errorCodeOffset === undefined ? 0 : view.getInt32(offset + errorCodeOffset, true),
         lostMessages: 0,
         said: undefined,
+        causeId: undefined,
         repeats: 0,
         outcome: undefined,
         details: undefined,

@@ -254,7 +254,6 @@ export class HealthTracker {
   }
 
   #changed(one: Tracked, before: DeviceHealthState, at: number): DeviceEvent {
-    const causeId = one.cause?.id;
     return eventOf({
       definition: deviceHealthChanged,
       source: one.source,
@@ -266,8 +265,8 @@ export class HealthTracker {
         [ATTRIBUTE.deviceHealth]: HEALTH_REASONS[one.reason].state,
         [ATTRIBUTE.deviceHealthPrevious]: before,
         [ATTRIBUTE.deviceHealthReason]: one.reason,
-        ...(typeof causeId === 'string' && { [ATTRIBUTE.eventCauseId]: causeId }),
       },
+      causeId: one.cause?.id ?? undefined,
     });
   }
 }

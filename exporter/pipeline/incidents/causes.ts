@@ -1,6 +1,5 @@
 import { EVENT_RANKS, type DeviceEvent, type EventRank } from '../../events/device-event.js';
 import { MAX_DEVICES } from '../../host/device-table.js';
-import { ATTRIBUTE } from '../../names.js';
 
 /** Incidents of one device so close to the last of a chain belong to it, in milliseconds. */
 const CHAIN_MS = 5_000;
@@ -52,12 +51,12 @@ export class Causes {
     if (at > chain.lastAt) chain.lastAt = at;
     if (event.sequence === chain.root.sequence) return this.#options.next(event);
     chain.rootId ??= this.#options.idOf(chain.root);
-    this.#options.next(withCause(event, chain.rootId));
+    this.#options.next({ ...event, causeId: chain.rootId });
   };
 
   /** What began the chain that an event belongs to; the event itself when that is not known. */
   rootOf(event: DeviceEvent): DeviceEvent {
-    if (event.details?.[ATTRIBUTE.eventCauseId] === undefined) return event;
+    if (event.causeId === undefined) return event;
     return this.#chains.get(event.device?.pciBdf ?? '')?.root ?? event;
   }
 
@@ -88,8 +87,4 @@ export class Causes {
 
 function isLesser(rank: EventRank, than: EventRank): boolean {
   return rank === CONSEQUENCE || EVENT_RANKS.indexOf(rank) > EVENT_RANKS.indexOf(than);
-}
-
-function withCause(event: DeviceEvent, id: string): DeviceEvent {
-  return { ...event, details: { ...event.details, [ATTRIBUTE.eventCauseId]: id } };
 }

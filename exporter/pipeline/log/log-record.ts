@@ -49,19 +49,21 @@ export function toLogRecord(event: DeviceEvent, options: LogRecordOptions, suppr
     attributes[ATTRIBUTE.victimEvidence] = event.inferred.evidence;
   }
   if (event.memory) Object.assign(attributes, memoryAttributes(event.memory, victim?.drmClientId));
+  Object.assign(attributes, shown.details, definition.attributes(shown));
+  put(attributes, ATTRIBUTE.eventCauseId, event.causeId);
   return {
     eventName: definition.name,
     severityNumber: definition.severity(event),
     timestampNs: event.realtimeNs,
     body: bodyOf(shown),
-    attributes: Object.assign(attributes, shown.details, definition.attributes(shown)),
+    attributes,
   };
 }
 
 /** Whoever reads a consequence alone should look for its cause; a change of health names what is wrong itself. */
 function bodyOf(event: DeviceEvent): string {
-  const { definition, details, repeats } = event;
-  const follows = details?.[ATTRIBUTE.eventCauseId] !== undefined && definition !== deviceHealthChanged;
+  const { definition, causeId, repeats } = event;
+  const follows = causeId !== undefined && definition !== deviceHealthChanged;
   const clauses = [
     definition.body(event).slice(0, -1),
     ...(follows ? ['it follows from an earlier event of this GPU'] : []),

@@ -133,6 +133,7 @@ export class OutcomeTracker implements ClientTableListener {
       errorCode: event.errorCode,
       lostMessages: 0,
       said: undefined,
+      causeId: undefined,
       repeats: 0,
       outcome,
       details: undefined,

@@ -6,11 +6,11 @@ import type { BatchHandler } from '../source.js';
 /** Hands on one line with the device it is about: of a line of the xe driver, also one that could never be bound. */
 export function deliverLine(
   line: KernelLogLine | undefined,
-  time: ReadTime,
+  { realtimeNs, monotonicNs }: ReadTime,
   devices: Pick<DeviceTable, 'at' | 'named'>,
   handler: BatchHandler,
 ): void {
   const address = line?.pciBdf;
   const device = address === undefined ? undefined : line?.fromXe ? devices.named(address) : devices.at(address);
-  handler({ kind: 'kernel_log', source: 'kmsg', ...time, line, device });
+  handler({ kind: 'kernel_log', source: 'kmsg', realtimeNs, monotonicNs, line, device });
 }
