@@ -77,11 +77,11 @@ test('a change of the configuration restarts the pods, a change of anything else
 
 test('what contradicts itself is refused with what to change', () => {
   const both = { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } };
-  assert.match(refusal(both), /scrapes every exporter twice: disable one/);
+  assert.match(refusal(both), /every exporter would be scraped twice: disable one/);
   assert.match(refusal({ posture: 'device-only', deviceAccess: { method: 'plugin' } }), /set posture to full/);
   assert.match(refusal({ posture: 'trace', deviceAccess: { method: 'plugin' } }), /set posture to full/);
   const traceOff = { posture: 'trace', sources: { trace: { enabled: 'off' } } };
-  assert.match(refusal(traceOff), /leave sources\.trace\.enabled at auto/);
+  assert.match(refusal(traceOff), /set sources\.trace\.enabled to auto/);
   assert.match(refusal({ posture: 'device-only', mode: 'watch_queue' }), /set posture to full/);
 });
 

@@ -138,7 +138,7 @@ test("the jobs' socket lies in a folder of the host, with the state beside it an
   assert.ok(!hostPaths(podOf(render({}))).includes('/run/xe-exporter'));
   assert.equal((await configOf(render({}))).jobsSocket, undefined);
   assert.match(refusal({ posture: 'device-only', jobs: { enabled: true } }), /set posture to full or trace/);
-  assert.match(refusal({ sources: { simulator: { enabled: true } }, jobs: { enabled: true } }), /real jobs only/);
+  assert.match(refusal({ sources: { simulator: { enabled: true } }, jobs: { enabled: true } }), /exclude each other/);
   assert.match(refusal({ jobs: { hostPath: 'run' } }), /hostPath/);
 });
 
@@ -152,7 +152,7 @@ test('a render node comes from the device plugin or from a claim, never from a h
   assert.equal(only(manifests, 'ResourceClaimTemplate').spec.spec.devices.requests[0].exactly.adminAccess, true);
   assert.match(refusal({ deviceAccess: { method: 'hostPath' } }), /deviceAccess[./]method/);
   const old = refusal({ deviceAccess: { method: 'dra' } }, { args: ['--kube-version', '1.33.0'] });
-  assert.match(old, /resource\.k8s\.io\/v1.*1\.34 or newer, or method plugin/);
+  assert.match(old, /1\.34 or newer \(resource\.k8s\.io\/v1\), but this is v1\.33\.0: upgrade it/);
 });
 
 for (const { name, values } of postures) {

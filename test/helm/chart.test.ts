@@ -24,7 +24,7 @@ test('probes ask a port without authentication when the metrics port has one', a
   const config = await configOf(manifests);
   assert.equal(config.webConfigFile, '/etc/xe-exporter/web/web-config.yaml');
   assert.deepEqual(config.healthAddress, { host: '', port: 9465 });
-  assert.match(refusal({ web: { existingSecret: 'web', healthPort: 9464 } }), /a port without authentication/);
+  assert.match(refusal({ web: { existingSecret: 'web', healthPort: 9464 } }), /probes need one without authentication/);
 });
 
 test('the pod has longer to stop than the exporter', () => {
