@@ -44,6 +44,7 @@ function main() {
   const nodeGyp = findNodeGyp();
   const headers = findHeaders();
   if (options.sanitize) layOutSanitizedPackage(packageDir);
+  console.log('Compiling the native addon, which takes a minute or two ...');
   runNodeGyp(nodeGyp, headers.nodedir, packageDir, options);
   // make leaves an addon alone that no changed input reaches; --if-stale must see that it was looked at.
   utimesSync(addon, new Date(), new Date());
