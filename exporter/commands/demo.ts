@@ -45,16 +45,14 @@ const ASKING_POD = `${ASKING_WORKLOAD.namespace}/${ASKING_WORKLOAD.pod}`;
 
 const KERNEL: Readonly<Record<DemoKernel, string>> = {
   watch_queue:
-    'Its kernel has the xe watch-queue series, which names each victim. With --demo-kernel=stock it is one as distributions ship it.',
-  stock:
-    "Its kernel is a stock one, without the watch queue: the kernel log has each error, and the driver's trace names the victim.",
+    'The kernel has the xe watch queue, which names each victim. Try --demo-kernel=stock for one without it.',
+  stock: "The kernel has no xe watch queue, as distributions ship it: the driver's trace names each victim.",
 };
 
-function forJobs(socket: string): string[] {
-  return [
-    `What the job of one pod, ${ASKING_POD}, is told of itself: curl -N --unix-socket ${socket} http://localhost${JOBS_PATH.events}`,
-    `  (no pod of this node is real, so whoever asks is taken for that one; why it ended last: http://localhost${JOBS_PATH.last})`,
-  ];
+function wedges(demoWedgeEvery: number): string {
+  return demoWedgeEvery > 0
+    ? 'Now and then GPU 0000:04:00.0 is wedged: it rejects all work until the driver is bound again.'
+    : 'Try --demo-wedge-every=2m to see a GPU that rejects all work and is recovered.';
 }
 
 function folderForSocket(): string | undefined {
@@ -67,15 +65,22 @@ function folderForSocket(): string | undefined {
 
 function introduction(url: string, { demoKernel, demoWedgeEvery, jobsSocket }: Config): string {
   return [
-    'Simulating a GPU node: 2 Intel GPUs, 6 pods, and a GPU out-of-memory error about every second. Press Ctrl-C to stop.',
+    'Simulating a node with 2 Intel GPUs and 6 pods. Press Ctrl-C to stop.',
+    '',
+    `  Open this first:       ${url}${PATH.landing}`,
+    `  Events as they happen: curl -N ${url}${PATH.events}`,
+    `  Errors by pod:         curl -s ${url}${PATH.metrics} | grep ${METRIC.clientVmRebindErrors}`,
+    ...(jobsSocket === undefined
+      ? []
+      : [
+          `  What one job hears:    curl -N --unix-socket ${jobsSocket} http://localhost${JOBS_PATH.events}`,
+          `  Why it last ended:     curl -s --unix-socket ${jobsSocket} http://localhost${JOBS_PATH.last}`,
+        ]),
+    '',
+    'About once a second a job runs out of GPU memory and exits. Only team-vision/video-analytics reacts, by using less, and survives.',
+    ...(jobsSocket === undefined ? [] : [`On the jobs' socket everybody is taken for ${ASKING_POD}.`]),
+    `Now and then a job hangs. ${wedges(demoWedgeEvery)}`,
     KERNEL[demoKernel],
-    demoWedgeEvery > 0
-      ? 'Now and then a job hangs, and the driver gives up on GPU 0000:04:00.0 (wedged) until it is bound again.'
-      : 'Now and then a job hangs. With --demo-wedge-every=2m the driver also gives up on a GPU (wedged) and binds it again.',
-    `Status page: ${url}${PATH.landing}  (or stream events in a terminal: curl -N ${url}${PATH.events})`,
-    `Metrics: ${url}${PATH.metrics}  (try: curl -s ${url}${PATH.metrics} | grep ${METRIC.clientVmRebindErrors})`,
-    ...(jobsSocket === undefined ? [] : forJobs(jobsSocket)),
-    'Jobs run out of memory and exit, but for pod team-vision/video-analytics, which hears of it, shrinks and survives.',
     '',
   ].join('\n');
 }

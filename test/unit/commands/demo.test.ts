@@ -76,6 +76,7 @@ test('the demo counts, is ready, adds up and leaves on SIGTERM within its deadli
     assert.equal((await fetch(`${url}${path}`)).status, 200, path);
   }
   assert.match(await (await fetch(url)).text(), /0000:03:00\.0/, 'the status page names the devices');
+  assert.ok(running.out.split('\n')[2]!.endsWith(` ${url}/`), 'it opens with where to look');
 
   running.child.kill('SIGTERM');
   assert.equal(await inTime(running.exit, 'the demo'), 0);
@@ -107,7 +108,7 @@ test('on a stock kernel the trace names the exact pod of every error, and leaves
   const flags = ['--listen-address=127.0.0.1:0', '--demo-kernel=stock', '--demo-rate=20', '--outcome-window=1s'];
   const running = demoWith(t, { TMPDIR: root }, ...flags);
   const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
-  assert.match(running.out, /stock one, without the watch queue.*the driver's trace names the victim/);
+  assert.match(running.out, /no xe watch queue.*the driver's trace names each victim/);
   const podOf = (pod: string, series: Map<string, number>) =>
     [...series].filter(([key]) => key.startsWith(`${METRIC.clientVmRebindErrors}{`) && key.includes(`="${pod}"`));
   const PODS = ['llama-finetune-0', 'llama-finetune-1', 'segmentation-batch', 'video-analytics', 'md-simulation'];
