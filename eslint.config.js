@@ -59,7 +59,7 @@ const STEERING = [
 function forbiddenImports(room) {
   const folders = [...ROOMS.slice(ROOMS.indexOf(room) + 1), ...(ALSO_FORBIDDEN[room] ?? [])];
   const except = EXCEPT[room] ? `(?!${EXCEPT[room].replace('.', '\\.')}$)` : '';
-  return `^(?:\\.\\./)+${except}(?:${folders.map((folder) => `${folder}/`).join('|')}${folders.length > 0 ? '|' : ''}main\\.js$)`;
+  return `^(?:\\.\\./)+${except}(?:${folders.map((folder) => `${folder}/`).join('|')}${folders.length > 0 ? '|' : ''}(?:main|program)\\.js$)`;
 }
 
 /** Static and dynamic imports of one room. */
@@ -76,7 +76,7 @@ function direction(room) {
   };
 }
 
-const mainOnly = 'Only main.ts touches process: take it from the CommandContext.';
+const mainOnly = 'Only program.ts touches process: take it from the CommandContext.';
 const selfContained =
   'Only the text of the exported function goes into the page: declare this inside it, or pass it in.';
 const processImport = { name: 'node:process', importNames: [...STEERING, 'default'], message: mainOnly };
@@ -116,7 +116,7 @@ export default defineConfig(
   },
   {
     files: ['exporter/**/*.ts'],
-    ignores: ['exporter/main.ts'],
+    ignores: ['exporter/program.ts'],
     rules: {
       'no-restricted-properties': [
         'error',

@@ -1,7 +1,7 @@
 import type { CommandContext } from '../app/context.js';
 import type { CommandName } from '../config/schema.js';
 
-/** One subcommand: a file in this folder, a line in config/schema.ts COMMANDS and a line in main.ts. */
+/** One subcommand: a file in this folder, a line in config/schema.ts COMMANDS and a line in program.ts. */
 export interface Command {
   readonly name: CommandName;
   /** One sentence; `COMMANDS[name]`, which `--help` prints without loading the command. */

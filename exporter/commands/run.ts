@@ -1,7 +1,7 @@
 import { COMMANDS } from '../config/schema.js';
 import { codedError } from '../errors.js';
-import { exitCodeOf } from '../jobs/run/job.js';
-import { runJob } from '../jobs/run/run-job.js';
+import { exitCodeOf, startJob } from '../jobs/run/job.js';
+import { SignalRelay } from '../jobs/run/signals.js';
 import type { Command } from './command.js';
 
 /**
@@ -27,10 +27,14 @@ const LEAVE_A_CORE: readonly NodeJS.Signals[] = [
 export const command: Command = {
   name: 'run',
   summary: COMMANDS.run,
-  async run({ config, env, operands, own, stderr }) {
-    if (operands.length === 0) throw codedError('XEE_JOB_MISSING', {});
-    const say = (message: string): void => void stderr.write(`xe-exporter run: ${message}\n`);
-    const ending = await runJob({ config, words: operands, env, own, say });
+  async run({ config, env, operands: words, own }) {
+    if (words.length === 0) throw codedError('XEE_JOB_MISSING', {});
+    const relay = new SignalRelay(own);
+    const starting = startJob({ words, env, relay, attempt: 1 });
+    // Loaded while the job starts, which shall not wait for it.
+    const [job, { runJob }] = await Promise.all([starting, import('../jobs/run/run-job.js')]);
+    const say = (message: string): void => own.tell(`xe-exporter run: ${message}\n`);
+    const ending = await runJob(job, { config, words, env, own, relay, say });
     if (ending.signal !== null && !LEAVE_A_CORE.includes(ending.signal)) own.dieOf(ending.signal);
     return exitCodeOf(ending);
   },

@@ -2,7 +2,6 @@ import type { Arguments } from './argv.js';
 import type { FileValues } from './file.js';
 import { problemsError, quote, type Problem } from './problem.js';
 import { environmentName, OPTION_LIST, type CommandName, type Config, type Option, type OptionKey } from './schema.js';
-import { readSmallFile } from './text-file.js';
 
 /** The variables of a process; only `XE_EXPORTER_*` are looked at. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,7 +25,7 @@ export async function loadConfig(
   command: CommandName,
   args: Arguments,
   env: Environment,
-  readFile: (path: string) => string = (path) => readSmallFile(path).toString('utf8'),
+  readFile?: (path: string) => string,
 ): Promise<Config> {
   const problems: Problem[] = [...args.problems];
   const outside = (key: OptionKey, option: Option): Given | undefined =>
@@ -80,10 +79,17 @@ function parse(option: Option, given: Given, problems: Problem[]): unknown {
   return option.kind === 'list' ? values : values[0];
 }
 
-async function open(path: string, readFile: (path: string) => string, problems: Problem[]): Promise<FileValues> {
+async function open(
+  path: string,
+  readFile: ((path: string) => string) | undefined,
+  problems: Problem[],
+): Promise<FileValues> {
+  // Loaded here, so that a run without a file pays neither for this nor for the YAML parser.
+  const { readSmallFile } = await import('./text-file.js');
+  const { readConfigFile } = await import('./file.js');
   let text: string;
   try {
-    text = readFile(path);
+    text = readFile === undefined ? readSmallFile(path).toString('utf8') : readFile(path);
   } catch (error) {
     const { code, message: why } = error as NodeJS.ErrnoException;
     problems.push({
@@ -92,8 +98,6 @@ async function open(path: string, readFile: (path: string) => string, problems: 
     });
     return new Map();
   }
-  // Loaded here, so that a run without a file does not pay for the YAML parser.
-  const { readConfigFile } = await import('./file.js');
   const read = readConfigFile(text);
   problems.push(
     ...read.problems.map(({ code, text: what }) => ({ code, text: `configuration file ${quote(path)}: ${what}` })),

@@ -48,7 +48,7 @@ const RULES: readonly [what: string, path: string, code: string, complaints: rea
     ['no-restricted-syntax', 'no-restricted-syntax', 'no-restricted-syntax'],
   ],
   [
-    'only main.ts steers the process',
+    'only program.ts steers the process',
     'exporter/x.ts',
     'export const f = () => process.exit(1);',
     ['no-restricted-properties'],

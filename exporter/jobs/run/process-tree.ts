@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join } from 'node:path';
+import { handles } from '../../host/signal-masks.js';
 
 /** Deeper than any tree of processes is; a walk that goes on met pids that were given anew. */
 const DEEPEST = 4_096;
@@ -53,8 +53,7 @@ export class ProcessTree {
 
   /** Whether the process has a handler for the signal, so that it does not die of it. */
   catches(pid: number, signal: NodeJS.Signals): boolean {
-    const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(this.#text(pid, 'status'))?.[1];
-    return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
+    return handles(this.#text(pid, 'status'), signal);
   }
 
   #read(pid: number): Parentage | undefined {

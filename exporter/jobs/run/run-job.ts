@@ -1,11 +1,11 @@
 import type { Config } from '../../config/schema.js';
 import type { NativeAddon } from '../../native/binding.js';
 import { loadNative } from '../../native/load.js';
-import type { Ending } from './job.js';
+import type { Ending, Job } from './job.js';
 import type { Say } from './messages.js';
 import type { OwnProcess } from './own-process.js';
 import { ProcessTree } from './process-tree.js';
-import { SignalRelay } from './signals.js';
+import type { SignalRelay } from './signals.js';
 import { Supervisor } from './supervisor.js';
 import type { Ears, OnVmError } from './vm-error.js';
 
@@ -14,18 +14,17 @@ export interface RunOptions {
   readonly words: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly own: OwnProcess;
+  readonly relay: SignalRelay;
   readonly say: Say;
 }
 
 /**
- * Runs a job to its end. The job starts first and nothing delays it; who hears of its errors is found out beside it.
+ * Stays with a job that has been started until it ends, also after a restart. Who hears of its errors is found out beside it.
  *
- * @throws CodedError when the job cannot be started
+ * @throws CodedError when the job cannot be started again
  */
-export async function runJob({ config, words, env, own, say }: RunOptions): Promise<Ending> {
-  let reap = (): void => undefined;
+export async function runJob(job: Job, { config, words, env, own, relay, say }: RunOptions): Promise<Ending> {
   const tree = new ProcessTree(config.procRoot);
-  const relay = new SignalRelay(own, () => reap());
   let ears: Ears | undefined;
   const supervisor = new Supervisor({
     ...{ words, env, own, tree, relay, say },
@@ -35,11 +34,14 @@ export async function runJob({ config, words, env, own, say }: RunOptions): Prom
     killAfterMs: config.killAfter,
     ears: () => ears,
   });
-  const ended = supervisor.run();
-  // The job has been started by now.
+  const ended = supervisor.run(job);
   const native = nativeOrNot();
-  native?.becomeSubreaper();
-  reap = () => void native?.reapOrphans(relay.target ?? 0);
+  if (native) {
+    native.becomeSubreaper();
+    relay.onChildEnded = () => void native.reapOrphans(relay.target ?? 0);
+    // Process 1 may have had some already.
+    relay.onChildEnded();
+  }
   void listen({ config, native, own, tree, say }, (error) => supervisor.vmError(error)).then((found) => {
     ears = found;
   });

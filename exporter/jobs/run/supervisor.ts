@@ -1,6 +1,6 @@
 import { withDeadline } from '../../time/deadline.js';
 import type { OomAction } from '../../config/oom-action.js';
-import { startJob, type Ending, type Job } from './job.js';
+import { scaleOf, startJob, type Ending, type Job } from './job.js';
 import type { Say } from './messages.js';
 import type { OwnProcess } from './own-process.js';
 import type { ProcessTree } from './process-tree.js';
@@ -43,12 +43,13 @@ export class Supervisor {
   }
 
   /**
+   * @param first the job, started for the first time
    * @returns how the last attempt ended, or the exit code that was asked for
-   * @throws CodedError when the job cannot be started
+   * @throws CodedError when the job cannot be started again
    */
-  async run(): Promise<Ending> {
+  async run(first: Job): Promise<Ending> {
     for (let attempt = 1; ; attempt++) {
-      const ending = await this.#attempt(attempt);
+      const ending = await this.#attempt(attempt === 1 ? first : await startJob({ ...this.#options, attempt }));
       const { onOom, relay, maxRestarts } = this.#options;
       if (!this.#outOfMemory || relay.asked !== undefined) return ending;
       if (onOom.kind === 'exit') return { code: onOom.code, signal: null };
@@ -74,15 +75,12 @@ export class Supervisor {
     this.#stop();
   }
 
-  async #attempt(attempt: number): Promise<Ending> {
-    const { words, env, own, tree, relay, onOom } = this.#options;
+  async #attempt(job: Job): Promise<Ending> {
+    const { own, tree, onOom } = this.#options;
     this.#outOfMemory = false;
     this.#stopping = undefined;
-    const job = await startJob(words, { ...env, ...attemptVariables(attempt) });
     this.#job = job;
-    relay.target = job.pid;
     const ending = await job.ended;
-    relay.target = undefined;
     const isFailure = ending.code !== 0;
     const acts = onOom.kind === 'exit' || onOom.kind === 'restart';
     // Without an error known yet: it may have come in the job's last moment.
@@ -128,14 +126,4 @@ export class Supervisor {
     );
     await withDeadline(pauseMs, relay.whenAsked);
   }
-}
-
-/** 1 at first, then half of it each time. */
-function scaleOf(attempt: number): number {
-  return 1 / 2 ** (attempt - 1);
-}
-
-/** What the job learns of its attempt. */
-function attemptVariables(attempt: number): Record<string, string> {
-  return { XE_EXPORTER_RUN_ATTEMPT: String(attempt), XE_EXPORTER_RUN_SCALE: String(scaleOf(attempt)) };
 }

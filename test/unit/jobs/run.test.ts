@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -113,6 +113,15 @@ describe('signals', () => {
     }
   });
 
+  it('are passed on also when they come just before there is a job', async () => {
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGUSR1'] as const) {
+      const hook = signalBeforeSpawn('process.pid', signal);
+      const child = spawn(process.execPath, ['--require', hook, MAIN, 'run', '--', 'sleep', '600'], { stdio: 'pipe' });
+      started.push(child);
+      assert.equal((await end(child)).signal, signal);
+    }
+  });
+
   it('do not end run before the job, however many come', async () => {
     const { child, lines } = await ready(
       `trap 'echo term' TERM; echo ready; while [ ! -e ${folder}/go ]; do sleep 0.05; done; exit 5`,
@@ -141,25 +150,45 @@ describe('orphans of the job', () => {
 describe('a terminal', { skip: existsSync('/usr/bin/script') ? false : 'needs script(1) of util-linux' }, () => {
   it('belongs to the job, which gets each Ctrl-C once', async () => {
     const job = `trap 'echo int' INT; test -t 0 && echo ready; while [ ! -e ${folder}/done ]; do sleep 0.05; done; exit 9`;
-    // `exec`: a shell that stays in between gets each Ctrl-C too, and some (dash) end of it.
-    const command = ['exec', process.execPath, MAIN, 'run', '--', 'sh', '-c', `"${job.replaceAll('$', '\\$')}"`].join(
-      ' ',
-    );
-    const child = spawn('script', ['-qefc', command, '/dev/null'], {
-      env: { ...process.env, SHELL: '/bin/sh' },
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    started.push(child);
+    const child = onTerminal([MAIN, 'run', '--', 'sh', '-c', `"${job.replaceAll('$', '\\$')}"`]);
     let said = '';
-    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
     await waitFor(() => said.includes('ready'), { what: 'the job', ...PATIENT });
-    child.stdin.write('\x03');
+    child.stdin?.write('\x03');
     await waitFor(() => said.includes('int'), { what: 'its handler', ...PATIENT });
     spawnSync('touch', [join(folder, 'done')]);
     assert.equal((await end(child)).code, 9);
     assert.equal(said.match(/int/g)?.length, 1, said);
   });
+
+  it('ends the job with a Ctrl-C that comes just before there is one', async () => {
+    const hook = signalBeforeSpawn('0', 'SIGINT');
+    assert.equal((await end(onTerminal(['--require', hook, MAIN, 'run', '--', 'sleep', '600']))).code, 130);
+  });
 });
+
+/** Starts Node.js on a terminal of its own. */
+function onTerminal(args: readonly string[]): ChildProcess {
+  // `exec`: a shell that stays in between gets each Ctrl-C too, and some (dash) end of it.
+  const command = ['exec', process.execPath, ...args].join(' ');
+  const env = { ...process.env, SHELL: '/bin/sh' };
+  const child = spawn('script', ['-qefc', command, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  started.push(child);
+  return child;
+}
+
+/** A module to load first, which signals `pid` in the moment before the first process is started. */
+function signalBeforeSpawn(pid: string, signal: NodeJS.Signals): string {
+  const path = join(folder, `before-spawn-${signal}.cjs`);
+  const lines = [
+    `const processes = require('node:child_process');`,
+    `const { spawn } = processes;`,
+    `processes.spawn = (...args) => { process.kill(${pid}, '${signal}'); return spawn(...args); };`,
+    `require('node:module').syncBuiltinESMExports();`,
+  ];
+  writeFileSync(path, lines.join('\n'));
+  return path;
+}
 
 function childrenOf(pid: number): number[] {
   const { stdout } = spawnSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
