@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
@@ -20,6 +21,33 @@ describe('the Python client', { skip }, () => {
     const [said, [code]] = await Promise.all([text(python.stderr), once(python, 'exit')]);
     assert.equal(code, 0, said);
     assert.match(said, /^Ran \d\d tests/m);
+  });
+
+  it('asks the exporter itself', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'python-client-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const socket = join(folder, 'jobs.sock');
+    const exporter = await ExporterProcess.run(
+      ['demo', '--listen-address=127.0.0.1:0', '--demo-rate=10', `--jobs-socket=${socket}`, '--log-level=debug'],
+      {},
+      ({ msg, url }) => (msg === 'xe-exporter is running' ? String(url) : undefined),
+    );
+    t.after(() => exporter.stop('SIGKILL'));
+    const state = exporter.log.find(({ msg }) => String(msg).includes("jobs' socket"));
+    if (!existsSync(socket)) return t.skip(`no jobs' socket on this kernel: ${JSON.stringify(state)}`);
+    const python = spawn('python3', ['-W', 'error', 'test/unit/jobs/ask_exporter.py', socket, CLIENT], { env: ENV });
+    const [said, problems, [code]] = await Promise.all([
+      text(python.stdout),
+      text(python.stderr),
+      once(python, 'exit'),
+    ]);
+    assert.equal(code, 0, problems);
+    const { last, ...rest } = JSON.parse(said) as { last: [string, string] };
+    const error = ['xe.vm.rebind_error', '0000:03:00.0', 'llama-finetune-0'];
+    assert.deepEqual(rest, { told: error, heard: error, isAnother: true, devices: ['0000:03:00.0'] });
+    // Whatever has happened to it by now.
+    assert.match(last[0], /^(memory|hang|fault)$/);
+    assert.equal(last[1], 'llama-finetune-0');
   });
 
   it('is written for Python 3.9', () => {

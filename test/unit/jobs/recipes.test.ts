@@ -137,8 +137,18 @@ describe('Slurm', { skip }, () => {
 
 describe('the Kubernetes Job', () => {
   const job = parse(readFileSync(join(RECIPES, 'kubernetes-job.yaml'), 'utf8')) as {
-    spec: { podFailurePolicy: { rules: { action: string; onExitCodes?: { operator: string; values: number[] } }[] } };
+    spec: {
+      podFailurePolicy: { rules: { action: string; onExitCodes?: { operator: string; values: number[] } }[] };
+      template: { spec: { volumes: { name: string; hostPath: { path: string } }[] } };
+    };
   };
+
+  it("mounts the folder in which the chart puts the jobs' socket", () => {
+    const values = parse(readFileSync('helm/xe-exporter/values.yaml', 'utf8')) as { jobs: { hostPath: string } };
+    const [volume] = job.spec.template.spec.volumes;
+    assert.equal(volume?.hostPath.path, `${values.jobs.hostPath}/socket`);
+  });
+
   /** As the job controller does: the first rule that fits. */
   const actionFor = (code: number): string | undefined =>
     job.spec.podFailurePolicy.rules.find(({ onExitCodes }) => {
