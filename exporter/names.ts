@@ -313,3 +313,6 @@ export const JOBS_PATH = { events: PATH.events, last: '/last', devices: PATH.dev
 
 /** Default TCP port of the HTTP server. */
 export const DEFAULT_PORT = 9464;
+
+/** Folder of the runbooks, one for each alert. */
+export const RUNBOOK_BASE = 'https://github.com/xe-exporter/xe-exporter/blob/main/dashboards/runbooks';

@@ -1,3 +1,5 @@
+import { RUNBOOK_BASE } from '../../exporter/names.js';
+
 /** A Prometheus duration of one unit: `30s`, `5m`, `1h`, `2d`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
@@ -82,7 +84,7 @@ export const DEFAULT_RULES_CONFIG: RulesConfig = {
   exporterSelector: 'job=~".*xe-exporter"',
   nodeLabel: 'node',
   clusterLabel: 'cluster',
-  runbookBase: 'https://github.com/xe-exporter/xe-exporter/blob/main/dashboards/runbooks',
+  runbookBase: RUNBOOK_BASE,
   grafanaUrl: '',
   scrapeInterval: '30s',
   eventWindow: '5m',

@@ -13,7 +13,8 @@ import type { CommandContext } from './context.js';
 import { buildFlow, type Flow } from './flow.js';
 import { serveJobs } from './jobs.js';
 import { modeLine } from './mode.js';
-import { nodeStatus } from './node-status.js';
+import { RecentHistory } from '../metrics/recent-history.js';
+import { deviceMoments, nodeStatus } from './node-status.js';
 import { readiness } from './readiness.js';
 import { realNode } from './real-node.js';
 import { eventStreams, openGuard, serveHealth, serveHttp } from './servers.js';
@@ -74,12 +75,23 @@ export async function startExporter(context: CommandContext, simulated: boolean)
     healthChanged: () => nodeCondition?.changed(),
   });
 
+  const history = new RecentHistory(() => deviceMoments(flow, metrics));
   // The port first: a second exporter on the node fails before it has touched anything.
   const { server, url } = await serveHttp(
     {
       registry: metrics.registry,
       readiness: () => readiness(flow),
-      status: () => nodeStatus({ version, nodeName: node.name, node: flow, metrics, features }),
+      status: () =>
+        nodeStatus({
+          version,
+          nodeName: node.name,
+          node: flow,
+          metrics,
+          features,
+          history,
+          includeProcess: config.includeProcess,
+          grafanaUrl: config.grafanaUrl ?? '',
+        }),
       devices: flow.health,
       events: opened.feed && eventStreams(opened.feed, config, metrics),
       logger,
@@ -92,12 +104,14 @@ export async function startExporter(context: CommandContext, simulated: boolean)
   await flow.start();
   // By now the sources have told what they know of the time before.
   nodeCondition?.start();
+  history.start();
   context.onReload((reloaded) => applyReload(reloaded, flow, logger));
   logger.info({ url, version, devices: flow.devices.devices.map(({ pciBdf }) => pciBdf) }, 'xe-exporter is running');
   if (!simulated) void logMode(flow, features, logger);
 
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
+    history.stop();
     const deadline = performance.now() + config.shutdownTimeout;
     await nodeCondition?.close();
     await flow.stop(config.shutdownTimeout);

@@ -96,17 +96,22 @@ export const parseListenAddress: Parser<ListenAddress> = (text) => {
 };
 
 /** The base URL of a collector. Credentials have no place in it: it is logged, headers are not. */
-export const parseEndpoint: Parser<string> = (text) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    return { problem: 'must be an http:// or https:// URL, for example http://localhost:4318' };
-  }
-  if (url.username !== '' || url.password !== '') {
-    return { problem: 'must not carry a user or password; put credentials into OTEL_EXPORTER_OTLP_HEADERS' };
-  }
-  if (url.search !== '' || url.hash !== '') return { problem: 'must not have a query or fragment' };
-  return { value: url.href.replace(/\/+$/, '') };
-};
+export const parseEndpoint = baseUrl('http://localhost:4318', '; put credentials into OTEL_EXPORTER_OTLP_HEADERS');
+
+/** The base URL of a Grafana, which everybody sees who sees the status page. */
+export const parseGrafanaUrl = baseUrl('https://grafana.example.com');
+
+function baseUrl(example: string, instead = ''): Parser<string> {
+  return (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+      return { problem: `must be an http:// or https:// URL, for example ${example}` };
+    }
+    if (url.username !== '' || url.password !== '') return { problem: `must not carry a user or password${instead}` };
+    if (url.search !== '' || url.hash !== '') return { problem: 'must not have a query or fragment' };
+    return { value: url.href.replace(/\/+$/, '') };
+  };
+}
 
 /** An absolute path. */
 export const parsePath: Parser<string> = (text) =>

@@ -7,6 +7,7 @@ import {
   parseEndpoint,
   parseErrno,
   parseFilePath,
+  parseGrafanaUrl,
   parseInteger,
   parseInterval,
   parseListenAddress,
@@ -350,6 +351,15 @@ export const OPTIONS = {
     unit: 'path',
     help: 'File that keeps for a day why jobs ended, over restarts of the exporter. It is about all jobs: not in a folder that jobs can read.',
     parse: parsePath,
+  },
+  grafanaUrl: {
+    flag: 'grafana-url',
+    kind: 'value',
+    commands: ['serve', 'demo'],
+    default: undefined,
+    unit: 'URL',
+    help: 'Base URL of the Grafana that has the dashboards. The status page then links to the node dashboard.',
+    parse: parseGrafanaUrl,
   },
   includeProcess: {
     flag: 'include-process',

@@ -124,6 +124,17 @@ export class MemoryMonitor {
     return taking;
   }
 
+  /** The regions of a device at the last reading; empty while it sleeps, or where memory is not read. */
+  regions(device: XeDevice): readonly RegionMemory[] {
+    return this.#memories.get(device)?.regions ?? [];
+  }
+
+  /** What a client held at the last reading; undefined where it was not read. */
+  heldBy(entry: ClientEntry): readonly ClientRegionMemory[] | undefined {
+    const reading = this.#memories.get(entry.client.device)?.get(entry);
+    return reading?.value as readonly ClientRegionMemory[] | undefined;
+  }
+
   /** The driver moved buffers out of the device because the process asked for memory. @param bytes since the last call */
   evictedFor(pciBdf: string, pid: number, bytes: number): void {
     this.#evictionRequests.add(pciBdf, pid, bytes);

@@ -51,6 +51,11 @@ export function isRebindOom(code: number): boolean {
   return number === constants.errno.ENOMEM || number === constants.errno.ENOSPC;
 }
 
+/** The class of trouble that a value of the `errno` label stands for. */
+export function errnoLabelClass(label: ErrnoLabel): RebindErrorClass {
+  return CLASSES[label] ?? 'internal';
+}
+
 /** The class of trouble behind an error code of the rebind worker (drivers/gpu/drm/xe/xe_vm.c, Linux 7.2). */
 export function rebindErrorClass(code: number): RebindErrorClass {
   return CLASSES[errnoName(code)] ?? 'internal';

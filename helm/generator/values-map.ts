@@ -31,6 +31,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'exemplars', value: 'metrics.exemplars' },
   { option: 'eventRateLimitPerMinute', value: 'events.rateLimitPerMinute' },
   { option: 'outcomeWindow', value: 'events.outcomeWindow' },
+  { option: 'grafanaUrl', value: 'grafanaUrl' },
   { option: 'includeProcess', value: 'events.includeProcess' },
   { option: 'topConsumers', value: 'events.topConsumers' },
   { option: 'eventsStdout', value: 'events.stdout' },

@@ -1,5 +1,5 @@
 import type { DeviceHealth } from '../../exporter/events/device-health.js';
-import type { DeviceStatus, NodeStatus, SourceStatus } from '../../exporter/http/status/node-status.js';
+import type { ClientStatus, DeviceStatus, NodeStatus, SourceStatus } from '../../exporter/http/status/node-status.js';
 
 /** Fit for work since 2026-01-31 at noon. */
 export function aHealth(given: Partial<DeviceHealth> = {}): DeviceHealth {
@@ -31,6 +31,24 @@ export function aDeviceStatus(given: Partial<DeviceStatus> = {}): DeviceStatus {
       ['ENOSPC', 0],
     ],
     otherErrors: [['job timeouts', 0]],
+    memory: undefined,
+    history: [],
+    victims: [],
+    ...given,
+  };
+}
+
+/** A watched client of a pod, with half of a B580. */
+export function aClientStatus(given: Partial<ClientStatus> = {}): ClientStatus {
+  return {
+    pciBdf: '0000:03:00.0',
+    owner: 'ml/train-0',
+    container: 'main',
+    process: 'python3 (pid 4711)',
+    bytes: 6 * 1024 ** 3,
+    errors: 0,
+    lastError: 0,
+    naming: 'watched',
     ...given,
   };
 }
@@ -46,9 +64,11 @@ export function aNodeStatus(given: Partial<NodeStatus> = {}): NodeStatus {
     version: '1.2.3',
     node: 'node-a',
     devices: [aDeviceStatus()],
+    clients: [],
     sources: [aSourceStatus()],
     features: [],
     drops: [],
+    grafanaUrl: '',
     ...given,
   };
 }

@@ -1,5 +1,6 @@
 import type { FeatureReport } from '../../features.js';
 import type { DeviceHealth } from '../../events/device-health.js';
+import type { HistoryStep } from '../../metrics/recent-history.js';
 import type { DropReason, DropStage, ErrnoLabel, SinkName, SourceName } from '../../names.js';
 
 /** What the status page shows of a node, as it is at one moment. */
@@ -8,10 +9,13 @@ export interface NodeStatus {
   /** Name of the node; empty if unknown. */
   readonly node: string;
   readonly devices: readonly DeviceStatus[];
+  readonly clients: readonly ClientStatus[];
   readonly sources: readonly SourceStatus[];
   readonly features: readonly FeatureReport[];
   /** What the exporter itself dropped since it started; what is 0 may be left out. */
   readonly drops: readonly DropStatus[];
+  /** Where Grafana has the dashboards; empty if nobody said so. */
+  readonly grafanaUrl: string;
 }
 
 export type Count<Name extends string> = readonly [name: Name, count: number];
@@ -35,6 +39,45 @@ export interface DeviceStatus {
   readonly rebindErrors: readonly Count<ErrnoLabel>[];
   /** Other errors, by their everyday name. */
   readonly otherErrors: readonly Count<string>[];
+  /** undefined while nothing is known of it. */
+  readonly memory: DeviceMemoryStatus | undefined;
+  /** The last quarter of an hour, oldest step first; errors in the order of `rebindErrors`. */
+  readonly history: readonly HistoryStep[];
+  /** Whose VMs failed within that time, the last first. */
+  readonly victims: readonly string[];
+}
+
+export interface DeviceMemoryStatus {
+  /** undefined where the kernel does not report it. */
+  readonly usedBytes: number | undefined;
+  readonly sizeBytes: number;
+  /** By pod, unit, job or process, the largest first. */
+  readonly holders: readonly Holder[];
+}
+
+export interface Holder {
+  readonly owner: string;
+  readonly bytes: number;
+}
+
+/** How one learns whom an error of a client hit. */
+export type Naming = 'watched' | 'trace' | 'guess';
+
+export interface ClientStatus {
+  readonly pciBdf: string;
+  /** Pod, unit, job, container or process, as a person knows it. */
+  readonly owner: string;
+  /** Name of the container; empty where it is not known. */
+  readonly container: string;
+  /** Executable and pid; empty when they are private. */
+  readonly process: string;
+  /** Device memory it holds; undefined where it is not known. */
+  readonly bytes: number | undefined;
+  /** VM rebind errors of its container on this device; those of processes outside of any count together. */
+  readonly errors: number;
+  /** Unix time of the last one in seconds, 0 for none. */
+  readonly lastError: number;
+  readonly naming: Naming;
 }
 
 export interface SourceStatus {

@@ -1,14 +1,16 @@
 import type { EventFeed } from '../../events/event-feed.js';
-import { PATH } from '../../names.js';
+import { PATH, RUNBOOK_BASE } from '../../names.js';
 import { eventId } from '../events/resume.js';
 import type { Readiness } from '../routes/health.js';
-import { eventItem } from './event-item.js';
+import { eventItems } from './event-item.js';
 import { markup, Markup } from './markup.js';
+import { memoryOf } from './memory.js';
 import type { NodeStatus } from './node-status.js';
 import { problemsOf, type Problem } from './problems.js';
 import { SCRIPT, SHOWN_EVENTS } from './script.js';
 import { STYLE } from './style.js';
-import { devicesTable, dropsLine, featuresTable, sourcesTable } from './tables.js';
+import { timeAndAge } from './time.js';
+import { clientsTable, devicesTable, dropsLine, featuresTable, sourcesTable } from './tables.js';
 
 export interface PageContent {
   readonly status: NodeStatus;
@@ -33,7 +35,7 @@ const EVENTS_LINK: Link = [`${PATH.events}?format=json`, 'Events as JSON'];
  * such as that of `kubectl proxy`.
  */
 export function statusPage({ status, readiness, feed, now }: PageContent): string {
-  const { node, version, devices, sources, drops, features } = status;
+  const { node, version, devices, clients, sources, drops, features } = status;
   const problems = problemsOf(status, readiness, now.getTime() / 1000);
   return markup`<!doctype html>
 <html lang="en">
@@ -51,11 +53,17 @@ export function statusPage({ status, readiness, feed, now }: PageContent): strin
 <nav aria-label="Other pages"><ul>${[...LINKS, ...(feed ? [EVENTS_LINK] : [])].map(link)}</ul></nav>
 </header>
 <main>
-<section id="now" data-fresh aria-labelledby="now-title">${summary(problems, readiness, now)}</section>
+<section id="now" data-fresh aria-labelledby="now-title">${summary(problems, readiness, status, now)}</section>
+<section id="memory" data-fresh aria-labelledby="memory-title">
+<h2 id="memory-title">GPU memory</h2>
+${memoryOf(devices, clients)}</section>
+<section id="clients" data-fresh aria-labelledby="clients-title">
+<h2 id="clients-title">Clients</h2>
+${clientsTable(clients, now)}</section>
 <section id="devices" data-fresh aria-labelledby="devices-title">
 <h2 id="devices-title">Devices</h2>
-${devicesTable(devices)}</section>
-<section id="events" tabindex="-1" aria-labelledby="events-title">${latestEvents(feed)}</section>
+${devicesTable(devices, now)}</section>
+<section id="events" tabindex="-1" aria-labelledby="events-title">${latestEvents(feed, now)}</section>
 <section id="sources" data-fresh aria-labelledby="sources-title">
 <h2 id="sources-title">Event sources</h2>
 ${sourcesTable(sources)}${dropsLine(drops)}</section>
@@ -75,34 +83,38 @@ function link([path, text]: Link): Markup {
 
 const HEADLINES = { good: 'Nothing is wrong', warn: 'Needs a look', bad: 'Needs action' } as const;
 
-function summary(problems: readonly Problem[], { ready, reason }: Readiness, now: Date): Markup {
+function summary(problems: readonly Problem[], { ready, reason }: Readiness, status: NodeStatus, now: Date): Markup {
   const level = problems[0]?.level ?? 'good';
-  const time = now.toISOString();
   return markup`<div class="verdict" data-level="${level}">
 <h2 id="now-title">${HEADLINES[level]}</h2>
-<p>${ready ? 'Ready' : 'Not ready'}: ${reason}. As of <time datetime="${time}">${time.slice(11, 19)}</time> UTC.</p>
-${problems.length > 0 ? markup`<ul>${problems.map(problemItem)}</ul>` : ''}</div>`;
+<p>${ready ? 'Ready' : 'Not ready'}: ${reason}. As of ${timeAndAge(now.getTime() / 1000, now)} (UTC).</p>
+${problems.length > 0 ? markup`<ul>${problems.map((problem) => problemItem(problem, status))}</ul>` : ''}</div>`;
 }
 
-function problemItem({ level, what, fix }: Problem): Markup {
-  return markup`<li data-level="${level}"><b>${what}</b> ${fix}</li>`;
+function problemItem({ level, what, fix, runbook, pciBdf }: Problem, { node, grafanaUrl }: NodeStatus): Markup {
+  const links: Link[] = [];
+  if (runbook) links.push([`${RUNBOOK_BASE}/${runbook}.md`, 'Runbook']);
+  if (grafanaUrl !== '' && pciBdf !== undefined) links.push([dashboardOf(grafanaUrl, node, pciBdf), 'Dashboard']);
+  return markup`<li data-level="${level}"><b>${what}</b> ${fix}${links.map(([url, text]) => markup` <a href="${url}">${text}</a>`)}</li>`;
 }
 
-function latestEvents(feed: EventFeed | undefined): Markup {
+/** The node dashboard with node and GPU filled in. */
+function dashboardOf(grafanaUrl: string, node: string, pciBdf: string): string {
+  const query = new URLSearchParams({ 'var-node': node, 'var-pci_bdf': pciBdf, from: 'now-1h', to: 'now' });
+  return `${grafanaUrl}/d/xe-node?${query}`;
+}
+
+function latestEvents(feed: EventFeed | undefined, now: Date): Markup {
   if (feed === undefined) {
     return markup`<h2 id="events-title">Latest events</h2>
 <p class="empty">Events are not shown here: the exporter runs with --no-events-http.</p>`;
   }
-  const items: Markup[] = [];
-  for (let number = feed.newest; number >= feed.oldest && items.length < SHOWN_EVENTS; number--) {
-    const event = feed.at(number);
-    if (event) items.push(eventItem(eventId(feed, number), event.json));
-  }
+  const items = eventItems(feed, SHOWN_EVENTS, now);
   return markup`<div class="bar"><h2 id="events-title">Latest events</h2>
 <p id="live">Reload to see newer ones</p><button id="pause" type="button" hidden>Pause</button></div>
 <p id="announcement" class="visually-hidden" aria-live="polite"></p>
 <p class="empty" id="no-events"${new Markup(items.length > 0 ? ' hidden' : '')}>None since the exporter started.</p>
 <ol id="event-list" aria-labelledby="events-title" data-last-id="${eventId(feed, feed.newest)}">${items}</ol>
-<p class="hint">Times are in UTC, the last ${SHOWN_EVENTS} are shown. In a terminal:
+<p class="hint">Times are in UTC. What happened again to the same victim is one entry; the last ${SHOWN_EVENTS} entries are shown. In a terminal:
 <code>curl -N http://<i>this address</i>${PATH.events}</code></p>`;
 }

@@ -1,6 +1,7 @@
 import { EVENT } from '../../events/index.js';
 import { ATTRIBUTE, PATH } from '../../names.js';
-import { eventEntry } from './browser/event-entry.js';
+import { ageText } from './browser/age.js';
+import { eventEntry, repeatText } from './browser/event-entry.js';
 import { livePage, type LivePageSettings } from './browser/live-page.js';
 
 /** Entries of the list of events, in the page as served and later. */
@@ -19,5 +20,5 @@ const SETTINGS: LivePageSettings = {
  */
 export const SCRIPT = `
 'use strict';
-(${livePage})(${JSON.stringify(SETTINGS)}, ${eventEntry});
+(${livePage})(${JSON.stringify(SETTINGS)}, { entryOf: ${eventEntry}, repeatOf: ${repeatText}, ageOf: ${ageText} });
 `;

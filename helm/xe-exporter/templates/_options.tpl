@@ -25,6 +25,9 @@ clientMemory: {{ toJson .metrics.clientMemory }}
 exemplars: {{ toJson .metrics.exemplars }}
 eventRateLimitPerMinute: {{ toJson .events.rateLimitPerMinute }}
 outcomeWindow: {{ toJson .events.outcomeWindow }}
+{{- with .grafanaUrl }}
+grafanaUrl: {{ toJson . }}
+{{- end }}
 includeProcess: {{ toJson .events.includeProcess }}
 topConsumers: {{ toJson .events.topConsumers }}
 eventsStdout: {{ toJson .events.stdout }}

@@ -124,6 +124,13 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', '4194304', '127KiB', '2GiB', '4MB', '4Mi', '-4MiB'],
   },
+  grafanaUrl: {
+    good: [
+      ['https://grafana.example.com/', 'https://grafana.example.com'],
+      ['http://10.0.0.1:3000/grafana', 'http://10.0.0.1:3000/grafana'],
+    ],
+    bad: ['', 'grafana.example.com', 'javascript:alert(1)', 'https://me:secret@grafana', 'https://grafana?orgId=1'],
+  },
   otlpEndpoint: {
     good: [
       ['http://localhost:4318', 'http://localhost:4318'],

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { createHttpServer, type HttpServerOptions } from '../../../exporter/http/server.js';
-import { problemsOf } from '../../../exporter/http/status/problems.js';
+import { problemsOf, RUNBOOKS } from '../../../exporter/http/status/problems.js';
 import type { NodeStatus } from '../../../exporter/http/status/node-status.js';
 import { StreamSink } from '../../../exporter/sinks/stream/sink.js';
 import type { FeatureReport } from '../../../exporter/features.js';
 import { aClient, anEvent, aWorkload, recordOf } from '../../helpers/events.js';
-import { aDeviceStatus, aHealth, aNodeStatus, aSourceStatus } from '../../helpers/node-status.js';
+import { aClientStatus, aDeviceStatus, aHealth, aNodeStatus, aSourceStatus } from '../../helpers/node-status.js';
 
 const silent = { fatal() {}, error() {}, warn() {}, info() {}, debug() {} };
 const EVIL = `<script>alert(1)</script><img src=x onerror="alert(1)">'"&amp;</td></style>`;
@@ -48,7 +49,10 @@ describe('the status page', () => {
     const { text, headers } = await page();
     assert.equal(headers['content-type'], 'text/html; charset=utf-8');
     assert.match(text, /node-a · version 1\.2\.3/);
-    assert.match(text, /Nothing is wrong Ready: the watch_queue source is up\./);
+    assert.match(
+      text,
+      /Nothing is wrong Ready: the watch_queue source is up\. As of [-0-9]+ [:0-9]+ 0 s ago \(UTC\)\./,
+    );
     assert.match(text, /0000:03:00\.0 8086:e20b card0 · renderD128 ok in-tree 3 of 3 none none none/);
     assert.match(text, /watch_queue up 0 0 0/);
     assert.match(text, /Dropped inside the exporter: nothing\./);
@@ -79,7 +83,7 @@ describe('the status page', () => {
     });
     assert.match(
       text,
-      /Intel Arc B580 card0 · renderD128 wedged since 2026-01-31 12:00:00 1\.2 3 of 5 ENOMEM 7 EBUSY 1 job timeouts 2 2026-01-31 12:00:00/,
+      /Intel Arc B580 card0 · renderD128 wedged since 2026-01-31 12:00:00 \d+ days ago 1\.2 3 of 5 out of memory \(ENOMEM\) 7 host memory busy \(EBUSY\) 1 job timeouts 2 2026-01-31 12:00:00 \d+ days ago/,
     );
     assert.match(text, /watch_queue down 9 2 4/);
     assert.match(text, /watch_queue denied no permission Add CAP_SYS_PTRACE\./);
@@ -96,17 +100,111 @@ describe('the status page', () => {
 
   it('has the latest events without its script, newest first', async () => {
     const sink = new StreamSink({ ringSize: 100 });
-    for (let index = 1; index <= 60; index++) sink.accept(recordOf(anEvent({ vmId: index })));
+    for (let index = 1; index <= 60; index++) {
+      const process = { executable: `job-${index}` };
+      sink.accept(recordOf(anEvent({ vmId: index, client: aClient({ process }) })));
+    }
     sink.accept(recordOf(anEvent({ client: aClient({ workload: aWorkload() }) }), 7));
     const { body, text } = await page({}, { events: feedOf(sink) });
     assert.equal(body.match(/<li data-id=/g)?.length, 50);
     assert.match(
       text,
-      /Latest events .* 2026-01-31 12:00:00 ENOMEM 0000:03:00\.0 · ml\/train-0 · and 7 like it Container main of pod ml\/train-0 lost/,
+      /Latest events .* 2026-01-31 12:00:00 \d+ days ago ENOMEM 0000:03:00\.0 · ml\/train-0 · and 7 like it Container main of pod ml\/train-0 lost/,
     );
-    assert.match(text, /ENOMEM 0000:03:00\.0 · python3 Process python3 \(pid 4711\) lost GPU VM 60 /);
+    assert.match(text, /ENOMEM 0000:03:00\.0 · job-60 Process job-60 \(pid 4711\) lost GPU VM 60 /);
     assert.doesNotMatch(text, /GPU VM 11 /);
     assert.match(body, new RegExp(`data-last-id="${sink.instance}-61"`));
+  });
+
+  it('has what happened to the same victim again as one entry, with the newest sentence', async () => {
+    const sink = new StreamSink({ ringSize: 100 });
+    const other = aClient({ workload: aWorkload() });
+    for (const vmId of [1, 2, 3]) {
+      sink.accept(recordOf(anEvent({ vmId })));
+      sink.accept(recordOf(anEvent({ vmId, client: other })));
+    }
+    sink.accept(recordOf(anEvent({ vmId: 4, errorCode: -62 })));
+    const { body, text } = await page({}, { events: feedOf(sink) });
+    assert.deepEqual(
+      [...body.matchAll(/<li data-id="[^-]+-(\d+)".*data-count="(\d+)"/g)].map(([, id, count]) => [id, count]),
+      [
+        ['7', '1'],
+        ['6', '3'],
+        ['5', '3'],
+      ],
+    );
+    assert.match(
+      text,
+      /ENOMEM ×3 since 12:00:00 0000:03:00\.0 · ml\/train-0 Container main of pod ml\/train-0 lost GPU VM 3 /,
+    );
+  });
+
+  it('shows who holds the memory, whose errors they were, and where to read on', async () => {
+    const now = Date.now() / 1000;
+    const gib = 1024 ** 3;
+    const { text, body } = await page({
+      node: 'gpu 1',
+      grafanaUrl: 'https://grafana.example.com',
+      devices: [
+        aDeviceStatus({
+          lastError: now,
+          memory: {
+            usedBytes: 10 * gib,
+            sizeBytes: 12 * gib,
+            holders: [
+              { owner: 'ml/train-0', bytes: 6 * gib },
+              { owner: 'ml/train-1', bytes: 3 * gib },
+            ],
+          },
+          history: [
+            { ageMs: 300_000, usedShare: 0.5, errors: [0, 0] },
+            { ageMs: 120_000, usedShare: 0.99, errors: [3, 0] },
+            { ageMs: 0, usedShare: 0.83, errors: [0, 0] },
+          ],
+          victims: ['ml/train-1'],
+        }),
+      ],
+      clients: [
+        aClientStatus({ owner: 'ml/train-1', bytes: 3 * gib, errors: 3, lastError: now - 120, naming: 'trace' }),
+        aClientStatus(),
+        aClientStatus({ owner: 'python3 (pid 7)', container: '', process: '', bytes: undefined, naming: 'guess' }),
+      ],
+    });
+    assert.match(
+      text,
+      /GPU 0000:03:00\.0 ran out of memory 3 times in the last 15 minutes\. Hit: ml\/train-1\. ml\/train-0 holds the most, 6\.0 of 12\.0 GiB\. Restart .* Runbook Dashboard/,
+    );
+    assert.ok(body.includes('/XeVMRebindOOM.md">Runbook</a>'));
+    assert.ok(
+      body.includes(
+        'href="https://grafana.example.com/d/xe-node?var-node=gpu+1&amp;var-pci_bdf=0000%3A03%3A00.0&amp;from=now-1h&amp;to=now"',
+      ),
+    );
+    assert.match(
+      text,
+      /10\.0 of 12\.0 GiB used \(83 %\) ml\/train-0 6\.0 GiB ml\/train-1 3\.0 GiB not attributed 1\.0 GiB/,
+    );
+    assert.deepEqual(
+      [...body.matchAll(/<rect class="(\w+)" x="([\d.]+)" width="([\d.]+)" height="10"/g)].map((match) =>
+        match.slice(1),
+      ),
+      [
+        ['c0', '0.0', '500.0'],
+        ['c1', '500.0', '250.0'],
+        ['nobody', '750.0', '83.3'],
+      ],
+    );
+    assert.match(text, /Last 15 minutes: 50 % to 99 % used, 3 errors, the last 2 min ago/);
+    assert.equal(body.match(/<line class="error"/g)?.length, 1);
+    assert.match(text, /ml\/train-0 main · python3 \(pid 4711\) 0000:03:00\.0 6\.0 GiB none none watched ml\/train-1/);
+    assert.match(
+      text,
+      /3\.0 GiB 3 [-0-9]+ [:0-9]+ 2 min ago by the trace python3 \(pid 7\) 0000:03:00\.0 not known none none at best guessed/,
+    );
+  });
+
+  it('leads to runbooks that exist', () => {
+    for (const runbook of RUNBOOKS) assert.ok(existsSync(`dashboards/runbooks/${runbook}.md`), runbook);
   });
 
   it('lets no string from outside become markup', async () => {
@@ -123,8 +221,13 @@ describe('the status page', () => {
           driverVersion: EVIL,
           rebindErrors: [[EVIL as 'other', 1]],
           otherErrors: [[EVIL, 1]],
+          lastError: Date.now() / 1000,
+          memory: { usedBytes: 2, sizeBytes: 3, holders: [{ owner: EVIL, bytes: 1 }] },
+          victims: [EVIL],
         }),
       ],
+      clients: [aClientStatus({ pciBdf: EVIL, owner: EVIL, container: EVIL, process: EVIL })],
+      grafanaUrl: EVIL,
       sources: [aSourceStatus({ name: EVIL as 'simulator' })],
       features: [{ feature: EVIL as 'otlp', state: EVIL as 'active', reason: EVIL, fix: EVIL }],
       drops: [{ stage: 'sink', sink: EVIL as 'stdout', reason: EVIL as 'closed', count: 1 }],
@@ -192,7 +295,7 @@ describe('what is wrong', () => {
       [],
     ],
     ['a loss', { sources: [aSourceStatus({ lost: 1 })] }, [/^warn: The kernel discarded events once\./]],
-    ['losses', { sources: [aSourceStatus({ lost: 2 })] }, [/events 2 times\./]],
+    ['losses', { sources: [aSourceStatus({ lost: 2 })] }, [/events twice\./]],
     ['the rate limit', { drops: [{ stage: 'sink', sink: 'stdout', reason: 'rate_limited', count: 9 }] }, []],
     [
       'a drop',

@@ -27,6 +27,8 @@ export interface EventEntry {
   readonly badge: string;
   /** GPU, victim and suppressed records, as far as they are known. */
   readonly facts: string;
+  /** Events with the same key are one entry of the list: the same happened to the same victim again. */
+  readonly key: string;
 }
 
 /** Runs in the exporter for the page as served, and in the browser for each event that arrives later. */
@@ -38,10 +40,17 @@ export function eventEntry(record: EventRecord, names: EntryAttributes): EventEn
   const victim = named === undefined ? '' : `${attributes[names.victimInferred] ? 'probably ' : ''}${named}`;
   const count = attributes[names.suppressedCount];
   const suppressed = count === undefined ? '' : `and ${count} like it`;
+  const badge = String(attributes[names.errorType] ?? attributes[names.eventOutcome] ?? name);
   return {
     level: severity >= 17 ? 'bad' : severity >= 13 ? 'warn' : 'info',
     time: timestamp.slice(0, 19).replace('T', ' '),
-    badge: String(attributes[names.errorType] ?? attributes[names.eventOutcome] ?? name),
+    badge,
     facts: [attributes[names.pciBdf], victim, suppressed].filter(Boolean).join(' · '),
+    key: [name, badge, attributes[names.pciBdf], victim].join(' '),
   };
+}
+
+/** What an entry that stands for several events says of them. @param first time of the first one, as in its record */
+export function repeatText(count: number, first: string): string {
+  return count === 1 ? '' : `×${count} since ${first.slice(11, 19)}`;
 }

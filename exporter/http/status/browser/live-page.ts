@@ -1,4 +1,5 @@
-import type { EntryAttributes, eventEntry, EventRecord } from './event-entry.js';
+import type { ageText } from './age.js';
+import type { EntryAttributes, eventEntry, EventRecord, repeatText } from './event-entry.js';
 
 export interface LivePageSettings {
   /** Path of /events, relative to the page. */
@@ -10,12 +11,19 @@ export interface LivePageSettings {
   readonly shownEvents: number;
 }
 
+/** What the exporter makes the page with, too. */
+export interface Texts {
+  readonly entryOf: typeof eventEntry;
+  readonly repeatOf: typeof repeatText;
+  readonly ageOf: typeof ageText;
+}
+
 /**
  * Keeps an open status page current: adds events to the list as they happen, and replaces the sections marked `data-fresh` by
  * those of a newer page. Text gets into the page through textContent only, and whole sections only as the server made them, as
  * nodes of a parsed page: never as markup.
  */
-export function livePage(settings: LivePageSettings, entryOf: typeof eventEntry): void {
+export function livePage(settings: LivePageSettings, { entryOf, repeatOf, ageOf }: Texts): void {
   /** How old the other sections may get. */
   const refreshMs = 5000;
   /** How often a screen reader hears of events, at most. */
@@ -25,6 +33,8 @@ export function livePage(settings: LivePageSettings, entryOf: typeof eventEntry)
 
   const byId = (id: string): HTMLElement => document.getElementById(id)!;
   let paused = false;
+  /** By how much the clock of the node is ahead of this one, in milliseconds. */
+  let ahead = 0;
 
   function element<Name extends keyof HTMLElementTagNameMap>(name: Name, text: string, className = '') {
     const node = document.createElement(name);
@@ -39,10 +49,25 @@ export function livePage(settings: LivePageSettings, entryOf: typeof eventEntry)
     const item = element('li', '', 'new');
     item.dataset['id'] = id;
     item.dataset['level'] = entry.level;
+    item.dataset['key'] = entry.key;
+    item.dataset['count'] = '1';
+    item.dataset['first'] = record.timestamp;
     const time = element('time', entry.time);
     time.dateTime = record.timestamp;
     const [badge, facts] = [element('b', entry.badge, 'badge'), element('span', entry.facts, 'facts')];
-    item.append(time, ' ', badge, ' ', facts, ' ', element('p', record.body));
+    item.append(
+      time,
+      ' ',
+      element('span', '', 'age'),
+      ' ',
+      badge,
+      ' ',
+      element('span', '', 'repeats'),
+      ' ',
+      facts,
+      ' ',
+      element('p', record.body),
+    );
     return item;
   }
 
@@ -75,11 +100,29 @@ export function livePage(settings: LivePageSettings, entryOf: typeof eventEntry)
       byId('no-events').hidden = true;
       // Newest first; reading further down must not be disturbed.
       const { scrollTop, scrollHeight } = list;
-      for (const item of items) list.prepend(item);
+      for (const item of items) {
+        fold(item);
+        list.prepend(item);
+      }
+      showAges();
       while (list.children.length > settings.shownEvents) list.lastElementChild?.remove();
       if (scrollTop > 0) list.scrollTop = scrollTop + list.scrollHeight - scrollHeight;
       unheard += items.length;
       if (!announcing) announcing = setTimeout(announce, 0);
+    }
+
+    /** Takes the place of the entry that said the same before. */
+    function fold(item: HTMLLIElement): void {
+      const { key } = item.dataset;
+      const before = [...list.children].find(
+        (other) => key !== undefined && (other as HTMLElement).dataset['key'] === key,
+      );
+      if (before === undefined) return;
+      const { count, first } = (before as HTMLElement).dataset;
+      item.dataset['count'] = String(Number(count) + 1);
+      item.dataset['first'] = first ?? '';
+      item.querySelector('.repeats')!.textContent = repeatOf(Number(count) + 1, first ?? '');
+      before.remove();
     }
 
     function announce(): void {
@@ -135,20 +178,42 @@ export function livePage(settings: LivePageSettings, entryOf: typeof eventEntry)
     connect();
   }
 
+  /** How far the clock of the node was ahead when it made the page. */
+  function aheadOf(page: Document): number {
+    return Date.parse(page.querySelector('#now time')!.getAttribute('datetime')!) - Date.now();
+  }
+
+  function showAges(): void {
+    for (const age of document.querySelectorAll('.age')) {
+      const { dateTime } = age.previousElementSibling as HTMLTimeElement;
+      age.textContent = ageOf((Date.now() + ahead - Date.parse(dateTime)) / 1000);
+    }
+  }
+
   async function refresh(): Promise<void> {
     if (paused || document.hidden || getSelection()?.isCollapsed === false) return;
     const answer = await fetch(location.pathname, { cache: 'no-store' });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    ahead = aheadOf(fresh);
     for (const section of document.querySelectorAll('[data-fresh]')) {
       const other = fresh.getElementById(section.id);
+      // Whoever is on a link with the keyboard stays there.
+      if (section.contains(document.activeElement)) continue;
       if (other && other.innerHTML !== section.innerHTML)
         section.replaceChildren(...document.adoptNode(other).childNodes);
     }
   }
 
+  ahead = aheadOf(document);
   const list = document.getElementById('event-list');
   if (list) followEvents(list);
   // A failed refresh leaves the old time in the verdict; the next one tries again.
-  setInterval(() => void refresh().catch(() => {}), refreshMs);
+  setInterval(
+    () =>
+      void refresh()
+        .catch(() => {})
+        .then(showAges),
+    refreshMs,
+  );
 }
