@@ -80,7 +80,7 @@ export function fleetDashboard(): DashboardBuilder {
     .withPanel(
       stat({
         title: 'Nodes with alerts now',
-        description: 'Nodes for which at least one alert of these rules fires in Prometheus.',
+        description: 'Nodes for which at least one alert of these rules fires.',
         empty: 'No alert.',
         width: 6,
         query: orZero(`count(count by (${PLACE.join(', ')}) (${firing(`${NODE}!=""`)}))`),
@@ -109,7 +109,8 @@ export function fleetDashboard(): DashboardBuilder {
     .withPanel(
       table({
         title: 'Firing alerts',
-        description: 'Alerts that fire now in Prometheus; those of Grafana are on its own alerting page.',
+        description:
+          'Alerts that fire now: of Prometheus, and of Grafana if it writes their state to this Prometheus (state_history backend prometheus).',
         empty: 'No alert fires.',
         width: 12,
         height: 8,

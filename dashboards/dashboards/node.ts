@@ -1,6 +1,6 @@
 import { DashboardBuilder, DashboardCursorSync } from '@grafana/grafana-foundation-sdk/dashboard';
 import { EVENT_METRIC } from '../../exporter/events/index.js';
-import { LABEL, METRIC } from '../../exporter/names.js';
+import { LABEL, METRIC, type DeviceHealthState } from '../../exporter/names.js';
 import { wedged } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
 import { stat, stateTimeline, thresholds, timeseries } from './panels.js';
@@ -58,6 +58,26 @@ const ERRNO_WORDS = {
   EBUSY: 'host memory busy (EBUSY)',
   other: 'other error',
 };
+
+/** States of health, the best first, in words and colours. */
+const HEALTH_STATES: readonly (readonly [state: DeviceHealthState, text: string, color: string])[] = [
+  ['ok', 'OK', 'green'],
+  ['unknown', 'unknown', GREY],
+  ['recovering', 'recovering', 'yellow'],
+  ['faulting', 'faulting', 'orange'],
+  ['unrecovered', 'unrecovered', 'red'],
+  ['survivability', 'survivability mode', 'red'],
+  ['wedged', 'wedged', 'red'],
+  ['lost', 'lost', 'red'],
+];
+
+/** The state of each GPU as its place in the list above. */
+const HEALTH = largest(
+  [LABEL.pciBdf],
+  HEALTH_STATES.map(
+    ([state], place) => `${place} * (${ofGpus(METRIC.deviceHealth, `${LABEL.state}="${state}"`)} == 1)`,
+  ).join(' or '),
+);
 
 /** A single event should be seen: bars are at least this wide in time. */
 const BAR_INTERVAL = '1m';
@@ -300,13 +320,13 @@ export function nodeDashboard(): DashboardBuilder {
     .withPanel(
       stateTimeline({
         title: 'GPU state',
-        description: 'Wedged: the driver has declared the GPU dead, until it is rebound.',
+        description:
+          'Whether each GPU is fit for work. GET /devices of the exporter says what began a state and what to do.',
         empty: NOT_SCRAPED,
         width: 8,
         height: 6,
-        states: ['OK', 'wedged'],
-        bad: 1,
-        lines: { [`{{${LABEL.pciBdf}}}`]: largest([LABEL.pciBdf], WEDGED) },
+        states: HEALTH_STATES.map(([, text, color]) => [text, color]),
+        lines: { [`{{${LABEL.pciBdf}}}`]: HEALTH },
       }),
     )
     .withPanel(
@@ -316,8 +336,10 @@ export function nodeDashboard(): DashboardBuilder {
         empty: NOT_SCRAPED,
         width: 8,
         height: 6,
-        states: ['down', 'up'],
-        bad: 0,
+        states: [
+          ['down', 'red'],
+          ['up', 'green'],
+        ],
         lines: { [`{{${LABEL.source}}}`]: largest([LABEL.source], ofNodes(METRIC.sourceUp)) },
       }),
     )

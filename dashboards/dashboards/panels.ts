@@ -193,12 +193,16 @@ const DOTS = [
   { id: 'custom.pointSize', value: 10 },
 ];
 
-/** States 0 and 1 over time, one line a series. */
+/** States over time, one line a series. */
 export function stateTimeline(
-  panel: Panel & { readonly lines: Lines; readonly states: readonly [zero: string, one: string]; readonly bad: 0 | 1 },
+  panel: Panel & {
+    readonly lines: Lines;
+    /** What the values 0, 1, 2 and so on mean, and their colours. */
+    readonly states: readonly (readonly [text: string, color: string])[];
+  },
 ) {
-  const option = (value: 0 | 1) => ({ text: panel.states[value], color: value === panel.bad ? 'red' : 'green' });
-  const mapping: ValueMapping = { type: MappingType.ValueToText, options: { '0': option(0), '1': option(1) } };
+  const options = Object.fromEntries(panel.states.map(([text, color], value) => [String(value), { text, color }]));
+  const mapping: ValueMapping = { type: MappingType.ValueToText, options };
   return framed(new StateTimelineBuilder(), panel)
     .noValue(panel.empty)
     .mappings([mapping])

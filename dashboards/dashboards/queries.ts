@@ -178,7 +178,13 @@ export const NOT_OK_SINCE =
   ` * on (${GPU.join(', ')}) group_left () ${largest([LABEL.pciBdf], ofGpus(METRIC.deviceHealthChanged))}`;
 export const OOM_IN_RANGE = totalInRange(ofGpus(METRIC.vmRebindErrors, OOM));
 
-/** Alerts of these rules that fire on the chosen nodes, and those of no node. */
+/**
+ * Alerts of these rules that fire on the chosen nodes, and those of no node: of Prometheus, and of a Grafana that writes the state of its
+ * own alerts to Prometheus. Who has the rules in both sees each alert once.
+ */
 export function firing(...matchers: readonly string[]): string {
-  return ofNodes('ALERTS', 'alertname=~"Xe.*"', 'alertstate="firing"', ...matchers);
+  const [prometheus, grafana] = ['ALERTS', 'GRAFANA_ALERTS'].map((metric) =>
+    ofNodes(metric, 'alertname=~"Xe.*"', 'alertstate="firing"', ...matchers),
+  );
+  return `${prometheus} or on (${['alertname', ...GPU, ...WORKLOAD].join(', ')}) ${grafana}`;
 }

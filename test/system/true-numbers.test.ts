@@ -113,24 +113,70 @@ function testFile(scene: (typeof SCENES)[number]): string {
   return stringify({ evaluation_interval: '30s', tests }, { lineWidth: 0 });
 }
 
+/** Runs a file of unit tests. */
+function promtool(version: '2' | '3', file: string): { readonly status: number | null; readonly output: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-numbers-'));
+  try {
+    writeFileSync(join(folder, 'test.yaml'), file);
+    const { status, stdout, stderr } = spawnSync(tool('PROMTOOL', version), ['test', 'rules', 'test.yaml'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    return { status, output: stdout + stderr };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 describe('every query of the dashboards that counts', () => {
   it('is found', () => assert.ok(counting.length > 20, `${counting.length} queries`));
 
   for (const version of ['2', '3'] as const) {
     for (const scene of SCENES) {
       it(`sees one event: ${scene.name} (promtool of Prometheus ${version})`, () => {
-        const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-numbers-'));
-        try {
-          writeFileSync(join(folder, 'test.yaml'), testFile(scene));
-          const { status, stdout, stderr } = spawnSync(tool('PROMTOOL', version), ['test', 'rules', 'test.yaml'], {
-            cwd: folder,
-            encoding: 'utf8',
-          });
-          assert.equal(status, 0, stdout + stderr);
-        } finally {
-          rmSync(folder, { recursive: true });
-        }
+        const { status, output } = promtool(version, testFile(scene));
+        assert.equal(status, 0, output);
       });
     }
+  }
+});
+
+describe('firing alerts on the fleet dashboard', () => {
+  const { expr } = grafanaDashboards()
+    .get('xe-fleet')!
+    .panels.find(({ title }) => title === 'Firing alerts')!.targets[0]!;
+  const alert = (of: 'ALERTS' | 'GRAFANA_ALERTS', node: string, more = '') => ({
+    series: `${of}{alertname="XeDeviceWedged", alertstate="firing", severity="critical", node="${node}", pci_bdf="${BDF}"${more}}`,
+    values: '1',
+  });
+  const file = stringify({
+    evaluation_interval: '30s',
+    tests: [
+      {
+        interval: '30s',
+        input_series: [
+          alert('ALERTS', 'gpu-1'),
+          alert('GRAFANA_ALERTS', 'gpu-1', ', grafana_alertstate="alerting", grafana_rule_uid="a"'),
+          alert('GRAFANA_ALERTS', 'gpu-2', ', grafana_alertstate="alerting", grafana_rule_uid="a"'),
+        ],
+        promql_expr_test: [
+          {
+            expr: interpolated(expr, VARIABLES),
+            eval_time: '0s',
+            exp_samples: ['gpu-1', 'gpu-2'].map((node) => ({
+              labels: `{alertname="XeDeviceWedged", severity="critical", node="${node}"}`,
+              value: 1,
+            })),
+          },
+        ],
+      },
+    ],
+  });
+
+  for (const version of ['2', '3'] as const) {
+    it(`are those of Prometheus and of Grafana, each once (promtool of Prometheus ${version})`, () => {
+      const { status, output } = promtool(version, file);
+      assert.equal(status, 0, output);
+    });
   }
 });

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { DEFAULT_RULES_CONFIG } from '../../../dashboards/rules/config.js';
+import { VICTIM_LABELS } from '../../../dashboards/rules/counters.js';
 import { OPTION_LIST } from '../../../exporter/config/schema.js';
+import { LABEL } from '../../../exporter/names.js';
 import { exposedLabels } from '../../helpers/exposed-labels.js';
 import { grafanaDashboards, interpolated, labelValues, type GrafanaDashboard } from '../../helpers/grafana.js';
 import { promqlUse } from '../../helpers/promql.js';
@@ -12,8 +14,8 @@ const BUILT_IN = { __range: '1h', __range_s: '3600', __interval: '30s', __interv
 const { clusterLabel, nodeLabel } = DEFAULT_RULES_CONFIG;
 const TARGET_LABELS = [clusterLabel, nodeLabel, 'job', 'instance'];
 /** Series that Prometheus makes itself. */
-const OF_PROMETHEUS = ['ALERTS', 'up', 'scrape_duration_seconds'];
-const ALERT_LABELS = ['alertname', 'alertstate', 'severity'];
+const OF_PROMETHEUS = ['ALERTS', 'GRAFANA_ALERTS', 'up', 'scrape_duration_seconds'];
+const ALERT_LABELS = ['alertname', 'alertstate', 'severity', LABEL.pciBdf, ...VICTIM_LABELS];
 const dashboards = grafanaDashboards();
 
 let exposed: ReadonlyMap<string, ReadonlySet<string>>;
@@ -99,7 +101,7 @@ function checkUse(expression: string): void {
   const labelsOf = (metric: string) => [
     ...(exposed.get(metric) ?? []),
     ...TARGET_LABELS,
-    ...(metric === 'ALERTS' ? ALERT_LABELS : []),
+    ...(metric.endsWith('ALERTS') ? ALERT_LABELS : []),
   ];
   for (const { metric, labels } of selectors) {
     assert.ok(exposed.has(metric) || OF_PROMETHEUS.includes(metric), `nobody exposes ${metric}`);
