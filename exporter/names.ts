@@ -25,6 +25,7 @@ export const METRIC = {
   clientsWatched: 'xe_clients_watched',
   clientFaults: 'xe_client_faults_total',
   clientMemoryResident: 'xe_client_memory_resident_bytes',
+  clientMemoryAtOom: 'xe_client_memory_resident_at_oom_bytes',
   clientAttachFailures: 'xe_client_attach_failures_total',
   deviceInfo: 'xe_device_info',
   buildInfo: 'xe_exporter_build_info',

@@ -46,6 +46,8 @@ const WHO = [
 const PER_WORKLOAD = [LABEL.pciBdf, ...WORKLOAD];
 /** Those who held most at some time in the range. */
 const MOST_HELD = `topk(10, ${perNode(PER_WORKLOAD, `max_over_time(${HELD}[$__range])`)})`;
+/** Who held how much of a GPU when it last ran out of memory, if that was in the range. */
+const HELD_AT_OOM = `(${perNode(PER_WORKLOAD, ofClients(METRIC.clientMemoryAtOom, VRAM))} > 0 and on (${GPU.join(', ')}) ${lastTime(ofGpus(METRIC.vmRebindErrorLastTimestamp), [LABEL.pciBdf])})`;
 /** Names of lines that stand beside those of jobs. */
 const [NOT_ATTRIBUTED, ALL_USED, GPU_SIZE] = ['not attributed', 'used in total', 'size of the GPU'] as const;
 const GREY = '#808080';
@@ -164,14 +166,16 @@ export function nodeDashboard(): DashboardBuilder {
     .withPanel(
       table({
         title: 'Who held the memory',
-        description: 'The ten jobs that held most VRAM at some time in the range, and what they hold now.',
+        description:
+          'The ten jobs that held most VRAM at some time in the range, what each held when its GPU last ran out of memory, and what they hold now.',
         empty: CLIENT_MEMORY_OFF,
         width: 12,
         sortedBy: 'Peak',
-        queries: [named(MOST_HELD), named(`(${perNode(PER_WORKLOAD, HELD)} and ${MOST_HELD})`)],
+        queries: [named(MOST_HELD), named(`(${perNode(PER_WORKLOAD, HELD)} and ${MOST_HELD})`), named(HELD_AT_OOM)],
         columns: [
           { field: 'Value #A', title: 'Peak', unit: 'bytes', width: 95 },
           ...WHO,
+          { field: 'Value #C', title: 'At last error', unit: 'bytes', width: 105 },
           { field: 'Value #B', title: 'Now', unit: 'bytes', width: 95 },
         ],
       }),

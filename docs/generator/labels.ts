@@ -82,6 +82,8 @@ export const NOTES: Readonly<Record<string, string | undefined>> = {
   [METRIC.clientFaults]:
     'Born with the first fault. Job timeouts name their process in the kernel log; the others are known by the trace.',
   [METRIC.clientMemoryResident]: 'With `--client-memory`. A sum over pods can exceed the device.',
+  [METRIC.clientMemoryAtOom]:
+    'With `--client-memory`: who held the memory then. Read at the error; of clients that did not answer in time, the last reading.',
   [METRIC.deviceMemorySize]: 'Read every `--memory-interval` while the device is awake.',
   [METRIC.deviceMemoryUsed]: 'Read every `--memory-interval` while the device is awake.',
   [METRIC.deviceEvictions]:

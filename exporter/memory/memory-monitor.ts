@@ -145,13 +145,16 @@ export class MemoryMonitor {
       clients,
       intervalMs,
       topConsumers,
+      clientMemory,
+      metrics,
       includeProcess,
       snapshotDeadlineMs = SNAPSHOT_DEADLINE_MS,
     } = this.#options;
     const memory = this.#of(device);
     const since = this.#now();
     const entry = victim && clients.get(victim.drmClientId);
-    const others = topConsumers || victim === undefined ? this.#largest(device, memory, MOST_IN_SNAPSHOT) : [];
+    const isForEvent = topConsumers || victim === undefined;
+    const others = isForEvent || clientMemory ? this.#largest(device, memory, MOST_IN_SNAPSHOT) : [];
     // The victim may leave the table meanwhile, along with what is known about it.
     const known = entry && memory.get(entry);
     const reading = Promise.all([
@@ -165,9 +168,20 @@ export class MemoryMonitor {
       return found ? [{ client: one.client, reading: found }] : [];
     });
     const oldest = this.#now() - 2 * intervalMs;
+    if (clientMemory && !this.#stopping.signal.aborted) {
+      const valid = held.filter(({ reading: { at } }) => at >= oldest);
+      metrics.deviceMemoryAtOom(
+        device,
+        valid.map(({ client: { workload }, reading: { value } }) => ({
+          workload,
+          regions: value as readonly ClientRegionMemory[],
+        })),
+      );
+    }
     return makeSnapshot(device, {
       regions: memory.get('regions'),
-      held,
+      // The log names no others unless it may.
+      held: isForEvent ? held : held.filter(({ client }) => client.drmClientId === victim.drmClientId),
       everyClient: topConsumers,
       evictedFor: topConsumers ? this.#evictedFor(device) : [],
       since,

@@ -148,6 +148,11 @@ export class DeviceMetrics {
     if (this.#isPresent(device)) this.#memory.setMemory(device.pciBdf, regions, clients);
   }
 
+  /** Sets what the clients of a device held when it ran out of memory. */
+  deviceMemoryAtOom(device: XeDevice, clients: readonly HeldMemory[]): void {
+    if (this.#isPresent(device)) this.#memory.setMemoryAtOom(device.pciBdf, clients);
+  }
+
   /** Sets the watch coverage of a device; without effect for one that is gone or has been bound again since. */
   clientCounts(device: XeDevice, present: number, watched: number): void {
     if (!this.#isPresent(device)) return;

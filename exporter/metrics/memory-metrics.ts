@@ -21,7 +21,9 @@ export class MemoryMetrics {
   readonly #runtimeSuspended: GaugeFamily;
   readonly #resident: GaugeFamily;
   /** The series that each device has now; those that are not set again are removed. */
-  readonly #shown = new Map<string, Map<string, readonly [family: GaugeFamily, labelValues: readonly string[]]>>();
+  readonly #shown = new Map<string, ShownValues>();
+  readonly #atOom: GaugeFamily;
+  readonly #shownAtOom = new Map<string, ShownValues>();
 
   /** @param containers says under which labels a container counts, and so bounds the series of clients */
   constructor(registry: ExpositionRegistry, containers: ClientSeries) {
@@ -41,6 +43,12 @@ export class MemoryMetrics {
       LABEL.region,
       ...containers.ownerLabelNames,
     );
+    this.#atOom = gauge(
+      METRIC.clientMemoryAtOom,
+      'Resident bytes of the container in the memory region when the device last ran out of memory.',
+      LABEL.region,
+      ...containers.ownerLabelNames,
+    );
   }
 
   setState(pciBdf: string, { inSurvivability, suspended }: DeviceState): void {
@@ -50,32 +58,61 @@ export class MemoryMetrics {
 
   /** Clients of one container are added up. */
   setMemory(pciBdf: string, regions: readonly RegionMemory[], clients: readonly HeldMemory[]): void {
-    const before = this.#shown.get(pciBdf);
-    const shown: NonNullable<typeof before> = new Map();
-    const add = (family: GaugeFamily, value: number, ...labels: readonly string[]): void => {
-      const labelValues = [pciBdf, ...labels];
-      const key = JSON.stringify([family.name, ...labels]);
-      const cell = family.cell(...labelValues);
-      cell.set(shown.has(key) ? cell.value + value : value);
-      shown.set(key, [family, labelValues]);
-    };
+    const values = new ShownValues(pciBdf);
     for (const { region, sizeBytes, usedBytes } of regions) {
-      add(this.#size, sizeBytes, region);
-      if (usedBytes !== undefined) add(this.#used, usedBytes, region);
+      values.add(this.#size, sizeBytes, region);
+      if (usedBytes !== undefined) values.add(this.#used, usedBytes, region);
     }
-    for (const { workload, regions: held } of clients) {
-      const owner = this.#containers.ownerLabels(pciBdf, workload);
-      for (const { region, residentBytes } of held) add(this.#resident, residentBytes, region, ...owner);
+    this.#addHeld(values, this.#resident, clients);
+    this.#shown.set(pciBdf, values.instead(this.#shown.get(pciBdf)));
+  }
+
+  /** What the clients held when one of them ran out of memory; until the next time. */
+  setMemoryAtOom(pciBdf: string, clients: readonly HeldMemory[]): void {
+    const values = new ShownValues(pciBdf);
+    this.#addHeld(values, this.#atOom, clients);
+    this.#shownAtOom.set(pciBdf, values.instead(this.#shownAtOom.get(pciBdf)));
+  }
+
+  #addHeld(values: ShownValues, family: GaugeFamily, clients: readonly HeldMemory[]): void {
+    for (const { workload, regions } of clients) {
+      const owner = this.#containers.ownerLabels(values.pciBdf, workload);
+      for (const { region, residentBytes } of regions) values.add(family, residentBytes, region, ...owner);
     }
-    for (const [key, [family, labelValues]] of before ?? []) if (!shown.has(key)) family.remove(...labelValues);
-    this.#shown.set(pciBdf, shown);
   }
 
   /** The device is gone. */
   forget(pciBdf: string): void {
     this.setMemory(pciBdf, [], []);
     this.#shown.delete(pciBdf);
+    this.setMemoryAtOom(pciBdf, []);
+    this.#shownAtOom.delete(pciBdf);
     this.#survivabilityMode.remove(pciBdf);
     this.#runtimeSuspended.remove(pciBdf);
+  }
+}
+
+/** The values of one device that are shown together, and instead of those before. Equal labels are added up. */
+class ShownValues {
+  readonly pciBdf: string;
+  readonly #cells = new Map<string, readonly [family: GaugeFamily, labelValues: readonly string[]]>();
+
+  constructor(pciBdf: string) {
+    this.pciBdf = pciBdf;
+  }
+
+  add(family: GaugeFamily, value: number, ...labels: readonly string[]): void {
+    const labelValues = [this.pciBdf, ...labels];
+    const key = JSON.stringify([family.name, ...labels]);
+    const cell = family.cell(...labelValues);
+    cell.set(this.#cells.has(key) ? cell.value + value : value);
+    this.#cells.set(key, [family, labelValues]);
+  }
+
+  /** Removes the series of those before that are not among these. @returns these */
+  instead(before: ShownValues | undefined): this {
+    for (const [key, [family, labelValues]] of before === undefined ? [] : before.#cells)
+      if (!this.#cells.has(key)) family.remove(...labelValues);
+    return this;
   }
 }

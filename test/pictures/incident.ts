@@ -143,6 +143,8 @@ export function valueAt({ name, labels, value }: SeriesShape, story: Story, time
   );
   if (/_timestamp_seconds$/.test(name)) return own.at(-1)?.time ?? 0;
   if (name === METRIC.deviceWedged) return Number(isWedged(story, labels, time));
+  if (name === METRIC.deviceHealth)
+    return Number(labels[LABEL.state] === (isWedged(story, labels, time) ? 'wedged' : 'ok'));
   if (/^process_cpu_/.test(name)) return (time - at('08:00')) * 0.004;
   if (/_(total|bucket|count|sum)$/.test(name)) return own.length * (name.endsWith('_sum') ? 0.004 : 1);
   if (name === 'process_start_time_seconds') return at('07:42');
@@ -158,6 +160,15 @@ function memoryAt(name: string, labels: SeriesShape['labels'], story: Story, tim
   if (labels[LABEL.region] !== 'vram0') return undefined;
   const pods = podsOf(labels[LABEL.pciBdf]!, story, time);
   if (name === METRIC.clientMemoryResident) return Math.round((pods[labels[LABEL.k8sPod]!] ?? 0) * GIB);
+  if (name === METRIC.clientMemoryAtOom) {
+    const errors = story.happenings.filter(
+      (one) => one.labels[LABEL.pciBdf] === labels[LABEL.pciBdf] && one.time <= time,
+    );
+    const last = errors.at(-1);
+    return last === undefined
+      ? 0
+      : Math.round((podsOf(labels[LABEL.pciBdf]!, story, last.time - 1)[labels[LABEL.k8sPod]!] ?? 0) * GIB);
+  }
   // The driver itself holds a little that belongs to nobody.
   if (name !== METRIC.deviceMemoryUsed) return undefined;
   return Math.round((Object.values(pods).reduce((sum, held) => sum + held, 0) + 0.28) * GIB);

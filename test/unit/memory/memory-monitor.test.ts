@@ -224,6 +224,33 @@ test('without the opt-in only the victim is read, and nobody else is named', asy
   assert.equal(memoryClause(snapshot!), 'vram0 6.0 of 12.0 GiB used');
 });
 
+test('who held the memory at the last error has series when asked for, until the next; the log names nobody', async (t) => {
+  const node = start(t, { clientMemory: true });
+  const atOom = (pod: string) => resident(pod).replace(METRIC.clientMemoryResident, METRIC.clientMemoryAtOom);
+  const victim = node.arrive(1, 'a', GIB);
+  const largest = node.arrive(2, 'b', 4 * GIB);
+  const taking = node.monitor.snapshot(node.device, victim.client);
+  node.reader.finish();
+  assert.equal(memoryAttributes((await taking)!, 1)['xe.top_consumers'], undefined);
+  assert.deepEqual(
+    (await taking)!.clients.map(({ drmClientId }) => drmClientId),
+    [1],
+  );
+  let series = await node.series();
+  assert.deepEqual([series.get(atOom('a')), series.get(atOom('b'))], [GIB, 4 * GIB]);
+
+  node.clients.remove(largest);
+  node.reader.holds.set(victim, inVram(2 * GIB));
+  await node.next();
+  assert.equal((await node.series()).get(atOom('b')), 4 * GIB, 'it stays until the next error');
+  node.pass(1_000);
+  const again = node.monitor.snapshot(node.device, victim.client);
+  node.reader.finish();
+  await again;
+  series = await node.series();
+  assert.deepEqual([series.get(atOom('a')), series.get(atOom('b'))], [2 * GIB, undefined]);
+});
+
 test('a victim that is not known yet can be any of the clients, of whom nobody is named', async (t) => {
   const node = start(t);
   node.arrive(1, 'a', GIB);
