@@ -2,6 +2,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { inspect } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import type { Command } from './commands/command.js';
 import { isCommand, parseArguments } from './config/argv.js';
 import { loadConfig } from './config/load.js';
@@ -39,6 +40,9 @@ const UNLOGGED: readonly CommandName[] = ['run', 'health'];
 const SHUTDOWN_GRACE_MS = 1000;
 
 const STDERR = 2;
+
+// The second of V8's three compilers, on since Node 22, makes a scrape no cheaper and takes 15 MiB.
+setFlagsFromString('--no-maglev');
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
