@@ -1,10 +1,11 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import { isIPv6, type AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerFactory } from 'fastify';
 import type { DeviceHealth } from '../events/device-health.js';
 import type { Logger } from '../logger.js';
 import { PATH } from '../names.js';
+import { createServer } from '../node-http.js';
 import type { ExpositionRegistry } from '../metrics/engine/prom-client-adapter.js';
 import { answerNonsense } from './client-error.js';
 import { Connections, type ConnectionLimits, type Peers } from './connections.js';

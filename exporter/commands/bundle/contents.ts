@@ -1,10 +1,10 @@
-import { get } from 'node:http';
 import { arch, release, version as kernelBuild } from 'node:os';
 import type { CommandContext } from '../../app/context.js';
 import type { ListenAddress } from '../../config/parsers.js';
 import { OPTION_LIST } from '../../config/schema.js';
 import { PATH } from '../../names.js';
 import { loadNative } from '../../native/load.js';
+import { get } from '../../node-http.js';
 import { errnoName } from '../../wire/errno.js';
 import { gatherFacts } from '../doctor/facts.js';
 import { makeReport } from '../doctor/report.js';

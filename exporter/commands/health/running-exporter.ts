@@ -1,7 +1,7 @@
-import { get } from 'node:http';
 import type { ListenAddress } from '../../config/parsers.js';
 import type { HealthCause } from '../../events/device-health.js';
 import { DEVICE_HEALTH_STATES, PATH, type DeviceHealthState } from '../../names.js';
+import { get } from '../../node-http.js';
 import type { Finding } from './verdict.js';
 
 /** An exporter on this machine answers in milliseconds; who waits longer may as well look for himself. */

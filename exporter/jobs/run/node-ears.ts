@@ -1,8 +1,9 @@
 import { readlinkSync } from 'node:fs';
-import { get, type ClientRequest, type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { BoundedMap } from '../../bounded-map.js';
 import { ATTRIBUTE, KERNEL_EVENT, PATH } from '../../names.js';
 import type { NativeAddon } from '../../native/binding.js';
+import { get } from '../../node-http.js';
 import { Backoff } from '../../time/backoff.js';
 import { withDeadline } from '../../time/deadline.js';
 import { EventStreamParser, type ServerSentEvent } from './event-stream.js';

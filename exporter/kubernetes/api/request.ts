@@ -1,6 +1,7 @@
-import * as http from 'node:http';
-import * as https from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { request as httpRequest } from '../../node-http.js';
 import type { ApiTarget } from './access.js';
 
 /** Why the API server refused something, from the Status object of its answer. Not trusted. */
@@ -168,9 +169,9 @@ function answerTo(
   { server, headers, tls }: ApiTarget,
   { method, path, body, type }: Sent,
   { signal, idleMs, userAgent }: ApiRequestOptions,
-): Promise<http.IncomingMessage> {
+): Promise<IncomingMessage> {
   const url = new URL(`${server.pathname.replace(/\/+$/, '')}${path}`, server);
-  const { request } = url.protocol === 'https:' ? https : http;
+  const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     const sent = request(url, {
       ...(url.protocol === 'https:' && tls),
@@ -188,7 +189,7 @@ function answerTo(
     sent.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
     sent.on('response', resolve);
     // We never ask for another protocol. Without this listener Node would end such a request silently.
-    sent.on('upgrade', (response: http.IncomingMessage, socket: Socket) => {
+    sent.on('upgrade', (response: IncomingMessage, socket: Socket) => {
       socket.destroy();
       reject(new ApiError(response.statusCode ?? 0));
     });
