@@ -8,7 +8,7 @@ import { ExporterProcess } from '../helpers/exporter-process.js';
 import { FixtureTree } from '../helpers/fixture-tree.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { Rightful } from './rightful.js';
-import { ANSWER_MS, CHART_LIMIT, demo, isAlive, memory, SHORT, stop } from './target.js';
+import { ANSWER_MS, asInTheChart, CHART_LIMIT, demo, isAlive, memory, SHORT, stop } from './target.js';
 
 type Lie = (response: ServerResponse, request: IncomingMessage) => void;
 
@@ -67,12 +67,8 @@ describe('a list of pods', () => {
   for (const [what, lie] of SHORT ? lies.slice(1, 5) : lies) {
     it(`${what} costs the exporter little`, async (t) => {
       const { env, requests } = await liar(t, lie);
-      const exporter = await ExporterProcess.serve({
-        env,
-        args: ['--kubernetes=api', '--log-level=debug', '--shutdown-timeout=2s'],
-        execArgv: ['--v8-pool-size=1', '--optimize-for-size'],
-      });
-      t.after(() => exporter.child.kill('SIGKILL'));
+      const args = ['--kubernetes=api', '--log-level=debug', '--shutdown-timeout=2s'];
+      const exporter = await asInTheChart(t, (how) => ExporterProcess.serve({ env, args, ...how }));
       const rightful = new Rightful(exporter.url);
       await waitFor(() => requests() >= (what === 'that never comes' ? 1 : 2), {
         what: 'the second attempt',

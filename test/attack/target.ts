@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-
 import { processMemory } from '../bench/process.js';
 import { ExporterProcess, type ExporterProcessOptions } from '../helpers/exporter-process.js';
 import { waitFor } from '../helpers/wait-for.js';
+import { MemoryCgroup } from './memory-cgroup.js';
 
 /** CI runs the short form; without this variable, as `npm run test:attack`, every attack lasts longer and more are made. */
 export const SHORT = process.env['XE_EXPORTER_ATTACK'] === 'short';
@@ -25,29 +25,51 @@ export interface TargetOptions extends Omit<ExporterProcessOptions, 'args'> {
 
 /** The built exporter on its simulated node, in a process of its own, as what is attacked. */
 export async function demo(
-  t: { after(end: () => void): void },
+  t: { after(end: () => Promise<void>): void },
   { args = [], fullRing = false, ...rest }: TargetOptions = {},
 ) {
   const rate = fullRing ? 500 : 5;
-  const exporter = await ExporterProcess.run(
-    [
-      'demo',
-      '--listen-address=127.0.0.1:0',
-      '--log-level=info',
-      `--demo-rate=${rate}`,
-      '--shutdown-timeout=2s',
-      ...args,
-    ],
-    { execArgv: ['--v8-pool-size=1', '--optimize-for-size'], ...rest },
-    ({ raw, ...line }) => urlIn(String(raw ?? '')) ?? urlIn(String(line['url'] ?? '')),
+  const exporter = await asInTheChart(t, (how) =>
+    ExporterProcess.run(
+      [
+        'demo',
+        '--listen-address=127.0.0.1:0',
+        '--log-level=info',
+        `--demo-rate=${rate}`,
+        '--shutdown-timeout=2s',
+        ...args,
+      ],
+      { ...how, ...rest },
+      ({ raw, ...line }) => urlIn(String(raw ?? '')) ?? urlIn(String(line['url'] ?? '')),
+    ),
   );
-  t.after(() => exporter.child.kill('SIGKILL'));
   if (fullRing) {
     await waitFor(async () => (await (await fetch(`${exporter.url}/events?format=json`)).text()).length > 1_000_000, {
       what: 'a full ring',
       deadlineMs: 120_000,
     });
   }
+  return exporter;
+}
+
+/**
+ * Starts an exporter with the options of Node that the image gives it and, where this process may make one, in a cgroup with the
+ * chart's limit of memory: whatever goes beyond it is killed. Killed it is in the end, too.
+ */
+export async function asInTheChart(
+  t: { after(end: () => Promise<void>): void },
+  start: (how: Pick<ExporterProcessOptions, 'execArgv' | 'launcher'>) => Promise<ExporterProcess>,
+): Promise<ExporterProcess> {
+  const cgroup = MemoryCgroup.make(CHART_LIMIT);
+  const isLimited = cgroup instanceof MemoryCgroup;
+  const exporter = start({
+    execArgv: ['--v8-pool-size=1', '--optimize-for-size'],
+    launcher: isLimited ? cgroup.launcher : [],
+  });
+  t.after(async () => {
+    (await exporter.catch(() => undefined))?.child.kill('SIGKILL');
+    if (isLimited) await cgroup.remove();
+  });
   return exporter;
 }
 
