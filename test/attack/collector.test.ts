@@ -41,22 +41,29 @@ describe('a collector', () => {
     ],
   ];
   for (const [what, handler, isTls, failed] of table) {
-    it(`${what} costs log events, which are counted, and nothing else`, async (t) => {
+    it(`${what} costs log events and data points, which are counted, and nothing else`, async (t) => {
       const tls = { key: pem('server.key'), cert: pem('server.pem') };
       const port = await listen(t, isTls ? createTlsServer(tls, handler) : createServer(handler));
       const exporter = await demo(t, {
-        args: [`--otlp-endpoint=${isTls ? 'https' : 'http'}://127.0.0.1:${port}`, '--demo-rate=200'],
-        env: { OTEL_BLRP_EXPORT_TIMEOUT: '2000', OTEL_EXPORTER_OTLP_TIMEOUT: '2000' },
+        args: [`--otlp-endpoint=${isTls ? 'https' : 'http'}://127.0.0.1:${port}`, '--otlp-metrics', '--demo-rate=200'],
+        env: {
+          OTEL_BLRP_EXPORT_TIMEOUT: '2000',
+          OTEL_EXPORTER_OTLP_TIMEOUT: '2000',
+          OTEL_METRIC_EXPORT_INTERVAL: '1000',
+          OTEL_METRIC_EXPORT_TIMEOUT: '1000',
+        },
       });
       const rightful = new Rightful(exporter.url);
       await rightful.rounds(SHORT ? 5 : 200);
-      const lost = async (): Promise<number> => {
+      const lost = async (signal: string): Promise<number> => {
         const metrics = await exporter.metrics();
         const count = (result: string): number =>
-          metrics.get(`xe_exporter_otlp_records_total{signal="logs",result="${result}"}`) ?? 0;
+          metrics.get(`xe_exporter_otlp_records_total{signal="${signal}",result="${result}"}`) ?? 0;
         return count('failed') + count('dropped');
       };
-      if (failed) await waitFor(async () => (await lost()) > 0, { what: 'lost records', deadlineMs: 60_000 });
+      for (const signal of failed ? ['logs', 'metrics'] : []) {
+        await waitFor(async () => (await lost(signal)) > 0, { what: `lost ${signal}` });
+      }
       const { failures, worstMs } = await rightful.end();
       const { peak } = await memory(exporter);
       t.diagnostic(`peak ${Math.round(peak)} MiB, slowest answer ${worstMs} ms, ${exporter.log.length} lines`);
