@@ -1,4 +1,11 @@
-import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { decodeJsonLogs, decodeLogs, encodeAnswer, type ReceivedRecord } from './otlp.js';
 import { decodeJsonMetrics, decodeMetrics, type ReceivedMetrics } from './otlp-metrics.js';
@@ -25,17 +32,24 @@ export interface Collector {
   /** Of the next requests. */
   behaviour: Behaviour;
   readonly port: number;
-  /** `http://127.0.0.1:<port>`. */
+  /** `http://127.0.0.1:<port>`, or `https:`. */
   readonly url: string;
   readonly requests: readonly ReceivedRequest[];
   /** Drops every connection and stops listening. */
   stop(): Promise<void>;
 }
 
+export interface CollectorOptions {
+  readonly behaviour?: Behaviour;
+  readonly port?: number;
+  /** Speaks TLS with this certificate. */
+  readonly tls?: { readonly key: Buffer; readonly cert: Buffer };
+}
+
 /** An OTLP/HTTP receiver of logs and metrics in this process, protobuf and JSON, plain or gzip, that misbehaves on request. */
-export async function startCollector(given: { behaviour?: Behaviour; port?: number } = {}): Promise<Collector> {
+export async function startCollector(given: CollectorOptions = {}): Promise<Collector> {
   const requests: ReceivedRequest[] = [];
-  const server = createServer((request, response) => {
+  const take: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
     request.on('error', () => undefined);
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -50,12 +64,13 @@ export async function startCollector(given: { behaviour?: Behaviour; port?: numb
       requests.push({ method, path, headers, body, records, metrics });
       answer(collector.behaviour, response, request.socket, json);
     });
-  });
+  };
+  const server = given.tls ? createTlsServer(given.tls, take) : createServer(take);
   const port = await listen(server, given.port ?? 0);
   const collector: Collector = {
     behaviour: given.behaviour ?? { kind: 'ok' },
     port,
-    url: `http://127.0.0.1:${port}`,
+    url: `${given.tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     requests,
     stop: () =>
       new Promise((resolve) => {

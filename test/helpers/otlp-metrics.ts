@@ -1,5 +1,5 @@
 import protobuf from 'protobufjs';
-import { attributesOf, plain } from './otlp.js';
+import { attributesOf, OTLP_COMMON, plain } from './otlp.js';
 
 /** One data point as it came over the wire. */
 export interface ReceivedPoint {
@@ -37,13 +37,7 @@ export interface ReceivedMetrics {
   readonly metrics: readonly ReceivedMetric[];
 }
 
-/** Field numbers of the public OTLP definitions, written down here so that no code of the sender decodes what it sent. */
-const OTLP = `syntax = "proto3";
-package opentelemetry.proto;
-message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; } }
-message KeyValue { string key = 1; AnyValue value = 2; }
-message Resource { repeated KeyValue attributes = 1; }
-message Scope { string name = 1; string version = 2; }
+const OTLP = `${OTLP_COMMON}
 message NumberDataPoint {
   fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; oneof value { double as_double = 4; sfixed64 as_int = 6; }
   repeated KeyValue attributes = 7;

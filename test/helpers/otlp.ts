@@ -14,13 +14,18 @@ export interface ReceivedRecord {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** Field numbers of the public OTLP definitions, written down here so that no code of the sender decodes what it sent. */
-const OTLP = `syntax = "proto3";
+/**
+ * What both signals have in common. Field numbers of the public OTLP definitions, written down here so that no code of the sender
+ * decodes what it sent.
+ */
+export const OTLP_COMMON = `syntax = "proto3";
 package opentelemetry.proto;
 message AnyValue { oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; } }
 message KeyValue { string key = 1; AnyValue value = 2; }
 message Resource { repeated KeyValue attributes = 1; }
-message Scope { string name = 1; string version = 2; }
+message Scope { string name = 1; string version = 2; }`;
+
+const OTLP = `${OTLP_COMMON}
 message LogRecord {
   fixed64 time_unix_nano = 1; int32 severity_number = 2; string severity_text = 3; AnyValue body = 5;
   repeated KeyValue attributes = 6; fixed64 observed_time_unix_nano = 11; string event_name = 12;

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -104,21 +102,9 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_METR
   const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-otlp-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const { key, cert, certFile } = selfSigned(folder);
-  const bodies: Buffer[] = [];
-  const server = createServer({ key, cert }, (incoming, response) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      bodies.push(Buffer.concat(chunks));
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const endpoint = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const collector = await startCollector({ tls: { key, cert } });
+  t.after(() => collector.stop());
+  const endpoint = collector.url;
   const interval = { OTEL_METRIC_EXPORT_INTERVAL: '3600000' };
 
   const stranger = await openMetricPush(endpoint, { ...interval, OTEL_EXPORTER_OTLP_TIMEOUT: '5000' });
@@ -126,13 +112,13 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_METR
   assert.equal(stranger.counts.exported, 0);
   assert.ok(stranger.counts.failed > 0);
   assert.ok(stranger.lines.some(({ message }) => message.includes('DEPTH_ZERO_SELF_SIGNED_CERT')));
-  assert.equal(bodies.length, 0);
+  assert.equal(collector.requests.length, 0);
 
   const trusting = { ...interval, OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE: certFile };
   const { push, counts } = await openMetricPush(endpoint, trusting);
   await push.close(120_000);
   assert.equal(counts.failed, 0);
-  assert.equal(pointsOf(decodeMetrics(bodies[0]!, '', request), METRIC.seriesOverflow)[0]?.value, 0);
+  assert.equal(pointsOf(decodeMetrics(collector.requests[0]!.body, '', request), METRIC.seriesOverflow)[0]?.value, 0);
 });
 
 /** A series of an exposition with its labels in alphabetical order, and braces also around none. */

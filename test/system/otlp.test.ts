@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
@@ -75,21 +73,9 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_CERT
   const folder = mkdtempSync(join(tmpdir(), 'xe-exporter-otlp-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const { key, cert, certFile } = selfSigned(folder);
-  const bodies: Buffer[] = [];
-  const server = createServer({ key, cert }, (incoming, response) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      bodies.push(Buffer.concat(chunks));
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const endpoint = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const collector = await startCollector({ tls: { key, cert } });
+  t.after(() => collector.stop());
+  const endpoint = collector.url;
 
   const stranger = await openOtelSink({ endpoint });
   stranger.sink.accept(recordOf(event));
@@ -101,5 +87,5 @@ test('a private certificate authority is trusted through OTEL_EXPORTER_OTLP_CERT
   sink.accept(recordOf(event));
   await sink.close(60_000);
   assert.equal(counts.exported, 1);
-  check(decodeLogs(bodies[0] ?? Buffer.alloc(0), '', request)[0]);
+  check(decodeLogs(collector.requests[0]!.body, '', request)[0]);
 });
