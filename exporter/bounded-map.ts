@@ -2,10 +2,13 @@
 export class BoundedMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #most: number;
+  /** Stands behind the entries that had to leave: a new one would begin with all that a Map remembers of deleted entries. */
+  #oldest: IterableIterator<Key>;
 
   /** @param most entries kept, at least 1 */
   constructor(most: number) {
     this.#most = most;
+    this.#oldest = this.#entries.keys();
   }
 
   get size(): number {
@@ -25,9 +28,10 @@ export class BoundedMap<Key, Value> {
     this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#most) return undefined;
-    const [oldest] = this.#entries as unknown as readonly [readonly [Key, Value]];
-    this.#entries.delete(oldest[0]);
-    return oldest;
+    const oldest = this.#oldest.next().value as Key;
+    const left = [oldest, this.#entries.get(oldest)!] as const;
+    this.#entries.delete(oldest);
+    return left;
   }
 
   delete(key: Key): boolean {
@@ -36,6 +40,7 @@ export class BoundedMap<Key, Value> {
 
   clear(): void {
     this.#entries.clear();
+    this.#oldest = this.#entries.keys();
   }
 
   /** Set longest ago first. */

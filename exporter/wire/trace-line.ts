@@ -35,6 +35,8 @@ const HEADER =
 /** A quoted string ends where the next field or nothing follows: a comm can contain quotes. */
 const FIELD = /(?<![\w$])([A-Za-z_]\w*)=(?:"(.*?)"(?= \w+=|$)|(\([^)]*\)|[^\s,"]*))/gs;
 
+const BEYOND_ASCII = /[\x80-\xff]/;
+
 /** Parses one line; undefined when it is no event. @param text decoded as latin1, one character a byte */
 export function parseTraceLine(text: string): TraceLine | undefined {
   if (text.length > MAX_LENGTH) return undefined;
@@ -54,7 +56,9 @@ export function parseTraceLine(text: string): TraceLine | undefined {
 /** The first of a name counts: what a string in a later field imitates changes nothing. */
 function fieldsOf(text: string): TraceFields {
   const fields = new Map<string, string>();
-  for (const [, name = '', quoted, bare = ''] of text.matchAll(FIELD)) {
+  FIELD.lastIndex = 0;
+  for (let match = FIELD.exec(text); match !== null; match = FIELD.exec(text)) {
+    const [, name = '', quoted, bare = ''] = match;
     if (!fields.has(name)) fields.set(name, quoted === undefined ? bare : decoded(quoted));
   }
   return fields;
@@ -80,5 +84,5 @@ export function pointerField(fields: TraceFields, name: string): string | undefi
 }
 
 function decoded(latin1: string): string {
-  return Buffer.from(latin1, 'latin1').toString('utf8');
+  return BEYOND_ASCII.test(latin1) ? Buffer.from(latin1, 'latin1').toString('utf8') : latin1;
 }

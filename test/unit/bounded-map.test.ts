@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import fc from 'fast-check';
 import { BoundedMap } from '../../exporter/bounded-map.js';
 
 it('a full map lets the key go that was set longest ago, and says which', () => {
@@ -16,4 +17,34 @@ it('a full map lets the key go that was set longest ago, and says which', () => 
     ],
   );
   assert.deepEqual([map.size, map.has('b'), map.get('a'), map.delete('a'), map.size], [2, false, 3, true, 1]);
+});
+
+it('is a Map without what had to leave, whatever is set, deleted and cleared', () => {
+  const step = fc.oneof(
+    { weight: 60, arbitrary: fc.record({ set: fc.nat(12) }) },
+    { weight: 30, arbitrary: fc.record({ delete: fc.nat(12) }) },
+    { weight: 1, arbitrary: fc.constant('clear' as const) },
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6 }), fc.array(step, { maxLength: 200 }), (most, steps) => {
+      const map = new BoundedMap<number, number>(most);
+      let model: [number, number][] = [];
+      for (const [index, given] of steps.entries()) {
+        if (given === 'clear') {
+          map.clear();
+          model = [];
+        } else if ('set' in given) {
+          model = [...model.filter(([key]) => key !== given.set), [given.set, index]];
+          assert.deepEqual(map.set(given.set, index), model.length > most ? model.shift() : undefined);
+        } else {
+          assert.equal(
+            map.delete(given.delete),
+            model.some(([key]) => key === given.delete),
+          );
+          model = model.filter(([key]) => key !== given.delete);
+        }
+        assert.deepEqual([...map], model);
+      }
+    }),
+  );
 });

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../bounded-map.js';
 import { numberField, pointerField, textField, type TraceLine } from '../../wire/trace-line.js';
 import { VM_KILL_PROBE } from './tracefs.js';
 
@@ -61,7 +62,7 @@ interface Probed {
 /** From the lines of the trace to the VMs that die and the processes they belong to. */
 export class VmKills {
   readonly #options: VmKillsOptions;
-  readonly #vms = new Map<string, Vm>();
+  readonly #vms: BoundedMap<string, Vm>;
   readonly #workers = new Set<number>();
   readonly #probed = new Map<number, Probed>();
   #uncertainUntil: bigint;
@@ -70,6 +71,7 @@ export class VmKills {
   constructor(startedNs: bigint, options: VmKillsOptions) {
     this.#options = options;
     this.#uncertainUntil = startedNs + UNCERTAIN_NS;
+    this.#vms = new BoundedMap(options.maxVms ?? MAX_VMS);
   }
 
   /** How much is remembered. */
@@ -117,8 +119,7 @@ export class VmKills {
     const flags = numberField(line.fields, 'flags') ?? 0;
     if ((flags & KERNEL_VM_FLAGS) !== 0) return;
     const pid = line.tgid ?? this.#options.processOf(line.tid);
-    // A new one at the address of one whose end was missed.
-    this.#vms.delete(keyOf(line));
+    // Also where it is at the address of one whose end was missed.
     this.#remember(line, { pid, comm: knownComm(line), drmClientId: undefined });
     if (pid !== undefined) this.#options.onCreated(pid);
   }
@@ -170,11 +171,6 @@ export class VmKills {
     // Without a pointer there is nothing to know it by again.
     if (pointerField(line.fields, 'vm') === undefined) return vm;
     this.#vms.set(keyOf(line), vm);
-    const { maxVms = MAX_VMS } = this.#options;
-    for (const oldest of this.#vms.keys()) {
-      if (this.#vms.size <= maxVms) break;
-      this.#vms.delete(oldest);
-    }
     return vm;
   }
 }
