@@ -82,7 +82,8 @@ const kmsgText = remembering((priority, raw) => {
   const pciBdf = end === -1 ? undefined : DEVICE.exec(raw.slice(end))?.[1];
   const message = undoEscapes(end === -1 ? raw : raw.slice(0, end));
   const xe = XE_PREFIX.exec(message);
-  // Whatever text a user gets the kernel to print, it cannot get the stamp of a device on it.
+  // Whatever text a user gets the kernel to print, it cannot get the stamp of a device on it. The driver's WARN() has no stamp either: nobody
+  // can tell its lines from forged ones, so they stay in the log.
   return asText(priority, raw, pciBdf, message, xe?.[1] === pciBdf ? xe : null);
 });
 
