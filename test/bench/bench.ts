@@ -2,6 +2,7 @@ import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { discovery } from './discovery.js';
 import { idle } from './idle.js';
+import { jobStart } from './job-start.js';
 import { kernelLog } from './kernel-log.js';
 import { latency } from './latency.js';
 import { Scope, type Measurement } from './measurement.js';
@@ -11,7 +12,16 @@ import { renderTable, type Table } from './table.js';
 import { throughput } from './throughput.js';
 
 /** THE LIST of measurements, in the order they run. */
-const MEASUREMENTS: readonly Measurement[] = [throughput, latency, kernelLog, scrape, startUp, idle, discovery];
+const MEASUREMENTS: readonly Measurement[] = [
+  throughput,
+  latency,
+  kernelLog,
+  scrape,
+  startUp,
+  jobStart,
+  idle,
+  discovery,
+];
 
 /** `npm run bench -- [--only=<name>]... [--json]`; exit code 1 when a measurement failed. */
 const { only = [], json = false } = parseArgs({

@@ -1,7 +1,8 @@
-// What discovery costs on a kernel that announces clients, or what reading the driver's trace costs, measured in one test kernel.
+// What discovery costs on a kernel that announces clients, what reading the driver's trace costs, or how soon a job knows of its error,
+// measured in one test kernel.
 // Host side.
 //
-//   npm run bench:kernel [-- discovery | trace]
+//   npm run bench:kernel [-- discovery | trace | jobs]
 //
 // Builds the 7.x kernel and the programs if need be; XE_TEST_IMAGE_7_X and XE_TEST_PROGRAMS name others.
 import { spawnSync } from 'node:child_process';
@@ -9,6 +10,7 @@ import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { renderTable, type Table } from '../bench/table.js';
+import { ERRORS, PAUSE_MS, type JobLatency, type Percentiles, type Way } from './bench/jobs-plan.js';
 import {
   CHURN_SECONDS,
   CLIENTS,
@@ -88,6 +90,32 @@ function traceTable(costs: readonly TraceCost[]): Table {
   };
 }
 
+const TOLD_BY: Readonly<Record<Way, string>> = {
+  socket: "Python callback, by the exporter's socket",
+  run: 'SIGUSR1 handler in Python, by run',
+};
+
+function jobsTable(latencies: readonly JobLatency[]): Table {
+  const row = (what: string, { p50, p99 }: Percentiles, beside: Percentiles) => [
+    what,
+    p50,
+    p99,
+    p50 / beside.p50,
+    p99 / beside.p99,
+  ];
+  return {
+    columns: ["from the kernel's record to", 'p50, us', 'p99, us', 'p50, ratio', 'p99, ratio'],
+    rows: latencies.flatMap(({ way, listener, job }) => [
+      row('C program that watches its own file', listener, listener),
+      row(TOLD_BY[way], job, listener),
+    ]),
+    notes: [
+      `${ERRORS} errors, ${PAUSE_MS} ms of rest between them. Both hear of the same error; each pair of rows is one run.`,
+      'A guest has one processor and dear system calls: compare the ratios, not the figures with hardware.',
+    ],
+  };
+}
+
 /** The costs are what the guest's last line of output says, as JSON. */
 const benches = {
   discovery: { kernelArgs: [], table: (costs: unknown) => discoveryTable(costs as Cost[]) },
@@ -95,6 +123,7 @@ const benches = {
     kernelArgs: ['xestub.watch_nr=0', 'xestub.trace=7.3'],
     table: (costs: unknown) => traceTable(costs as TraceCost[]),
   },
+  jobs: { kernelArgs: [], table: (costs: unknown) => jobsTable(costs as JobLatency[]) },
 };
 const name = process.argv[2] ?? 'discovery';
 if (!Object.hasOwn(benches, name)) throw new Error(`no bench ${name}: there are ${Object.keys(benches).join(', ')}`);

@@ -182,6 +182,8 @@ export interface ClientAnswer {
   seconds?: number;
   cpu?: number;
   records?: WatchRecord[];
+  /** CLOCK_MONOTONIC in ns, as text. */
+  times?: string[];
   errno?: number;
   error?: string;
   what?: string;
