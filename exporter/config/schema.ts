@@ -367,7 +367,7 @@ export const OPTIONS = {
     commands: ['serve', 'demo'],
     default: 'true',
     unit: 'true|false',
-    help: 'Include process id and executable name in log events.',
+    help: 'Include process id and executable name in log events and on the status page.',
     parse: parseSwitch,
   },
   workloadLabels: {

@@ -48,7 +48,7 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health 
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle' -l jobs-socket -r -F -d 'Unix socket on which GPU jobs hear of their own events, and of nobody else\'s.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l jobs-state-file -r -F -d 'File that keeps for a day why jobs ended, over restarts of the exporter.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l grafana-url -x -d 'Base URL of the Grafana that has the dashboards.'
-complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l include-process -d 'Include process id and executable name in log events.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l include-process -d 'Include process id and executable name in log events and on the status page.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l no-include-process -d 'The opposite of --include-process'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l workload-labels -x -a 'kubernetes systemd slurm' -d 'Labels of per-client series: namespace, pod and container, or, outside Kubernetes, systemd_unit or slurm_job_id.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l exemplars -d 'Give the counters of VM rebind errors the id of their last log event as an exemplar, in the OpenMetrics format of /metrics.'

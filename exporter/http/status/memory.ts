@@ -79,11 +79,8 @@ function line({ pciBdf, history, lastError }: DeviceStatus): Markup {
   const marks = history.filter((step) => errorsOf(step) > 0);
   const errors = marks.reduce((total, step) => total + errorsOf(step), 0);
   const shares = history.map(({ usedShare }) => usedShare).filter((share) => share !== undefined);
-  const percent = (share: number): string => `${Math.floor(100 * share)} %`;
-  const memory =
-    shares.length === 0
-      ? 'memory not known'
-      : `${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} used`;
+  const [least, most] = [Math.min(...shares), Math.max(...shares)].map((share) => `${Math.floor(100 * share)} %`);
+  const memory = shares.length === 0 ? 'memory not known' : `${least === most ? least : `${least} to ${most}`} used`;
   const said = `${errors === 0 ? 'no error' : errors === 1 ? '1 error' : `${errors} errors`}${lastError > 0 && marks.length > 0 ? `, the last ${ageText(marks.at(-1)!.ageMs / 1000)}` : ''}`;
   return markup`<figure>
 <svg class="recent" viewBox="0 0 ${WIDTH} ${LINE_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="The last 15 minutes of ${pciBdf}: ${memory}, ${said}">
