@@ -53,11 +53,9 @@ async function expositionOfTurn(turn: number): Promise<string> {
   metrics.devices.deviceState(device, AWAKE);
   const { pciBdf } = device;
   metrics.health.set({ pciBdf, state: 'ok', reason: 'ok', sinceMs: 0, cause: undefined, advice: '' });
-  metrics.devices.deviceMemory(
-    device,
-    [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }],
-    [{ workload: undefined, regions: [{ region: 'vram0', residentBytes: 1 }] }],
-  );
+  const held = [{ workload: undefined, regions: [{ region: 'vram0', residentBytes: 1 }] }];
+  metrics.devices.deviceMemory(device, [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }], held);
+  metrics.devices.deviceMemoryAtOom(device, held);
   metrics.devices.moves.moved(device.pciBdf, { evictions: 1, evictedBytes: 2, restoredBytes: 1 });
   return metrics.registry.render('text');
 }
