@@ -5,19 +5,19 @@ import type { ExpositionRegistry } from '../../metrics/engine/prom-client-adapte
 import { withDeadline } from '../../time/deadline.js';
 import { createCollectorExporter, type CollectorExporter } from '../collector-exporter.js';
 import { CountingExporter } from '../counting-exporter.js';
+import { DeliveryBook, type DeliveryAccounting } from '../delivery-book.js';
 import { routeDiagnostics } from '../diagnostics.js';
 import { ExportHealth } from '../export-health.js';
 import { startSdk, type SdkContext } from '../sdk.js';
 import { METRICS } from '../signal.js';
 import { METRIC_ENCODING, pointsOf } from './encoding.js';
-import { PointBook, type PointAccounting } from './point-book.js';
 import { RegistryProducer } from './producer.js';
 import type { PushSettings } from './settings.js';
 
 export interface MetricPushOptions extends SdkContext {
   readonly settings: PushSettings;
   readonly registry: ExpositionRegistry;
-  readonly accounting: PointAccounting;
+  readonly accounting: DeliveryAccounting;
 }
 
 /**
@@ -32,7 +32,7 @@ const MAX_POINTS = 4096;
  */
 export class MetricPush {
   readonly #producer: RegistryProducer;
-  readonly #book: PointBook;
+  readonly #book: DeliveryBook;
   readonly #collector: CollectorExporter<ResourceMetrics>;
   readonly #shutdown: () => Promise<void>;
   readonly #log: SdkContext['log'];
@@ -44,7 +44,7 @@ export class MetricPush {
     for (const warning of settings.warnings) log('warn', `OTLP: ${warning}`);
     this.#log = log;
     this.#producer = new RegistryProducer(registry, { name: service.name, version: service.version });
-    this.#book = new PointBook(accounting);
+    this.#book = new DeliveryBook(accounting);
     routeDiagnostics(options);
     this.#collector = createCollectorExporter(METRIC_ENCODING, settings);
     const health = new ExportHealth(METRICS, settings.url, log);
@@ -80,9 +80,14 @@ export class MetricPush {
 
 /** Enters each request in the book before it leaves. */
 class PointExporter extends CountingExporter<ResourceMetrics> {
-  readonly #book: PointBook;
+  readonly #book: DeliveryBook;
 
-  constructor(collector: CollectorExporter<ResourceMetrics>, book: PointBook, health: ExportHealth, timeoutMs: number) {
+  constructor(
+    collector: CollectorExporter<ResourceMetrics>,
+    book: DeliveryBook,
+    health: ExportHealth,
+    timeoutMs: number,
+  ) {
     const settle = (exported: number, failed: number): boolean => book.settle(exported, failed);
     super(collector, { sizeOf: pointsOf, settle, health }, timeoutMs);
     this.#book = book;

@@ -1,9 +1,7 @@
+import { DeliveryBook, type DeliveryAccounting } from '../../otlp/delivery-book.js';
+
 /** Where the counts of the OTLP sink go; called on the JavaScript thread, must not throw. */
-export interface OtlpAccounting {
-  /** Records the collector took. */
-  exported(records: number): void;
-  /** Records the collector refused, or that it did not take before the time-out or the end of the process. */
-  failed(records: number): void;
+export interface OtlpAccounting extends DeliveryAccounting {
   /** Records not taken at our door: the queue was full, or the sink was closed. */
   dropped(records: number): void;
   /** Records under way, of at most `capacity`: called once at the start and then at every change. */
@@ -11,28 +9,29 @@ export interface OtlpAccounting {
 }
 
 /**
- * Book-keeping of the records under way: taken = exported + failed + under way, always. The queue of the SDK drops without a word, so
- * it is never allowed to fill: what is under way never exceeds the capacity they share.
+ * The book of the log records, with a bound. The queue of the SDK drops without a word, so it is never allowed to fill: what is under
+ * way never exceeds the capacity they share.
  */
 export class OtlpLedger {
   readonly #capacity: number;
   readonly #accounting: OtlpAccounting;
-  #underWay = 0;
-  #sealed = false;
+  readonly #book: DeliveryBook;
 
   constructor(capacity: number, accounting: OtlpAccounting) {
     this.#capacity = capacity;
     this.#accounting = accounting;
-    accounting.queue(0, capacity);
+    this.#book = new DeliveryBook(accounting);
+    this.#showQueue();
   }
 
   /** Takes one record, or counts it dropped when there is no room. */
   take(): boolean {
-    if (this.#underWay >= this.#capacity) {
+    if (this.#book.underWay >= this.#capacity) {
       this.refuse();
       return false;
     }
-    this.#accounting.queue((this.#underWay += 1), this.#capacity);
+    this.#book.take(1);
+    this.#showQueue();
     return true;
   }
 
@@ -41,21 +40,21 @@ export class OtlpLedger {
     this.#accounting.dropped(1);
   }
 
-  /** Settles taken records, once each. @returns false after {@link seal}, which has counted them */
+  /** See {@link DeliveryBook.settle}. */
   settle(exported: number, failed: number): boolean {
-    if (this.#sealed) return false;
-    this.#underWay -= exported + failed;
-    if (exported > 0) this.#accounting.exported(exported);
-    if (failed > 0) this.#accounting.failed(failed);
-    this.#accounting.queue(this.#underWay, this.#capacity);
+    if (!this.#book.settle(exported, failed)) return false;
+    this.#showQueue();
     return true;
   }
 
-  /** Counts everything still under way as failed and closes the book. @returns how many that were. */
+  /** See {@link DeliveryBook.seal}. */
   seal(): number {
-    const lost = this.#underWay;
-    this.settle(0, lost);
-    this.#sealed = true;
+    const lost = this.#book.seal();
+    this.#showQueue();
     return lost;
+  }
+
+  #showQueue(): void {
+    this.#accounting.queue(this.#book.underWay, this.#capacity);
   }
 }
