@@ -173,10 +173,10 @@ export function nodeDashboard(): DashboardBuilder {
         sortedBy: 'Peak',
         queries: [named(MOST_HELD), named(`(${perNode(PER_WORKLOAD, HELD)} and ${MOST_HELD})`), named(HELD_AT_OOM)],
         columns: [
-          { field: 'Value #A', title: 'Peak', unit: 'bytes', width: 95 },
+          { field: 'Value #A', title: 'Peak', unit: 'bytes', width: 85 },
           ...WHO,
-          { field: 'Value #C', title: 'At last error', unit: 'bytes', width: 105 },
-          { field: 'Value #B', title: 'Now', unit: 'bytes', width: 95 },
+          { field: 'Value #C', title: 'At last error', unit: 'bytes', width: 100 },
+          { field: 'Value #B', title: 'Now', unit: 'bytes', width: 80 },
         ],
       }),
     )

@@ -162,12 +162,14 @@ function memoryAt(name: string, labels: SeriesShape['labels'], story: Story, tim
   if (name === METRIC.clientMemoryResident) return Math.round((pods[labels[LABEL.k8sPod]!] ?? 0) * GIB);
   if (name === METRIC.clientMemoryAtOom) {
     const errors = story.happenings.filter(
-      (one) => one.labels[LABEL.pciBdf] === labels[LABEL.pciBdf] && one.time <= time,
+      (one) =>
+        one.metrics.includes(METRIC.clientVmRebindErrors) &&
+        one.labels[LABEL.pciBdf] === labels[LABEL.pciBdf] &&
+        one.time <= time,
     );
     const last = errors.at(-1);
-    return last === undefined
-      ? 0
-      : Math.round((podsOf(labels[LABEL.pciBdf]!, story, last.time - 1)[labels[LABEL.k8sPod]!] ?? 0) * GIB);
+    const held = last === undefined ? {} : podsOf(labels[LABEL.pciBdf]!, story, last.time - 1);
+    return Math.round((held[labels[LABEL.k8sPod]!] ?? 0) * GIB);
   }
   // The driver itself holds a little that belongs to nobody.
   if (name !== METRIC.deviceMemoryUsed) return undefined;
