@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 const EXPORTER = new URL('../../exporter/', import.meta.url);
 /** Programs: they run as soon as they are loaded. */
-const PROGRAM = /(^|\/)(main|[a-z]+-worker)\.js$/;
+const PROGRAM = /(^|\/)(main|program|[a-z]+-worker)\.js$/;
 
 test('no module of the program loads undici, of which it uses nothing', () => {
   const modules = readdirSync(EXPORTER, { recursive: true, encoding: 'utf8' })
