@@ -15,7 +15,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
 # One at a time: they measure.
-node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" "${tests[@]}" || status=$?
+node --test --test-concurrency=1 --test-timeout=900000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" "${tests[@]}" || status=$?
 
 count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
 passed=$(count pass) failed=$(($(count fail) + $(count cancelled)))

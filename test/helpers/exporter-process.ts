@@ -6,6 +6,9 @@ import { parseExposition } from './exposition.js';
 
 const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
 
+/** Far more than a start takes, in milliseconds. */
+const START_MS = 120_000;
+
 export interface ExporterProcessOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -79,7 +82,9 @@ export class ExporterProcess {
     const url = await new Promise<string>((resolve, reject) => {
       const look = (line: LogLine): void => {
         const found = started(line);
-        if (found !== undefined) resolve(found);
+        if (found === undefined) return;
+        clearTimeout(limit);
+        resolve(found);
       };
       createInterface({ input: child.stdout }).on('line', (text) => {
         stdout.push(text);
@@ -91,6 +96,11 @@ export class ExporterProcess {
         look(line);
       });
       void exited.then((code) => reject(new Error(`the exporter ended with ${code}: ${JSON.stringify(log)}`)));
+      const limit = setTimeout(() => {
+        reject(new Error(`the exporter did not say that it runs: ${JSON.stringify({ stdout, log })}`));
+        child.kill('SIGKILL');
+      }, START_MS);
+      void exited.then(() => clearTimeout(limit));
     });
     return new ExporterProcess(url, child, log, stdout, exited);
   }

@@ -43,7 +43,7 @@ suite() {
   local addon=$PWD/native/build/sanitize-$sanitizer/build/Release/xe_exporter.node
   local code=0
   env "$@" XE_EXPORTER_NATIVE_PATH="$addon" \
-    node --test --test-reporter=tap dist/test/native/*.test.js >"$log/$sanitizer.tap" 2>&1 || code=$?
+    node --test --test-timeout=600000 --test-reporter=tap dist/test/native/*.test.js >"$log/$sanitizer.tap" 2>&1 || code=$?
   local pass fail
   pass=$(sed -n 's/^# pass //p' "$log/$sanitizer.tap")
   fail=$(sed -n 's/^# fail //p' "$log/$sanitizer.tap")

@@ -48,7 +48,7 @@ describe('xe-exporter bundle', () => {
     const exporter = await ExporterProcess.run(
       ['demo', '--listen-address=127.0.0.1:0', '--demo-rate=100'],
       {},
-      ({ raw }) => /^Status page: (http:\/\/\S+?)\/ /.exec(String(raw))?.[1],
+      ({ raw }) => /^ +Open this first: +(http:\/\/\S+?)\/$/.exec(String(raw))?.[1],
     );
     t.after(() => exporter.stop('SIGKILL'));
     const errors = 'xe_vm_rebind_errors_total{pci_bdf="0000:03:00.0",errno="ENOMEM"}';
