@@ -51,6 +51,7 @@ function withoutAnnouncements(scenario: Scenario): Scenario {
 const scenarios: Scenario[] = [
   // The longest first, so that the last guest does not run alone for long.
   nodeTest('memory', []),
+  nodeTest('operator-cases', ['xestub.watch_nr=0', 'xestub.devices=24', 'log_buf_len=4M']),
   nodeTest('pods', []),
   nodeTest('jobs', []),
   nodeTest('jobs', ['xestub.watch_nr=0', 'xestub.trace=6.12']),
