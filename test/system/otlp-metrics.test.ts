@@ -60,6 +60,9 @@ for (const compression of ['none', 'gzip']) {
       deadlineMs: 180_000,
     });
     const scraped = parseExposition(await (await fetch(exporter.metricsUrl)).text());
+    // The last push has no gauges. The next one may have been made before the scrape.
+    const before = pushesTo(collector).length;
+    await waitFor(() => pushesTo(collector).length >= before + 2, { what: 'a push made after the scrape' });
     await exporter.stop();
 
     const pushes = pushesTo(collector);
