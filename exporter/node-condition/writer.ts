@@ -37,11 +37,6 @@ const DEFAULTS: ConditionLimits = {
 const MAX_NODE_PART = 253 - 17;
 const MAX_INSTANCE_LENGTH = 128;
 
-const MAX_RETRY_AFTER_MS = 5 * 60_000;
-
-/** Statuses of the class of refusals that another attempt can mend: a new token, another moment. */
-const MENDABLE = [401, 408, 409, 425, 429];
-
 export interface ConditionWriterOptions {
   readonly access: ApiAccess;
   readonly nodeName: string;
@@ -197,7 +192,7 @@ export class ConditionWriter {
   #failed(error: unknown): void {
     if (this.#stopping.signal.aborted) return;
     const { retryAfterMs = 0 } = error instanceof ApiError ? error : {};
-    const pause = Math.max(this.#backoff.failed(), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
+    const pause = Math.max(this.#backoff.failed(), retryAfterMs);
     // Who is refused asks no more often than somebody who has nothing to say.
     this.#resumeAt = this.#now() + (isRefusal(error) ? this.#limits.heartbeatMs : pause);
     this.#report.failed(error, this.#backoff.failures);
@@ -235,6 +230,5 @@ function isNews(before: KnownCondition, { status, message }: Fitness): boolean {
 
 /** Whether the server will not take it, however often it is asked. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof ApiError)) return false;
-  return error.status >= 400 && error.status <= 499 && !MENDABLE.includes(error.status);
+  return error instanceof ApiError && error.isFinal;
 }

@@ -12,19 +12,31 @@ export interface Refusal {
   readonly causes: readonly string[];
 }
 
+/** The longest pause that a server can ask for, in milliseconds. */
+const MAX_RETRY_AFTER_MS = 5 * 60_000;
+
+/** Statuses of the class of refusals that another attempt can mend: a new token, another moment. */
+const MENDABLE = [401, 408, 409, 425, 429];
+
 /** An answer of the API server that is not a success, as an HTTP status or as the Status object of a watch. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
-  readonly retryAfterMs: number | undefined;
+  /** The pause that the server asks for, within bounds; 0 when it asks for none. */
+  readonly retryAfterMs: number;
   /** Only parsed for requests that write. */
   readonly refusal: Refusal;
 
-  constructor(status: number, retryAfterMs?: number, refusal: Refusal = { message: '', causes: [] }) {
+  constructor(status: number, retryAfterMs = 0, refusal: Refusal = { message: '', causes: [] }) {
     super(`the API server answers ${status}`);
     this.status = status;
-    this.retryAfterMs = retryAfterMs;
+    this.retryAfterMs = Math.min(retryAfterMs, MAX_RETRY_AFTER_MS);
     this.refusal = refusal;
+  }
+
+  /** Whether the server will not take the request, however often it is asked. */
+  get isFinal(): boolean {
+    return this.status >= 400 && this.status <= 499 && !MENDABLE.includes(this.status);
   }
 }
 

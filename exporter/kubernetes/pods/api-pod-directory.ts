@@ -34,7 +34,7 @@ const DEFAULTS = {
  * Bounds on what a server may send, in characters. A pod is at most 3 MiB (etcd's limit and some for the encoding); a page is the
  * pods of one node, some MiB. A page is never held as a whole, only the pod that is being read.
  */
-const LIMIT = { pod: 3 * 1024 ** 2, list: 64 * 1024 ** 2, pages: 20, retryAfterMs: 5 * 60_000 } as const;
+const LIMIT = { pod: 3 * 1024 ** 2, list: 64 * 1024 ** 2, pages: 20 } as const;
 
 const PAGE_SIZE = 500;
 /** More than the index keeps; a node runs some hundred pods. */
@@ -218,8 +218,7 @@ export class ApiPodDirectory implements PodDirectory {
     if (status === GONE && sinceListed > this.#options.backoff.maxMs) this.#backoff.succeeded();
     const pause = this.#backoff.failed();
     this.#reportFailure(error, status);
-    const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-    return Math.max(pause, Math.min(asked, LIMIT.retryAfterMs));
+    return Math.max(pause, error instanceof ApiError ? error.retryAfterMs : 0);
   }
 
   #working(): void {

@@ -61,11 +61,6 @@ const DEFAULTS: KubernetesEventsLimits = {
   backoff: { firstMs: 1_000, maxMs: 60_000 },
 };
 
-const MAX_RETRY_AFTER_MS = 5 * 60_000;
-
-/** Statuses of the class of refusals that another attempt can mend: a new token, another moment. */
-const MENDABLE = [401, 408, 409, 425, 429];
-
 /**
  * Tells the owner of a pod by a Warning in its Events what hit it: memory that ran out, a hang, a page fault, a GPU that is wedged or gone.
  * Errors of one kind of one container on one GPU are one Event with a count; a storm costs requests at a bounded rate and loses none of the
@@ -214,7 +209,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     const isGone = status === 404 && verb === 'update';
     // Of a random name: made by an attempt whose answer was lost.
     const isThere = status === 409 && verb === 'create';
-    if (error instanceof ApiError && status >= 400 && status <= 499 && !isGone && !MENDABLE.includes(status)) {
+    if (error instanceof ApiError && error.isFinal && !isGone) {
       this.#health.refused(series.workload, error);
       return this.#drop(series, 'refused');
     }
@@ -225,8 +220,7 @@ export class KubernetesEventsSink implements Sink<DeviceEvent> {
     }
     // Who is about to end does not wait for better times.
     this.#ended = this.#closing !== undefined;
-    const pause = Math.max(this.#backoff.failed(), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS));
-    this.#resumeAt = this.#now() + pause;
+    this.#resumeAt = this.#now() + Math.max(this.#backoff.failed(), retryAfterMs);
     this.#health.failed(error, this.#backoff.failures);
   }
 
