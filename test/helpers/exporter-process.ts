@@ -54,7 +54,16 @@ export class ExporterProcess {
     return ExporterProcess.run(
       ['serve', '--listen-address=127.0.0.1:0', '--scan-interval=250ms', ...args],
       options,
-      (line) => (line['msg'] === 'xe-exporter is running' ? String(line['url']) : undefined),
+      runningAt,
+    );
+  }
+
+  /** The same of a simulated node. */
+  static async demo({ args = [], ...options }: ExporterProcessOptions = {}): Promise<ExporterProcess> {
+    return ExporterProcess.run(
+      ['demo', '--listen-address=127.0.0.1:0', '--log-level=debug', ...args],
+      options,
+      runningAt,
     );
   }
 
@@ -121,6 +130,10 @@ export class ExporterProcess {
     this.child.kill(signal);
     return this.exited;
   }
+}
+
+function runningAt({ msg, url }: LogLine): string | undefined {
+  return msg === 'xe-exporter is running' ? String(url) : undefined;
 }
 
 function parseLine(text: string): LogLine {

@@ -45,11 +45,7 @@ async function bundle(t: TestContext, port: string, ...args: string[]) {
 
 describe('xe-exporter bundle', () => {
   it('packs everything of a running exporter, and says what it does meanwhile', async (t) => {
-    const exporter = await ExporterProcess.run(
-      ['demo', '--listen-address=127.0.0.1:0', '--demo-rate=100'],
-      {},
-      ({ raw }) => /^ +Open this first: +(http:\/\/\S+?)\/$/.exec(String(raw))?.[1],
-    );
+    const exporter = await ExporterProcess.demo({ args: ['--demo-rate=100'] });
     t.after(() => exporter.stop('SIGKILL'));
     const errors = 'xe_vm_rebind_errors_total{pci_bdf="0000:03:00.0",errno="ENOMEM"}';
     await waitFor(async () => ((await exporter.metric(errors)) ?? 0) > 0, { what: 'an error' });

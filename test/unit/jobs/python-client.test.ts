@@ -27,11 +27,7 @@ describe('the Python client', { skip }, () => {
     const folder = mkdtempSync(join(tmpdir(), 'python-client-'));
     t.after(() => rmSync(folder, { recursive: true }));
     const socket = join(folder, 'jobs.sock');
-    const exporter = await ExporterProcess.run(
-      ['demo', '--listen-address=127.0.0.1:0', '--demo-rate=10', `--jobs-socket=${socket}`, '--log-level=debug'],
-      {},
-      ({ msg, url }) => (msg === 'xe-exporter is running' ? String(url) : undefined),
-    );
+    const exporter = await ExporterProcess.demo({ args: ['--demo-rate=10', `--jobs-socket=${socket}`] });
     t.after(() => exporter.stop('SIGKILL'));
     const state = exporter.log.find(({ msg }) => String(msg).includes("jobs' socket"));
     if (!existsSync(socket)) return t.skip(`no jobs' socket on this kernel: ${JSON.stringify(state)}`);

@@ -1,23 +1,13 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ExporterProcess, type LogLine } from '../../helpers/exporter-process.js';
-import { FixtureTree } from '../../helpers/fixture-tree.js';
+import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { KubeApi, NODE } from '../../helpers/kube-api.js';
+import { kubeconfig } from '../../helpers/kubeconfig.js';
 import { waitFor } from '../../helpers/wait-for.js';
-
-const urlIn = (line: LogLine): string | undefined => /http:\/\/127\.0\.0\.1:\d+/.exec(JSON.stringify(line))?.[0];
 
 describe('a whole exporter with --kubernetes-node-condition', () => {
   it('says when a GPU is wedged, and when the driver has been bound to it again', async (t) => {
     const api = await KubeApi.open(t);
-    const tree = new FixtureTree(t);
-    const config = {
-      'current-context': 'stub',
-      contexts: [{ name: 'stub', context: { cluster: 'stub' } }],
-      clusters: [{ name: 'stub', cluster: { server: api.url } }],
-    };
-    tree.file('kubeconfig', JSON.stringify(config));
     const seen: string[] = [];
     const set = api.nodes.get(NODE)!;
     const record = set.set.bind(set);
@@ -25,17 +15,10 @@ describe('a whole exporter with --kubernetes-node-condition', () => {
       seen.push(`${condition['status']} ${condition['reason']}`);
       return record(type, condition);
     };
-    const exporter = await ExporterProcess.run(
-      [
-        'demo',
-        '--kubernetes-node-condition',
-        '--demo-wedge-every=10s',
-        '--demo-rate=1',
-        '--listen-address=127.0.0.1:0',
-      ],
-      { env: { KUBECONFIG: join(tree.root, 'kubeconfig'), NODE_NAME: NODE } },
-      urlIn,
-    );
+    const exporter = await ExporterProcess.demo({
+      args: ['--kubernetes-node-condition', '--demo-wedge-every=10s', '--demo-rate=1'],
+      env: kubeconfig(t, api),
+    });
     t.after(() => exporter.stop('SIGKILL'));
     const limits = { what: 'a GPU that is wedged and recovers', deadlineMs: 120_000 };
     await waitFor(() => seen.join().includes('False XeGPUWedged,True XeGPUsAreFit'), limits);
@@ -47,11 +30,10 @@ describe('a whole exporter with --kubernetes-node-condition', () => {
   });
 
   it('runs on without a way to the API server, and says what to do', async (t) => {
-    const exporter = await ExporterProcess.run(
-      ['demo', '--kubernetes-node-condition', '--listen-address=127.0.0.1:0'],
-      { env: { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '' } },
-      urlIn,
-    );
+    const exporter = await ExporterProcess.demo({
+      args: ['--kubernetes-node-condition'],
+      env: { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '' },
+    });
     t.after(() => exporter.stop('SIGKILL'));
     const line = exporter.log.find(({ feature }) => feature === 'kubernetes_node_condition');
     assert.deepEqual(

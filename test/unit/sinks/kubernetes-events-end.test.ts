@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ExporterProcess, type LogLine } from '../../helpers/exporter-process.js';
-import { FixtureTree } from '../../helpers/fixture-tree.js';
-import { KubeApi, NODE, type Fault } from '../../helpers/kube-api.js';
+import { ExporterProcess } from '../../helpers/exporter-process.js';
+import { KubeApi, type Fault } from '../../helpers/kube-api.js';
+import { kubeconfig } from '../../helpers/kubeconfig.js';
 import { waitFor } from '../../helpers/wait-for.js';
 import { setting, oom, times, sum } from './kubernetes-events-setting.js';
 
@@ -76,33 +75,12 @@ it('of all errors that come, each is told by an Event or counted as dropped', as
 });
 
 describe('a whole exporter', () => {
-  const urlIn = (line: LogLine): string | undefined => /http:\/\/127\.0\.0\.1:\d+/.exec(JSON.stringify(line))?.[0];
-
-  /** A kubeconfig that leads to the stub; in plain HTTP no credentials are sent. */
-  function kubeconfig(t: TestContext, api: KubeApi): Record<string, string> {
-    const tree = new FixtureTree(t);
-    const config = {
-      'current-context': 'stub',
-      contexts: [{ name: 'stub', context: { cluster: 'stub' } }],
-      clusters: [{ name: 'stub', cluster: { server: api.url } }],
-    };
-    tree.file('kubeconfig', JSON.stringify(config));
-    return { KUBECONFIG: join(tree.root, 'kubeconfig'), NODE_NAME: NODE, POD_NAME: 'xe-exporter-abcde' };
-  }
-
   it('tells of every rebind error until its end', async (t) => {
     const api = await KubeApi.open(t);
-    const flags = [
-      '--listen-address=127.0.0.1:0',
-      '--demo-rate=100',
-      '--events-stdout',
-      '--event-rate-limit-per-minute=0',
-    ];
-    const exporter = await ExporterProcess.run(
-      ['demo', '--kubernetes-events', '--log-level=debug', ...flags],
-      { env: kubeconfig(t, api) },
-      urlIn,
-    );
+    const exporter = await ExporterProcess.demo({
+      args: ['--kubernetes-events', '--demo-rate=100', '--events-stdout', '--event-rate-limit-per-minute=0'],
+      env: kubeconfig(t, api),
+    });
     t.after(() => exporter.stop('SIGKILL'));
     await waitFor(() => api.events.size >= 3, { what: 'Events of several jobs', deadlineMs: 20_000 });
     const series = await exporter.metrics();
@@ -123,11 +101,10 @@ describe('a whole exporter', () => {
   });
 
   it('runs on without a way to the API server, and says what to do', async (t) => {
-    const exporter = await ExporterProcess.run(
-      ['demo', '--kubernetes-events', '--listen-address=127.0.0.1:0'],
-      { env: { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '' } },
-      urlIn,
-    );
+    const exporter = await ExporterProcess.demo({
+      args: ['--kubernetes-events'],
+      env: { KUBECONFIG: '', KUBERNETES_SERVICE_HOST: '' },
+    });
     t.after(() => exporter.stop('SIGKILL'));
     const line = exporter.log.find(({ feature }) => feature === 'kubernetes_events');
     assert.deepEqual(
