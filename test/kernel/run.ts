@@ -110,7 +110,12 @@ async function runScenario(scenario: Scenario): Promise<boolean> {
     kernelArgs: scenario.kernelArgs,
     cwd: root,
     writable: recordTo === undefined ? [] : [recordTo],
-    readable: [root, programs, ...(containerRoot === undefined ? [] : [containerRoot])],
+    readable: [
+      root,
+      programs,
+      dirname(dirname(process.execPath)),
+      ...(containerRoot === undefined ? [] : [containerRoot]),
+    ],
     env: {
       ...scenario.env,
       ...(containerRoot !== undefined && { XE_TEST_CONTAINER_ROOT: containerRoot }),
