@@ -2,16 +2,13 @@ import type { TestContext } from 'node:test';
 import type { DeviceHealth } from '../../exporter/events/device-health.js';
 import { EVENT } from '../../exporter/events/index.js';
 import type { XeDevice } from '../../exporter/host/device.js';
-import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
 import { ATTRIBUTE } from '../../exporter/names.js';
-import type { LogRecord } from '../../exporter/pipeline/log/log-record.js';
-import { Pipeline } from '../../exporter/pipeline/pipeline.js';
-import { PrometheusSink } from '../../exporter/sinks/prometheus.js';
 import { parseKmsgRecord } from '../../exporter/wire/kernel-log.js';
 import { aDevice } from './events.js';
 import { parseExposition } from './exposition.js';
 import { asKmsgRecord } from './kernel-log.js';
 import { manualClock } from './manual-clock.js';
+import { recordedPipeline } from './recorded-pipeline.js';
 
 export const GPU0 = aDevice();
 export const GPU1 = aDevice({ pciBdf: '0000:04:00.0', card: 'card1', render: 'renderD129' });
@@ -20,22 +17,8 @@ export const GPU1 = aDevice({ pciBdf: '0000:04:00.0', card: 'card1', render: 're
 export function kernelLogNode(t: TestContext, { sees = true } = {}) {
   const { now, advance } = manualClock(t);
   const begin = now();
-  const metrics = new ExporterMetrics({
-    sources: ['kmsg'],
-    version: '1',
-    revision: '',
-    nodeVersion: '20',
-    processMetrics: false,
-  });
-  const records: LogRecord[] = [];
-  const log = {
-    name: 'stdout',
-    accept: (record: LogRecord) => void records.push(record),
-    close: async () => {},
-  } as const;
-  const sinks = { counting: [new PrometheusSink(metrics)], logs: [log] };
   const monotonic = () => 1_000_000 + now() - begin;
-  const pipeline = new Pipeline(metrics, sinks, { instanceId: 'i', includeProcess: true, now: monotonic });
+  const { metrics, pipeline, records } = recordedPipeline(['kmsg'], { now: monotonic });
   if (sees) pipeline.sourceUp('kmsg', true);
   let sequence = 0;
   /** A line of the driver about a device, without `xe <address>: `. */

@@ -1,8 +1,9 @@
 import type { TestContext } from 'node:test';
 import { ApiPodDirectory, type ApiPodDirectoryOptions } from '../../../exporter/kubernetes/pods/api-pod-directory.js';
 import type { PodName } from '../../../exporter/kubernetes/pods/pod-directory.js';
-import { FeatureBoard, type FeatureReport } from '../../../exporter/features.js';
+import type { FeatureBoard, FeatureReport } from '../../../exporter/features.js';
 import { KubeApi, NODE, type KubeApiOptions, type PodStub } from '../../helpers/kube-api.js';
+import { recordedFeatures } from '../../helpers/recorded-features.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 export const uid = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
@@ -39,9 +40,7 @@ export async function setting(
   const { stub, prepare, ...rest } = options;
   const api = await KubeApi.open(t, stub);
   prepare?.(api);
-  const features = new FeatureBoard();
-  const reports: FeatureReport[] = [];
-  features.subscribe((report) => reports.push(report));
+  const { features, reports } = recordedFeatures();
   const pods = new ApiPodDirectory({
     access: api.access(),
     nodeName: NODE,

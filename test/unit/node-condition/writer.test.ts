@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { FeatureBoard, type FeatureReport } from '../../../exporter/features.js';
-import { createLogger } from '../../../exporter/logger.js';
+import type { FeatureReport } from '../../../exporter/features.js';
 import type { Fitness } from '../../../exporter/node-condition/fitness.js';
 import { ConditionWriter, type ConditionLimits } from '../../../exporter/node-condition/writer.js';
 import { KubeApi, NODE, type Fault, type StoredCondition, type StoredEvent } from '../../helpers/kube-api.js';
+import { recordedFeatures } from '../../helpers/recorded-features.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 const FIT: Fitness = { status: 'True', reason: 'XeGPUsAreFit', message: 'fit' };
@@ -41,11 +41,7 @@ interface Given {
 async function setting(t: TestContext, { limits, prepare, now, nodeName = NODE }: Given = {}): Promise<Setting> {
   const api = await KubeApi.open(t);
   prepare?.(api);
-  const features = new FeatureBoard();
-  const reports: FeatureReport[] = [];
-  features.subscribe((report) => reports.push(report));
-  const log: Record<string, unknown>[] = [];
-  const write = (line: string): unknown => log.push(JSON.parse(line) as Record<string, unknown>);
+  const { features, reports, log, logger } = recordedFeatures();
   const counts = { written: 0, failed: 0, events: 0, eventsFailed: 0 };
   let fitness = FIT;
   const writer = new ConditionWriter({
@@ -53,7 +49,7 @@ async function setting(t: TestContext, { limits, prepare, now, nodeName = NODE }
     nodeName,
     instance: 'xe-exporter-abcde',
     features,
-    logger: createLogger({ level: 'debug', format: 'json', stream: { write } }),
+    logger,
     judge: () => fitness,
     accounting: {
       written: (ok) => counts[ok ? 'written' : 'failed']++,

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { ClientTable } from '../../../exporter/clients/client-table.js';
-import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { ATTRIBUTE, METRIC, type ClientFault } from '../../../exporter/names.js';
 import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
-import { Pipeline } from '../../../exporter/pipeline/pipeline.js';
-import type { Sink } from '../../../exporter/pipeline/sink.js';
-import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
 import type { TracedObject } from '../../../exporter/sources/trace/ownership.js';
 import { aClient, aDevice, aWorkload } from '../../helpers/events.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { manualClock } from '../../helpers/manual-clock.js';
 import { aKill, aLine, aUevent } from '../../helpers/messages.js';
+import { recordedPipeline } from '../../helpers/recorded-pipeline.js';
 
 const RESET = 'Tile0: GT0: Engine reset: engine_class=ccs, logical_mask: 0x1, guc_id=5, state=0x249';
 const CAT_ERROR = 'Tile0: GT0: Engine memory CAT error [18]: class=ccs, logical_mask: 0x1, guc_id=5';
@@ -28,26 +25,8 @@ function start(t: TestContext, { traced = true } = {}) {
   const { now: epoch, advance, stall } = manualClock(t);
   const boot = epoch() - 10_000;
   const now = () => epoch() - boot;
-  const metrics = new ExporterMetrics({
-    sources: ['trace', 'kmsg', 'uevent'],
-    sinks: ['prometheus'],
-    version: '1',
-    revision: '',
-    nodeVersion: '20',
-    processMetrics: false,
-  });
-  const logged: LogRecord[] = [];
-  const log: Sink<LogRecord> = {
-    name: 'stdout',
-    accept: (record) => void logged.push(record),
-    close: async () => undefined,
-  };
-  const prometheus = new PrometheusSink(metrics);
-  const pipeline = new Pipeline(
-    metrics,
-    { counting: [prometheus], logs: [log] },
-    { instanceId: 'i', includeProcess: true, now, traced: () => traced },
-  );
+  const recorded = recordedPipeline(['trace', 'kmsg', 'uevent'], { now, traced: () => traced });
+  const { metrics, prometheus, pipeline, records: logged } = recorded;
   const clients = new ClientTable(100);
   clients.subscribe(prometheus.clientListener);
   for (const listener of pipeline.clientListeners) clients.subscribe(listener);

@@ -3,11 +3,8 @@ import { test, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { ClientTable } from '../../../exporter/clients/client-table.js';
 import type { MemorySnapshot } from '../../../exporter/host/memory.js';
-import { Pipeline, type PipelineOptions } from '../../../exporter/pipeline/pipeline.js';
+import type { PipelineOptions } from '../../../exporter/pipeline/pipeline.js';
 import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
-import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
-import type { Sink } from '../../../exporter/pipeline/sink.js';
-import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { EVENT, EVENT_METRIC } from '../../../exporter/events/index.js';
 import { ATTRIBUTE, METRIC, type SourceName } from '../../../exporter/names.js';
 import { encodeVmError } from '../../../exporter/wire/watch-notification.js';
@@ -16,6 +13,7 @@ import { aClient, aDevice, aWorkload } from '../../helpers/events.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { manualClock } from '../../helpers/manual-clock.js';
 import { aKill, aLine, aUevent } from '../../helpers/messages.js';
+import { recordedPipeline } from '../../helpers/recorded-pipeline.js';
 
 const BDF = 'pci_bdf="0000:03:00.0"';
 const ERROR_LINE = 'VM worker error: -12';
@@ -26,26 +24,12 @@ function start(t: TestContext, options: Partial<PipelineOptions> = {}) {
   const { now: epoch, advance } = manualClock(t);
   const boot = epoch() - 1_000;
   const now = () => epoch() - boot;
-  const metrics = new ExporterMetrics({
-    sources: ['watch_queue', 'trace', 'kmsg', 'uevent'],
-    sinks: ['prometheus'],
-    version: '1',
-    revision: '',
-    nodeVersion: '20',
-    processMetrics: false,
+  const recorded = recordedPipeline(['watch_queue', 'trace', 'kmsg', 'uevent'], {
+    now,
+    outcomeWindowMs: 60_000,
+    ...options,
   });
-  const logged: LogRecord[] = [];
-  const log: Sink<LogRecord> = {
-    name: 'stdout',
-    accept: (record) => void logged.push(record),
-    close: async () => undefined,
-  };
-  const prometheus = new PrometheusSink(metrics);
-  const pipeline = new Pipeline(
-    metrics,
-    { counting: [prometheus], logs: [log] },
-    { instanceId: 'i', includeProcess: true, now, outcomeWindowMs: 60_000, ...options },
-  );
+  const { metrics, prometheus, pipeline, records: logged } = recorded;
   const clients = new ClientTable(100);
   clients.subscribe({ added: ({ client }) => prometheus.clientDiscovered(client) });
   for (const listener of pipeline.clientListeners) clients.subscribe(listener);

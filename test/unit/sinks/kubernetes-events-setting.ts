@@ -2,10 +2,10 @@ import type { TestContext } from 'node:test';
 import type { XeClient } from '../../../exporter/clients/client.js';
 import type { DeviceEvent } from '../../../exporter/events/device-event.js';
 import { KubernetesEventsSink, type KubernetesEventsLimits } from '../../../exporter/sinks/kubernetes-events/sink.js';
-import { FeatureBoard, type FeatureReport } from '../../../exporter/features.js';
-import { createLogger } from '../../../exporter/logger.js';
+import type { FeatureReport } from '../../../exporter/features.js';
 import { aClient, anEvent, aWorkload } from '../../helpers/events.js';
 import { KubeApi, NODE, type StoredEvent } from '../../helpers/kube-api.js';
+import { recordedFeatures } from '../../helpers/recorded-features.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 /** Fast, where a test does not say otherwise. */
@@ -41,18 +41,14 @@ export async function setting(
 ): Promise<Setting> {
   const api = await KubeApi.open(t);
   prepare?.(api);
-  const features = new FeatureBoard();
-  const reports: FeatureReport[] = [];
-  features.subscribe((report) => reports.push(report));
-  const log: Record<string, unknown>[] = [];
-  const write = (line: string): unknown => log.push(JSON.parse(line) as Record<string, unknown>);
+  const { features, reports, log, logger } = recordedFeatures();
   const requests: Record<string, number> = { created: 0, updated: 0, failed: 0 };
   const dropped: Record<string, number> = {};
   const drop = (reason: string, count: number): unknown => (dropped[reason] = (dropped[reason] ?? 0) + count);
   const sink = new KubernetesEventsSink({
     access: api.access(),
     features,
-    logger: createLogger({ level: 'debug', format: 'json', stream: { write } }),
+    logger,
     nodeName: NODE,
     instance: 'xe-exporter-abcde',
     instanceId: '11111111-2222-4333-8444-555555555555',

@@ -4,15 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { EVENT, EVENT_METRIC } from '../../../exporter/events/index.js';
-import { ExporterMetrics } from '../../../exporter/metrics/exporter-metrics.js';
 import { METRIC } from '../../../exporter/names.js';
-import type { LogRecord } from '../../../exporter/pipeline/log/log-record.js';
-import { Pipeline } from '../../../exporter/pipeline/pipeline.js';
-import { PrometheusSink } from '../../../exporter/sinks/prometheus.js';
 import { openKmsg } from '../../../exporter/sources/kernel-log/source.js';
 import { parseExposition } from '../../helpers/exposition.js';
 import { FixtureTree } from '../../helpers/fixture-tree.js';
 import { MessageSourceUnderTest } from '../../helpers/message-source.js';
+import { recordedPipeline } from '../../helpers/recorded-pipeline.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 const HUNG = '0000:03:00.0';
@@ -32,15 +29,7 @@ test('a GPU that repeats one line hides no other GPU, costs no memory, and no li
   const tree = new FixtureTree(t);
   tree.xeDevice(HUNG, { card0: '226:0', renderD128: '226:128' });
   tree.xeDevice(OTHER, { card1: '226:1', renderD129: '226:129' });
-  const metrics = new ExporterMetrics({ sources: ['kmsg'], version: '1', revision: '', nodeVersion: '' });
-  const records: LogRecord[] = [];
-  const log = {
-    name: 'stdout',
-    accept: (record: LogRecord) => void records.push(record),
-    close: async () => {},
-  } as const;
-  const sinks = { counting: [new PrometheusSink(metrics)], logs: [log] };
-  const pipeline = new Pipeline(metrics, sinks, { instanceId: 'i', includeProcess: true });
+  const { metrics, pipeline, records } = recordedPipeline(['kmsg']);
   t.after(() => pipeline.close(0));
   const under = new MessageSourceUnderTest(t, openKmsg, {
     config: { sysRoot: tree.root },
