@@ -21,6 +21,11 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
     meaning: 'Unique id: the exporter process and a sequence number. An outcome has the id of the error it follows.',
   },
   eventSource: { group: 'every', meaning: 'Source that reported it.' },
+  eventCauseId: {
+    group: 'every',
+    meaning:
+      'The `xe.event.id` of the event that this one follows from, such as the page fault behind a reset. Absent when nothing on that GPU led to it.',
+  },
   suppressedCount: {
     group: 'every',
     meaning:
@@ -95,7 +100,6 @@ export const ATTRIBUTES: Readonly<Record<keyof typeof ATTRIBUTE, AttributeMeanin
     group: 'event',
     meaning: 'What became of the client: `exited`, `repeated`, `survived` or `unknown`.',
   },
-  eventCauseId: { group: 'event', meaning: 'The `xe.event.id` of the event that began it.' },
   tileId: { group: 'event', meaning: 'Tile of the GPU.' },
   gtId: { group: 'event', meaning: 'GT of the GPU.' },
   gucId: { group: 'event', meaning: 'Id of the queue in the GuC firmware.' },

@@ -3,7 +3,7 @@ import type { DeviceEvent, VictimEvidence } from '../../events/device-event.js';
 import { HEALTH_REASONS } from '../../events/device-health.js';
 import { errnoName } from '../../wire/errno.js';
 import { memoryClause } from '../../events/text/memory-attributes.js';
-import { ATTRIBUTE, type Outcome } from '../../names.js';
+import type { Outcome } from '../../names.js';
 import { printable } from '../printable.js';
 import { isOutOfMemory, lossOf } from './hits.js';
 
@@ -42,8 +42,7 @@ export function whatHappened(event: DeviceEvent, teller: Teller): string {
   }
   // A snapshot of the memory could name others.
   const body = event.definition.body({ ...event, memory: undefined });
-  const follows = event.details?.[ATTRIBUTE.eventCauseId] !== undefined;
-  return follows ? `${body} It follows from an earlier event of this GPU.` : body;
+  return event.causeId !== undefined ? `${body} It follows from an earlier event of this GPU.` : body;
 }
 
 /** What the owner of the pod can do; empty when {@link whatHappened} says it. Pure. */

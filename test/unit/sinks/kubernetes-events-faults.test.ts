@@ -70,7 +70,7 @@ describe('the Event of a pod whose job hung or faulted', () => {
 
   it('says when it follows from something that is not the fault of the pod', async (t) => {
     const { publish, sink, events } = await setting(t);
-    publish(oom('train-0', { definition: jobTimeout, details: { 'xe.event.cause_id': 'x-1' } }));
+    publish(oom('train-0', { definition: jobTimeout, causeId: 'x-1' }));
     await sink.close(2_000);
     assert.match(events()[0]!.message, / It follows from an earlier event of this GPU\.$/);
   });
