@@ -14,6 +14,20 @@ export interface FeedEvent {
   readonly pod: string | undefined;
 }
 
+/** Name of the notice that events are missing; it passes every filter, as any event may be among them. */
+export const GAP = 'gap';
+
+/** What the notice says. */
+export interface Gap {
+  /**
+   * They left the ring before the reader came, the reader was one of an earlier start of the exporter, or there were too many of its
+   * workload at once.
+   */
+  readonly reason: 'overwritten' | 'other_start' | 'rate_limited';
+  /** Before any filter; null if unknown. */
+  readonly missed: number | null;
+}
+
 /** Told of changes, synchronously, on the event path: what takes time has to wait. Must not throw. */
 export interface FeedFollower {
   published(): void;

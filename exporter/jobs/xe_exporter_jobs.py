@@ -36,6 +36,8 @@ from dataclasses import dataclass, field
 from typing import Any, AsyncIterator, Callable, Iterator, List, Mapping, Optional, Union
 
 __all__ = [
+    "GAP",
+    "VM_REBIND_ERROR",
     "Device",
     "Event",
     "JobsError",
@@ -59,6 +61,10 @@ DEFAULT_SOCKET = "/run/xe-exporter/jobs.sock"
 
 #: The event of a GPU VM that the driver could not bring back into memory.
 VM_REBIND_ERROR = "xe.vm.rebind_error"
+
+#: The notice that events are missing. Its ``attributes["reason"]`` is ``rate_limited`` (the job had too many at once), ``overwritten``
+#: (the exporter did not keep them until the job came back), or ``other_start`` (the exporter was restarted).
+GAP = "gap"
 
 #: Seconds without a byte after which a stream is dead: the exporter sends a heartbeat every 15 s.
 _SILENCE = 60.0
@@ -86,7 +92,7 @@ class Event:
 
     #: Where to go on after it, see ``events(after=...)``.
     id: str
-    #: For example ``xe.vm.rebind_error``; ``gap`` when events are missing.
+    #: For example ``xe.vm.rebind_error``; ``gap`` where events are missing, see :attr:`missed`.
     name: str
     #: ISO 8601 in UTC, with nanoseconds; empty for a gap.
     time: str
@@ -105,6 +111,14 @@ class Event:
     def out_of_memory(self) -> bool:
         """True when a GPU VM was lost for lack of memory. The driver's trace has no error code; it tells of such errors only."""
         return self.name == VM_REBIND_ERROR and self.errno in (None, _errno.ENOMEM, _errno.ENOSPC)
+
+    @property
+    def missed(self) -> Optional[int]:
+        """For a ``gap``: how many events are missing; None where nobody can know. 0 for every other event."""
+        if self.name != GAP:
+            return 0
+        value = self.attributes.get("missed")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     @property
     def device(self) -> Optional[str]:
@@ -204,7 +218,8 @@ def devices(path: Optional[str] = None) -> List[Device]:
 def events(path: Optional[str] = None, after: Optional[str] = None) -> Iterator[Event]:
     """Follows the job's events for ever, from now on or after the id of an event that was had before.
 
-    It listens when this returns. Reconnects when the exporter restarts, and goes on where it was; what cannot be had any more is an event named ``gap``.
+    It listens when this returns. Reconnects when the exporter restarts, and goes on where it was. Where events are missing there is one named ``gap``, and its
+    ``missed`` is how many.
 
     :raises Unavailable: only when the first connection fails.
     :raises JobsError: the exporter refuses this job; its sentence says why.
@@ -471,7 +486,7 @@ def _parsed(identity: str, name: str, data: str) -> Optional[Event]:
 def _event(identity: str, name: str, record: Any) -> Event:
     record = _mapping(record)
     attributes = _mapping(record.get("attributes"))
-    if name == "gap":
+    if name == GAP:
         attributes = record
     return Event(
         id=identity or _text_of(record, "id") or "",

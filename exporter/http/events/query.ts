@@ -1,6 +1,6 @@
 import { parseChoice, parseInteger, parsePciAddress, parseErrno, type Parser } from '../../config/parsers.js';
 import { errnoNumber } from '../../wire/errno.js';
-import type { FeedEvent } from '../../events/event-feed.js';
+import { GAP, type FeedEvent } from '../../events/event-feed.js';
 import { EVENT } from '../../events/index.js';
 
 /** What a reader asks of /events. */
@@ -94,6 +94,7 @@ function eventFilter(wanted: ReadonlyMap<Facet, ReadonlySet<string | number>>): 
   ][];
   return {
     passes(event) {
+      if (event.name === GAP) return true;
       if (names && !names.has(event.name)) return false;
       // A loss can hide an event of any device or pod.
       return event.name === EVENT.eventsLost || facets.every(([facet, values]) => values.has(event[facet]));

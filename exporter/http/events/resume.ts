@@ -1,11 +1,4 @@
-import type { EventFeed } from '../../events/event-feed.js';
-
-/** Events a reader will not get: they left the ring before it came, or it was a reader of an earlier start of the exporter. */
-export interface Gap {
-  readonly reason: 'overwritten' | 'other_start';
-  /** Before any filter; null if unknown. */
-  readonly missed: number | null;
-}
+import type { EventFeed, Gap } from '../../events/event-feed.js';
 
 /** Where a reader continues. */
 export interface ResumePoint {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { EventFeed } from '../../events/event-feed.js';
+import { GAP, type EventFeed, type Gap } from '../../events/event-feed.js';
 import type { EventFilter } from './query.js';
-import { eventId, overwrittenSince, type Gap, type ResumePoint } from './resume.js';
+import { eventId, overwrittenSince, type ResumePoint } from './resume.js';
 
 /** What may wait in a subscriber's socket before it is asked to catch up, in characters; the last event may reach over it. */
 const CHUNK = 32 * 1024;
@@ -97,7 +97,7 @@ export class Subscriber {
   #tell(gap: Gap | undefined): void {
     if (gap === undefined) return;
     this.#options.missed(gap.missed ?? 0);
-    this.#write(`${this.#id()}\nevent: gap\ndata: ${JSON.stringify(gap)}\n\n`);
+    this.#write(`${this.#id()}\nevent: ${GAP}\ndata: ${JSON.stringify(gap)}\n\n`);
   }
 
   #id(): string {

@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { BoundedMap } from '../../bounded-map.js';
+import { GAP, type Gap } from '../../events/event-feed.js';
 import { ATTRIBUTE, KERNEL_EVENT, PATH } from '../../names.js';
 import type { NativeAddon } from '../../native/binding.js';
 import { get } from '../../node-http.js';
@@ -8,6 +9,7 @@ import { Backoff } from '../../time/backoff.js';
 import { withDeadline } from '../../time/deadline.js';
 import { EventStreamParser, type ServerSentEvent } from './event-stream.js';
 import { GpuOpens } from './gpu-opens.js';
+import type { Say } from './messages.js';
 import { ownFiles } from './own-files.js';
 import { devicesOf } from './own-watch.js';
 import type { ProcessTree } from './process-tree.js';
@@ -28,6 +30,12 @@ const MOST_REMEMBERED = 4_096;
 /** Name of the first pid namespace of a machine (include/linux/proc_ns.h, PROC_PID_INIT_INO): there the exporter counts pids. */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
 
+const WHY_MISSING: readonly (readonly [Gap['reason'], string])[] = [
+  ['rate_limited', 'its pod, unit or Slurm job had more events at once than the exporter tells'],
+  ['overwritten', 'its pod, unit or Slurm job had more events than the exporter keeps while the connection was down'],
+  ['other_start', 'the exporter was started again, and does not know what happened meanwhile'],
+];
+
 export interface NodeEarsOptions {
   readonly native: NativeAddon | undefined;
   readonly ownPid: number;
@@ -37,6 +45,7 @@ export interface NodeEarsOptions {
   readonly devRoot: string;
   readonly socketPath: string;
   readonly onVmError: OnVmError;
+  readonly say: Say;
 }
 
 /**
@@ -59,6 +68,8 @@ class NodeEars implements Ears {
   /** Processes of the job that have had a GPU open; undefined where pids of the exporter mean nothing to us. */
   readonly #ownPids: BoundedMap<number, true> | undefined;
   #onError: () => void = () => undefined;
+  /** Why errors were missing, each told once. */
+  readonly #gapsTold = new Set<Gap['reason']>();
 
   constructor(options: NodeEarsOptions) {
     this.#options = options;
@@ -116,11 +127,19 @@ class NodeEars implements Ears {
   }
 
   #heard({ name, data }: ServerSentEvent): void {
+    if (name === GAP) return this.#missed(data);
     const error = name === KERNEL_EVENT.vmRebindError ? vmErrorOf(data) : undefined;
     if (error === undefined || !this.#isOwn(error)) return;
     // A pid of another namespace would be taken for one of ours.
     this.#options.onVmError(this.#ownPids ? error : { ...error, pid: undefined });
     this.#onError();
+  }
+
+  #missed(data: string): void {
+    const gap = WHY_MISSING.find(([reason]) => data.includes(`"${reason}"`));
+    if (gap === undefined || this.#gapsTold.has(gap[0])) return;
+    this.#gapsTold.add(gap[0]);
+    this.#options.say(`errors of the job may have been missed: ${gap[1]}`);
   }
 
   #isOwn({ pid }: VmError): boolean {

@@ -75,7 +75,17 @@ async function listen({ config, native, own, tree, say }: Listening, onVmError: 
   }
   const { askNode, USUAL_SOCKET } = await import('./node-ears.js');
   const { procRoot, sysRoot, devRoot, jobsSocket: socketPath = USUAL_SOCKET } = config;
-  const found = await askNode({ native, ownPid: own.pid, tree, procRoot, sysRoot, devRoot, socketPath, onVmError });
+  const found = await askNode({
+    native,
+    ownPid: own.pid,
+    tree,
+    procRoot,
+    sysRoot,
+    devRoot,
+    socketPath,
+    onVmError,
+    say,
+  });
   if (!('cannot' in found)) {
     if (found.caveat !== undefined) say(found.caveat);
     return found;

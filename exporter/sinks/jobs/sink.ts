@@ -20,6 +20,7 @@ import { JobAttributes } from './job-attributes.js';
 import { JobFeeds, type JobFeedLimits } from './job-feeds.js';
 import { LastEvents, podOf, type LastEvent } from './last-events.js';
 import { StateFile } from './state-file.js';
+import { Withheld } from './withheld.js';
 
 /** The events of each workload, for the jobs' socket; with --jobs-socket. */
 export const jobs: SinkEntry = {
@@ -93,6 +94,7 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
   readonly #attributes = new JobAttributes();
   /** So that a workload whose VMs fail without end costs the exporter little. */
   readonly #pace: KeyedPace;
+  readonly #withheld: Withheld;
   #closed = false;
 
   constructor(options: JobsSinkOptions) {
@@ -100,6 +102,7 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
     this.#feeds = new JobFeeds(options.limits);
     this.#pace = new KeyedPace({ ...EVENTS_OF_A_WORKLOAD, ...(options.burst && { burst: options.burst }) });
     this.#last = options.last ?? new LastEvents();
+    this.#withheld = new Withheld((owner, notice) => this.#feeds.publish(owner, notice));
   }
 
   get clientListener(): ClientTableListener {
@@ -129,7 +132,7 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
     const concerned = this.#concerned(event);
     if (concerned.length === 0) return undefined;
     const now = performance.now();
-    const workloads = concerned.filter(({ owner }) => owner !== undefined && this.#pace.admits(owner, now));
+    const workloads = concerned.filter(({ owner }) => owner !== undefined && this.#isTold(owner, now));
     if (workloads.length === 0) return concerned.some(({ owner }) => owner !== undefined) ? 'rate_limited' : undefined;
     const record = toLogRecord({ ...event, memory: undefined }, this.#options);
     for (const workload of workloads) this.#tell(workload, event, record);
@@ -138,8 +141,15 @@ export class JobsSink implements Sink<DeviceEvent>, JobEvents {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#withheld.close();
     this.#feeds.close();
     await this.#options.file?.close();
+  }
+
+  #isTold(owner: string, now: number): boolean {
+    if (this.#pace.admits(owner, now)) return true;
+    this.#withheld.add(owner);
+    return false;
   }
 
   #concerned({ client, definition, device }: DeviceEvent): readonly Workload[] {

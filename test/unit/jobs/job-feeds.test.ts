@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { JobFeeds } from '../../../exporter/sinks/jobs/job-feeds.js';
 import { LastEvents } from '../../../exporter/sinks/jobs/last-events.js';
 import { EVENTS_OF_A_WORKLOAD } from '../../../exporter/sinks/jobs/sink.js';
+import { Withheld } from '../../../exporter/sinks/jobs/withheld.js';
 import { KeyedPace } from '../../../exporter/time/keyed-pace.js';
 
 const event = (bytes: number) => ({
@@ -54,6 +55,29 @@ describe('the pace of events', () => {
     assert.equal(told('pod:loud', 5000, 0), 1024);
     assert.equal(told('pod:quiet', 3, 0), 3);
     assert.equal(told('pod:loud', 5000, 1000), 100);
+  });
+});
+
+describe('events that are withheld', () => {
+  it('are told as a number before nothing can be told any more', () => {
+    const told: string[] = [];
+    const withheld = new Withheld((owner, { name, json }) => told.push(`${owner} ${name} ${json}`));
+    for (const owner of ['pod:a', 'pod:a', 'pod:b']) withheld.add(owner);
+    withheld.close();
+    withheld.close();
+    assert.deepEqual(told, [
+      'pod:a gap {"reason":"rate_limited","missed":2}',
+      'pod:b gap {"reason":"rate_limited","missed":1}',
+    ]);
+  });
+
+  it('are told also of a workload that makes room for others', () => {
+    const told: string[] = [];
+    const withheld = new Withheld((owner) => told.push(owner));
+    for (let index = 0; index <= 4096; index++) withheld.add(`pod:${index}`);
+    assert.deepEqual(told, ['pod:0']);
+    withheld.close();
+    assert.equal(told.length, 4097);
   });
 });
 

@@ -68,6 +68,30 @@ describe('a job on the socket', { skip }, () => {
     assert.equal((again.events[0]?.data['attributes'] as Record<string, unknown>)['xe.vm.id'], 2);
   });
 
+  it('with too many events is told how many it was not told, whatever it asks for and also when it comes back', async (t) => {
+    const { path, sink } = await serveJobs(t, { burst: 3 });
+    const [loud, quiet] = [aPod('loud'), aPod('quiet')];
+    const cgroup = makeCgroup(t, loud.path);
+    const all = await new SocketPeer(t, path, { cgroup }).streaming();
+    const wedgedOnly = await new SocketPeer(t, path, { cgroup, path: '/events?event=xe.device.wedged' }).streaming();
+    const other = await new SocketPeer(t, path, { cgroup: makeCgroup(t, quiet.path) }).streaming();
+    for (let index = 1; index <= 200; index++) sink.accept(anEvent({ client: loud.client, sequence: index }));
+    sink.accept(anEvent({ client: quiet.client, sequence: 201 }));
+    const gaps = ({ events }: SocketPeer) => events.filter(({ event }) => event === 'gap').map(({ data }) => data);
+    await waitFor(() => gaps(all).length > 0 && gaps(wedgedOnly).length > 0, { what: 'a gap', deadlineMs: 20_000 });
+    const told = all.events.filter(({ event }) => event !== 'gap').length;
+    assert.ok(told >= 3, `${told} events`);
+    const expected = [{ reason: 'rate_limited', missed: 200 - told }];
+    assert.deepEqual(gaps(all), expected);
+    assert.deepEqual(gaps(wedgedOnly), expected);
+    assert.equal(wedgedOnly.events.length, 1);
+    const again = new SocketPeer(t, path, { cgroup, headers: [`Last-Event-ID:${all.events[0]!.id}`] });
+    await waitFor(() => gaps(again).length > 0, { what: 'the gap again', deadlineMs: 20_000 });
+    assert.deepEqual(gaps(again), expected);
+    await waitFor(() => other.events.length > 0, { what: 'the event of the other', deadlineMs: 20_000 });
+    assert.deepEqual(gaps(other), []);
+  });
+
   it('asks why it ended last, and how its devices are', async (t) => {
     const since = { sinceMs: 0, reason: 'ok', advice: '' } as const;
     const health = [

@@ -83,6 +83,19 @@ describe('through the socket', () => {
     assert.equal((await end(run(t, socket, ['--on-oom=exit:75'], script))).code, 75);
   });
 
+  it('errors that the exporter could not tell of are said to be missing, once for each reason', async (t) => {
+    const gap = (reason: string): string => `event: gap\ndata: {"reason":"${reason}","missed":7}\n\n`;
+    const socket = await serve(t, (_request, response) => {
+      response.writeHead(200, HEAD);
+      response.write(['rate_limited', 'rate_limited', 'other_start', 'of_tomorrow'].map(gap).join('') + event(-12));
+    });
+    const { code, stderr } = await end(run(t, socket, ['--on-oom=exit:75'], ENDLESS));
+    assert.equal(code, 75, stderr);
+    assert.equal(stderr.match(/may have been missed: .* more events at once than the exporter tells$/gm)?.length, 1);
+    assert.equal(stderr.match(/may have been missed: the exporter was started again/g)?.length, 1);
+    assert.equal(stderr.match(/may have been missed/g)?.length, 2);
+  });
+
   it('a broken connection is taken up where it broke', async (t) => {
     const asked: (string | undefined)[] = [];
     const socket = await serve(t, ({ headers }, response) => {

@@ -119,7 +119,11 @@ class Events(unittest.TestCase):
         gap = b"id: a-4\nevent: gap\ndata: {\"reason\":\"overwritten\",\"missed\":3}\n\n"
         with Node(lambda handler: handler.stream(gap)) as node:
             event = next(jobs.events(node.path, after="a-1"))
-        self.assertEqual((event.name, event.attributes["missed"], event.out_of_memory), ("gap", 3, False))
+        self.assertEqual((event.name, event.missed, event.attributes["reason"]), (jobs.GAP, 3, "overwritten"))
+        self.assertFalse(event.out_of_memory)
+        for missed in (None, True, "3"):
+            self.assertIsNone(jobs.Event("", jobs.GAP, "", "", {"missed": missed}).missed)
+        self.assertEqual(jobs.Event("", jobs.VM_REBIND_ERROR, "", "", {"missed": 3}).missed, 0)
         self.assertEqual(node.asked, [("/events", "a-1")])
 
     def test_hostile_bytes_are_left_out(self):
