@@ -337,7 +337,7 @@ export const OPTIONS = {
   jobsSocket: {
     flag: 'jobs-socket',
     kind: 'value',
-    commands: ['serve', 'demo', 'run'],
+    commands: ['serve', 'doctor', 'bundle', 'demo', 'run'],
     default: undefined,
     unit: 'path',
     help: "Unix socket on which GPU jobs hear of their own events, and of nobody else's. Not made by default. run asks it where the kernel has no watch queue, at /run/xe-exporter/jobs.sock unless another one is named.",
@@ -346,7 +346,7 @@ export const OPTIONS = {
   jobsStateFile: {
     flag: 'jobs-state-file',
     kind: 'value',
-    commands: ['serve', 'demo'],
+    commands: ['serve', 'doctor', 'bundle', 'demo'],
     default: undefined,
     unit: 'path',
     help: 'File that keeps for a day why jobs ended, over restarts of the exporter. It is about all jobs: not in a folder that jobs can read.',

@@ -2,6 +2,7 @@ import { errnoName } from '../../wire/errno.js';
 import { NODE_CONDITION } from '../../names.js';
 import type { OtlpDecision } from '../../otlp/wanted.js';
 import { pipeSupport } from '../../sources/watch-queue/probe.js';
+import { jobsSocket } from './jobs-check.js';
 import { deviceMemory } from './memory-check.js';
 import { webConfig } from './web-config-check.js';
 import { fail, off, ok, warn, type Check, type Facts, type Finding } from './finding.js';
@@ -27,6 +28,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'kubernetes_events', title: 'Kubernetes Events', for: 'node', run: kubernetesEvents },
   { id: 'kubernetes_node_condition', title: 'node condition', for: 'node', run: nodeCondition },
   { id: 'coredumps', title: 'coredumps', for: 'node', run: coredumps },
+  { id: 'jobs_socket', title: "jobs' socket", for: 'node', run: jobsSocket },
   { id: 'otlp', title: 'OTLP log events', for: 'node', run: otlp },
   { id: 'otlp_metrics', title: 'OTLP metrics', for: 'node', run: otlpMetrics },
   { id: 'web_config', title: 'web configuration', for: 'node', run: webConfig },

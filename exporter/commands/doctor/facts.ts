@@ -33,6 +33,7 @@ import { probeWatchIoctl, type WatchIoctlChoice } from '../../sources/watch-queu
 import { FeatureBoard } from '../../features.js';
 import type { CommandContext } from '../../app/context.js';
 import type { ClientFacts, Facts } from './finding.js';
+import { readJobsSocket } from './jobs-facts.js';
 import { readMemory } from './memory-facts.js';
 
 /** A sample that tells as much as all of them, in bounded time. */
@@ -85,6 +86,7 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     messages: addon ? await openMessages(addon, devices, config) : [],
     clients,
     memory: await readMemories(addon, alive, clients?.scan.fds ?? [], config),
+    jobs: await readJobsSocket(config, addon),
     otlp: otlpWanted(env, LOGS, { endpoint: config.otlpEndpoint ?? '' }),
     otlpMetrics: metricPushWanted(context),
     webConfig: config.webConfigFile === undefined ? undefined : loadProtection(config.webConfigFile).outcome,

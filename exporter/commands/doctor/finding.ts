@@ -9,6 +9,7 @@ import type { FeatureReport } from '../../features.js';
 import type { SourceName } from '../../names.js';
 import type { CoredumpSupport } from '../../sources/uevent/coredumps/support.js';
 import type { WatchSupport } from '../../sources/watch-queue/probe.js';
+import type { JobsFacts } from './jobs-facts.js';
 import type { MemoryFacts } from './memory-facts.js';
 
 /**
@@ -56,6 +57,8 @@ export interface Facts {
   readonly clients: ClientFacts | undefined;
   /** One a device that was asked; undefined with --memory-interval=off. */
   readonly memory: readonly MemoryFacts[] | undefined;
+  /** The jobs' socket; undefined = none is wanted. */
+  readonly jobs: JobsFacts | undefined;
   readonly otlp: OtlpDecision;
   readonly otlpMetrics: OtlpDecision;
   /** What became of opening the kernel log and the uevents, as the exporter would. */

@@ -65,6 +65,7 @@ describe('checks', () => {
       /grant it/,
     ],
     ['pod_names', { podNames: { state: 'disabled', reason: 'no node', fix: '' } }, 'off', /no node/, /^$/],
+    ['jobs_socket', { jobs: undefined }, 'off', /^off$/, /--jobs-socket/],
     ['coredumps', { coredumps: undefined }, 'off', /^not copied$/, /--coredump-dir/],
     [
       'coredumps',

@@ -73,6 +73,18 @@ export const GOOD: Facts = {
       readable: 3,
     },
   ],
+  jobs: {
+    path: '/run/xe-exporter/jobs.sock',
+    stateFile: '/var/lib/xe-exporter/jobs.json',
+    socket: { mode: 0o140666, uid: 0, isSocket: true, isFolder: false },
+    refusal: undefined,
+    folders: ['/run/xe-exporter', '/run', '/'].map((path) => ({
+      path,
+      is: { mode: 0o040755, uid: 0, isSocket: false, isFolder: true },
+    })),
+    filesystem: 'tmpfs',
+    identification: undefined,
+  },
   otlp: { wanted: true, reason: 'OTEL_EXPORTER_OTLP_ENDPOINT is set', warning: undefined },
   otlpMetrics: { wanted: true, reason: 'OTEL_EXPORTER_OTLP_ENDPOINT is set', warning: undefined },
   webConfig: protection('everything.good.yml'),

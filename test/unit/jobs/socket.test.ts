@@ -1,6 +1,5 @@
 // The file of the jobs' socket: when it is made, replaced, refused and removed.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
@@ -13,6 +12,7 @@ import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { folder, serveJobs } from '../../helpers/jobs-socket.js';
 import { SocketFlood } from '../../helpers/socket-flood.js';
 import { SocketPeer } from '../../helpers/socket-peer.js';
+import { leaveSocketBehind } from '../../helpers/stale-socket.js';
 import { inTime, waitFor } from '../../helpers/wait-for.js';
 
 const skip = cgroupRoot === undefined && 'needs root: a cgroup2 that this user may write to';
@@ -28,15 +28,6 @@ async function isServed(path: string): Promise<boolean> {
   return isTaken;
 }
 
-/** What an exporter leaves behind that was killed. */
-async function leaveBehind(path: string): Promise<void> {
-  const child = spawn(process.execPath, ['-e', 'require("net").createServer().listen(process.argv[1])', path]);
-  await waitFor(() => existsSync(path), { what: 'the socket', deadlineMs: 20_000 });
-  child.kill('SIGKILL');
-  await once(child, 'close');
-  assert.ok(statSync(path).isSocket());
-}
-
 describe("the file of the jobs' socket", () => {
   it('is made with its folder, for every user, and nothing is left beside it', async (t) => {
     const path = join(folder(t), 'a', 'b', 'jobs.sock');
@@ -50,8 +41,8 @@ describe("the file of the jobs' socket", () => {
 
   it('is replaced when an exporter that was killed has left it behind', async (t) => {
     const path = join(folder(t), 'jobs.sock');
-    await leaveBehind(path);
-    await leaveBehind(`${path}~`);
+    await leaveSocketBehind(path);
+    await leaveSocketBehind(`${path}~`);
     assert.equal(await isServed(path), false);
     await serveJobs(t, {}, path);
     assert.equal(await isServed(path), true);
