@@ -31,7 +31,9 @@ export type Fault =
   /** The connection is cut without an answer. */
   | 'reset'
   /** Never answered. */
-  | 'silence';
+  | 'silence'
+  /** A written Event is taken, and the connection cut before the answer; elsewhere as 'reset'. */
+  | 'lost answer';
 
 export interface KubeRequest {
   readonly method: string;
@@ -100,8 +102,6 @@ export class KubeApi {
   /** Namespaces that are not there, and those that are being deleted. */
   readonly missing = new Set<string>();
   readonly terminating = new Set<string>();
-  /** Before a write is answered. */
-  writeDelayMs = 0;
   /** What a request must carry; undefined lets everyone in. */
   token: string | undefined;
   /** Whether the one who asks may list and watch pods. */
@@ -286,7 +286,7 @@ export class KubeApi {
       const [, node] = NODES.exec(path) ?? [];
       const kind = node !== undefined ? 'node' : namespace === '' ? undefined : 'write';
       const fault = kind && this.faults[kind].shift();
-      if (fault !== undefined) return misbehave(fault, response);
+      if (fault !== undefined && fault !== 'lost answer') return misbehave(fault, response);
       if (this.token !== undefined && authorization !== `Bearer ${this.token}`) return refuse(response, 401);
       const body = JSON.parse(Buffer.concat(parts).toString()) as Record<string, unknown>;
       const type = request.headers['content-type'];
@@ -294,12 +294,14 @@ export class KubeApi {
       if (node !== undefined) {
         if (request.method !== 'PATCH' || type !== 'application/strategic-merge-patch+json')
           return refuse(response, 415);
-        return void setTimeout(() => this.#node(response, node, 'patch', body), this.writeDelayMs);
+        return this.#node(response, node, 'patch', body);
       }
       if (namespace === '') return refuse(response, 404);
       const wanted = request.method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
       if (type !== wanted) return refuse(response, 415);
-      setTimeout(() => this.#write(response, { namespace, name }, body), this.writeDelayMs);
+      // What has been written on a closed connection goes nowhere.
+      if (fault === 'lost answer') response.destroy();
+      this.#write(response, { namespace, name }, body);
     });
   }
 
@@ -465,7 +467,7 @@ function merge(before: object, patch: object): object {
 
 function misbehave(fault: Fault, response: ServerResponse): void {
   if (fault === 'silence') return;
-  if (fault === 'reset') {
+  if (fault === 'reset' || fault === 'lost answer') {
     response.destroy();
     return;
   }

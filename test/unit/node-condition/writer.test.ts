@@ -228,7 +228,7 @@ describe('an API server in trouble', () => {
   for (const fault of faults) {
     it(`is asked again after ${JSON.stringify(fault)}`, async (t) => {
       // Long enough for a busy machine, where nobody has to be waited for.
-      const limits = fault === 'silence' ? { requestMs: 500 } : {};
+      const limits = fault === 'silence' ? { requestMs: 2_000 } : {};
       const { writer, become, said, counts, api } = await setting(t, { limits });
       writer.start();
       await said(FIT);
