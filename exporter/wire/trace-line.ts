@@ -1,3 +1,5 @@
+import { decoded, TraceFields } from './trace-fields.js';
+
 /**
  * Lines of a tracing instance's trace_pipe (trace_print_context in kernel/trace/trace_output.c) and the fields
  * of the xe events in them (drivers/gpu/drm/xe/xe_trace*.h), Linux 6.8 to 7.3. Fields are found by name, because their order and number differ
@@ -19,9 +21,6 @@ export interface TraceLine {
   readonly fields: TraceFields;
 }
 
-/** Values by name, strings without their quotes. */
-export type TraceFields = ReadonlyMap<string, string>;
-
 /** The longest line of an xe event has some 200 characters. */
 const MAX_LENGTH = 1024;
 
@@ -31,11 +30,6 @@ const MAX_LENGTH = 1024;
  */
 const HEADER =
   /^(.{16}|[^-]{0,15})-(\d{1,10}) +(?:\( *(\d{1,10}|-+)\) +)?\[\d{1,5}\] +(?:[^ ]{4,6} +)?(\d{1,12})\.(\d{6}): (\w{1,64}): (.*)$/s;
-
-/** A quoted string ends where the next field or nothing follows: a comm can contain quotes. */
-const FIELD = /(?<![\w$])([A-Za-z_]\w*)=(?:"(.*?)"(?= \w+=|$)|(\([^)]*\)|[^\s,"]*))/gs;
-
-const BEYOND_ASCII = /[\x80-\xff]/;
 
 /** Parses one line; undefined when it is no event. @param text decoded as latin1, one character a byte */
 export function parseTraceLine(text: string): TraceLine | undefined {
@@ -49,19 +43,8 @@ export function parseTraceLine(text: string): TraceLine | undefined {
     tgid: tgid.startsWith('-') ? undefined : Number(tgid),
     nanoseconds: BigInt(seconds + micros) * 1_000n,
     event,
-    fields: fieldsOf(rest),
+    fields: new TraceFields(rest),
   };
-}
-
-/** The first of a name counts: what a string in a later field imitates changes nothing. */
-function fieldsOf(text: string): TraceFields {
-  const fields = new Map<string, string>();
-  FIELD.lastIndex = 0;
-  for (let match = FIELD.exec(text); match !== null; match = FIELD.exec(text)) {
-    const [, name = '', quoted, bare = ''] = match;
-    if (!fields.has(name)) fields.set(name, quoted === undefined ? bare : decoded(quoted));
-  }
-  return fields;
 }
 
 /** A whole number, decimal or `0x`; undefined when there is none, `(fault)` for example, or it is beyond 2^53. */
@@ -81,8 +64,4 @@ export function textField(fields: TraceFields, name: string): string | undefined
 export function pointerField(fields: TraceFields, name: string): string | undefined {
   const text = fields.get(name) ?? '';
   return /^(?:0x)?[0-9a-f]{4,16}$/i.test(text) && !/^(?:0x)?0+$/.test(text) ? text : undefined;
-}
-
-function decoded(latin1: string): string {
-  return BEYOND_ASCII.test(latin1) ? Buffer.from(latin1, 'latin1').toString('utf8') : latin1;
 }

@@ -5,6 +5,7 @@ import { eventDefinitions } from '../../exporter/events/index.js';
 import { ATTRIBUTE } from '../../exporter/names.js';
 import { Decoder } from '../../exporter/pipeline/decode/decoder.js';
 import { VmKills } from '../../exporter/sources/trace/vm-kills.js';
+import { TraceFields } from '../../exporter/wire/trace-fields.js';
 import { numberField, parseTraceLine, pointerField, textField } from '../../exporter/wire/trace-line.js';
 import { aDevice } from '../helpers/events.js';
 import { aTraceLine, VM_FIELDS } from '../helpers/trace-lines.js';
@@ -47,12 +48,33 @@ test('any bytes parse or are refused, within bounds', () => {
       if (line === undefined) return;
       assert.ok(Number.isSafeInteger(line.tid) && line.comm.length <= 16 && /^\w{1,64}$/.test(line.event));
       assert.ok(line.nanoseconds >= 0n);
-      for (const name of line.fields.keys()) {
+      for (const name of bytes.match(/\w+(?==)/g) ?? []) {
         const number = numberField(line.fields, name);
         assert.ok(number === undefined || Number.isSafeInteger(number));
         assert.ok((textField(line.fields, name) ?? 'x').length > 0);
         assert.match(pointerField(line.fields, name) ?? '0x1234', /^(0x)?[0-9a-f]+$/i);
       }
+    }),
+    BOUNDS,
+  );
+});
+
+/** What a field is, in one pattern. */
+const FIELD = /(?<![\w$])([A-Za-z_]\w*)=(?:"(.*?)"(?= \w+=|$)|(\([^)]*\)|[^\s,"]*))/gs;
+
+test('a field is what the pattern says, and the first of its name', () => {
+  const piece = fc.constantFrom(...'"=, ()$1ab'.split(''), 'a=', ' b="', '" a=', ' ab=(', '$a=', '\xa0');
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {
+      const text = pieces.join('');
+      const expected = new Map<string, string>();
+      for (const [, name = '', quoted, bare = ''] of text.matchAll(FIELD)) {
+        if (!expected.has(name))
+          expected.set(name, Buffer.from(quoted ?? bare, 'latin1').toString(quoted === undefined ? 'latin1' : 'utf8'));
+      }
+      const fields = new TraceFields(text);
+      for (const name of text.match(/[A-Za-z_]\w*(?==)/g) ?? [])
+        assert.equal(fields.get(name), expected.get(name), name);
     }),
     BOUNDS,
   );

@@ -94,8 +94,8 @@ class Reading {
     this.#handler(batch);
   };
 
-  take(bytes: Uint8Array, time: ReadTime): void {
-    const line = parseTraceLine(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
+  take(bytes: Buffer, time: ReadTime): void {
+    const line = parseTraceLine(bytes.toString('latin1'));
     if (line === undefined)
       return this.#handler({ kind: 'trace', source: 'trace', ...time, kill: undefined, device: undefined });
     this.#read = time;

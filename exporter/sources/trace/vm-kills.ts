@@ -92,7 +92,7 @@ export class VmKills {
       case 'xe_vma_bind':
         return this.#bound(line);
       case 'xe_vm_free':
-        return void this.#vms.delete(keyOf(line));
+        return this.#freed(line);
       case 'xe_vm_rebind_worker_enter':
         if (this.#workers.size < MAX_WORKERS) this.#workers.add(line.tid);
         return;
@@ -126,7 +126,7 @@ export class VmKills {
 
   /** Tells whose a VM is that was made before the trace began; the rebind worker binds, too. */
   #bound(line: TraceLine): void {
-    if (this.#workers.has(line.tid) || line.comm.startsWith('kworker/') || this.#vms.has(keyOf(line))) return;
+    if (this.#workers.has(line.tid) || line.comm.startsWith('kworker/') || this.#known(line) !== undefined) return;
     const pid = line.tgid ?? this.#options.processOf(line.tid);
     if (pid !== undefined) this.#remember(line, { pid, comm: knownComm(line), drmClientId: undefined });
   }
@@ -152,7 +152,7 @@ export class VmKills {
   #killed(line: TraceLine): void {
     const probed = this.#probed.get(line.tid);
     this.#probed.delete(line.tid);
-    const vm = this.#vms.get(keyOf(line)) ?? this.#remember(line, undefined);
+    const vm = this.#known(line) ?? this.#remember(line, undefined);
     const before = probed?.published ? probed.line.nanoseconds : vm.killedAt;
     const again = before !== undefined && line.nanoseconds - before < SAME_DEATH_NS;
     vm.killedAt = line.nanoseconds;
@@ -168,10 +168,19 @@ export class VmKills {
 
   #remember(line: TraceLine, owner: VmOwner | undefined): Vm {
     const vm = { owner, killedAt: undefined };
-    // Without a pointer there is nothing to know it by again.
-    if (pointerField(line.fields, 'vm') === undefined) return vm;
-    this.#vms.set(keyOf(line), vm);
+    const key = keyOf(line);
+    if (key !== undefined) this.#vms.set(key, vm);
     return vm;
+  }
+
+  #known(line: TraceLine): Vm | undefined {
+    const key = keyOf(line);
+    return key === undefined ? undefined : this.#vms.get(key);
+  }
+
+  #freed(line: TraceLine): void {
+    const key = keyOf(line);
+    if (key !== undefined) this.#vms.delete(key);
   }
 }
 
@@ -181,8 +190,10 @@ function merged(probed: VmOwner | undefined, known: VmOwner | undefined): VmOwne
   return { ...probed, pid: probed.pid ?? known.pid, comm: probed.comm || known.comm };
 }
 
-function keyOf({ fields }: TraceLine): string {
-  return `${textField(fields, 'dev') ?? ''} ${pointerField(fields, 'vm') ?? ''}`;
+/** undefined without a pointer: then there is nothing to know it by again. */
+function keyOf({ fields }: TraceLine): string | undefined {
+  const vm = pointerField(fields, 'vm');
+  return vm && `${textField(fields, 'dev') ?? ''} ${vm}`;
 }
 
 /** The kernel prints this for a thread it has forgotten. */
