@@ -263,51 +263,104 @@ it('a client that watch and trace both name has to be the same', (t) => {
   assert.deepEqual(take(), ['whole -12 1', 'whole -12 2']);
 });
 
-it('each error is counted once, for the right client, whatever comes late or not at all', (t) => {
-  const clock = manualClock(t);
-  const failure = fc.record({
+interface Failure {
+  readonly code: number;
+  /** When its line and its trace are read, in milliseconds after it happened. */
+  readonly lineAfter: number;
+  readonly traceAfter: number;
+  readonly gap: number;
+  readonly lost: 'nothing' | 'line' | 'trace' | 'both';
+}
+
+const failureOf = (lost: fc.Arbitrary<Failure['lost']>): fc.Arbitrary<Failure> =>
+  fc.record({
     code: fc.constantFrom(-12, -28, -62),
-    /** When its line and its trace are read, in milliseconds after it happened; the watch is not there. */
     lineAfter: fc.integer({ min: 0, max: 400 }),
     traceAfter: fc.integer({ min: 0, max: 400 }),
     gap: fc.integer({ min: 0, max: 3_000 }),
+    lost,
   });
+
+/** Failures of the clients 1, 2, ... without a watch queue. Each source is read in order: nothing overtakes what came before it. */
+function play(clock: ManualClock, failures: readonly Failure[]) {
+  const { line, trace, enter, published, merger, advance, now } = startAt(clock);
+  if (failures.length > 0) enter(...failures.map((_, index) => index + 1));
+  let at = now();
+  let [lineAt, traceAt] = [0, 0];
+  const reads = failures.flatMap(({ code, lineAfter, traceAfter, gap, lost }, index) => {
+    at += gap;
+    lineAt = Math.max(lineAt, at + lineAfter);
+    traceAt = Math.max(traceAt, at + traceAfter);
+    const happened = at;
+    return [
+      ...(isRead(lost, 'line') ? [{ at: lineAt, read: () => line(code, {}, now() - happened) }] : []),
+      ...(isRead(lost, 'trace') ? [{ at: traceAt, read: () => trace(index + 1, {}, now() - happened) }] : []),
+    ];
+  });
+  for (const { at: readAt, read } of reads.toSorted((a, b) => a.at - b.at)) {
+    if (readAt > now()) advance(readAt - now());
+    read();
+  }
+  advance(60_000);
+  assert.deepEqual(merger.remembered, { kinds: 0, waiting: 0, traces: 0 });
+  return {
+    counted: published.filter(({ phase }) => phase !== 'concluded').map(({ errorCode }) => errorCode),
+    victims: published
+      .filter(({ phase }) => phase !== 'opened')
+      .map(({ client, errorCode }) => ({ id: client?.drmClientId, errorCode })),
+  };
+}
+
+const isRead = (lost: Failure['lost'], report: 'line' | 'trace'): boolean => lost !== 'both' && lost !== report;
+const sorted = (numbers: readonly number[]): number[] => numbers.toSorted((a, b) => a - b);
+
+it('each error is counted once, with its code, for the right client, whatever comes late', (t) => {
+  const clock = manualClock(t);
   fc.assert(
-    fc.property(fc.array(failure, { maxLength: 30 }), (failures) => {
-      const { line, trace, enter, published, merger, advance, now } = startAt(clock);
-      const ids = failures.map((_, index) => index + 1);
-      if (ids.length > 0) enter(...ids);
-      let at = now();
-      // Each source is read in order: nothing overtakes what came before it.
-      let [lineAt, traceAt] = [0, 0];
-      const reads = failures.flatMap(({ code, lineAfter, traceAfter, gap }, index) => {
-        at += gap;
-        lineAt = Math.max(lineAt, at + lineAfter);
-        traceAt = Math.max(traceAt, at + traceAfter);
-        const happened = at;
-        return [
-          { at: lineAt, read: () => line(code, {}, now() - happened) },
-          { at: traceAt, read: () => trace(index + 1, {}, now() - happened) },
-        ];
-      });
-      for (const { at: readAt, read } of reads.toSorted((a, b) => a.at - b.at)) {
-        if (readAt > now()) advance(readAt - now());
-        read();
-      }
-      advance(60_000);
-      const counted = published.filter(({ phase }) => phase !== 'concluded').map(({ errorCode }) => errorCode);
-      const victims = published.filter(({ phase }) => phase !== 'opened');
+    fc.property(fc.array(failureOf(fc.constant('nothing')), { maxLength: 30 }), (failures) => {
+      const { counted, victims } = play(clock, failures);
+      assert.deepEqual(sorted(counted), sorted(failures.map(({ code }) => code)));
       assert.deepEqual(
-        counted.toSorted((a, b) => a - b),
-        failures.map(({ code }) => code).toSorted((a, b) => a - b),
+        victims.toSorted((a, b) => Number(a.id) - Number(b.id)),
+        failures.map(({ code }, index) => ({ id: index + 1, errorCode: code })),
       );
-      assert.deepEqual(
-        victims
-          .map(({ client, errorCode }) => [client?.drmClientId, errorCode])
-          .toSorted(([a], [b]) => Number(a) - Number(b)),
-        failures.map(({ code }, index) => [index + 1, code]),
-      );
-      assert.deepEqual(merger.remembered, { kinds: 0, waiting: 0, traces: 0 });
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it('whatever is lost, each victim that the trace names counts once, nobody else is named, and no error counts twice', (t) => {
+  const clock = manualClock(t);
+  const lost = fc.constantFrom('nothing', 'nothing', 'line', 'trace', 'both' as const);
+  fc.assert(
+    fc.property(fc.array(failureOf(lost), { maxLength: 30 }), (failures) => {
+      const { counted, victims } = play(clock, failures);
+      const named = failures.flatMap(({ lost }, index) => (isRead(lost, 'trace') ? [index + 1] : []));
+      const lines = failures.filter(({ lost }) => isRead(lost, 'line')).length;
+      const reported = failures.filter(({ lost }) => lost !== 'both').length;
+      assert.deepEqual(sorted(victims.flatMap(({ id }) => id ?? [])), named);
+      assert.ok(counted.length >= Math.max(lines, named.length), `${counted.length} of ${lines} and ${named.length}`);
+      assert.ok(counted.length <= reported, `${counted.length} of ${reported}`);
+    }),
+    { numRuns: 600 },
+  );
+});
+
+it('what is lost of one error does not touch another one that is far from it', (t) => {
+  const clock = manualClock(t);
+  const lost = fc.constantFrom('nothing', 'line', 'trace' as const);
+  const far = failureOf(lost).map((failure) => ({ ...failure, gap: failure.gap + 2_500 }));
+  fc.assert(
+    fc.property(fc.array(far, { maxLength: 20 }), (failures) => {
+      const { counted, victims } = play(clock, failures);
+      // Without its line an error has no code, without its trace no client.
+      const expected = failures.map(({ code, lost }, index) => ({
+        id: lost === 'trace' ? undefined : index + 1,
+        errorCode: lost === 'line' ? 0 : code,
+      }));
+      const text = (list: readonly object[]): string[] => list.map((one) => JSON.stringify(one)).sort();
+      assert.deepEqual(sorted(counted), sorted(expected.map(({ errorCode }) => errorCode)));
+      assert.deepEqual(text(victims), text(expected));
     }),
     { numRuns: 300 },
   );
