@@ -5,17 +5,15 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { FixtureTree } from '../helpers/fixture-tree.js';
 import { inTime, waitFor } from '../helpers/wait-for.js';
 import { ask } from './rightful.js';
-import { ANSWER_MS, demo, isAlive, memory, SHORT, stop } from './target.js';
-
-const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
+import { ANSWER_MS, commandLine, demo, isAlive, memory, SHORT, signal, stop } from './target.js';
 
 /** Runs it to its end. */
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const [program = '', ...options] = commandLine().command;
+  const child = spawn(program, [...options, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -48,7 +46,7 @@ it('a configuration that becomes a pipe under a running exporter changes nothing
   const reloading = await demo(t, { args: [`--config=${file}`] });
   rmSync(file);
   execFileSync('mkfifo', [file]);
-  reloading.child.kill('SIGHUP');
+  signal(reloading, 'SIGHUP');
   await waitFor(() => reloading.log.some(({ msg }) => /not a regular file/.test(String(msg))), { what: 'the refusal' });
   assert.equal((await ask(`${reloading.url}/healthz`)).status, 200);
   assert.equal((await stop(reloading)).code, 0);
@@ -57,23 +55,26 @@ it('a configuration that becomes a pipe under a running exporter changes nothing
 it('an exporter that is told to reload while it starts does so when it is up', async (t) => {
   const file = join(new FixtureTree(t).root, 'c.yaml');
   writeFileSync(file, 'logLevel: debug\n');
+  const { command, pidOf } = commandLine();
+  const [program = '', ...options] = command;
   const child = spawn(
-    process.execPath,
-    [MAIN, 'serve', '--listen-address=127.0.0.1:0', '--log-format=json', `--config=${file}`],
+    program,
+    [...options, 'serve', '--listen-address=127.0.0.1:0', '--log-format=json', `--config=${file}`],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  t.after(() => child.kill('SIGKILL'));
+  const pid = await waitFor(() => pidOf(child), { what: 'the process' });
+  t.after(() => child.exitCode === null && process.kill(pid, 'SIGKILL'));
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (piece: string) => (said += piece));
   // As early as a process can: SIGHUP is bit 0 of the caught signals.
-  await waitFor(() => parseInt(/^SigCgt:\s+([0-9a-f]+)/m.exec(statusOf(child.pid))?.[1] ?? '0', 16) & 1, {
+  await waitFor(() => parseInt(/^SigCgt:\s+([0-9a-f]+)/m.exec(statusOf(pid))?.[1] ?? '0', 16) & 1, {
     what: 'SIGHUP to be handled',
     deadlineMs: 20_000,
   });
   assert.equal(said, '');
-  for (let count = 0; count < 10; count++) child.kill('SIGHUP');
+  for (let count = 0; count < 10; count++) process.kill(pid, 'SIGHUP');
   await waitFor(() => /configuration reloaded/.test(said), { what: 'the reload', deadlineMs: 30_000 });
-  child.kill('SIGTERM');
+  process.kill(pid, 'SIGTERM');
   const [code] = (await once(child, 'exit')) as [number | null];
   assert.equal(code, 0);
 });
@@ -81,7 +82,7 @@ it('an exporter that is told to reload while it starts does so when it is up', a
 it('thousands of reloads cost no memory', async (t) => {
   const exporter = await demo(t);
   const before = await memory(exporter);
-  for (let count = 0; count < (SHORT ? 2_000 : 10_000); count++) exporter.child.kill('SIGHUP');
+  for (let count = 0; count < (SHORT ? 2_000 : 10_000); count++) signal(exporter, 'SIGHUP');
   assert.equal((await ask(`${exporter.url}/healthz`)).status, 200);
   const { peak } = await memory(exporter);
   t.diagnostic(`${Math.round(before.rss)} -> ${Math.round(peak)} MiB`);
@@ -112,7 +113,7 @@ it('what Node warns of is a line of the log', async (t) => {
   assert.ok((await stop(exporter)).ms < ANSWER_MS);
 });
 
-function statusOf(pid: number | undefined): string {
+function statusOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/status`, 'utf8');
   } catch {

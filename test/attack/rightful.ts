@@ -7,6 +7,8 @@ export interface Report {
   readonly failures: readonly string[];
   /** Milliseconds of the slowest answer. */
   readonly worstMs: number;
+  /** Requests that were made once more. */
+  readonly again: number;
 }
 
 /** One request on a connection of its own. @throws Error of the connection, or when there is no answer in time */
@@ -23,7 +25,10 @@ export function ask(url: string, options: RequestOptions = {}): Promise<{ status
   });
 }
 
-/** Those an exporter is there for: a scraper and two probes, each on a new connection, again and again until told to stop. */
+/**
+ * Those an exporter is there for: a scraper and two probes, each on a new connection, again and again until told to stop. Where
+ * they share an address with the attackers, a burst of connections may cut one off before it has asked; it asks once more.
+ */
 export class Rightful {
   readonly #url: string;
   readonly #options: RequestOptions;
@@ -31,6 +36,7 @@ export class Rightful {
   readonly #failures: string[] = [];
   readonly #done: Promise<unknown>;
   #asked = 0;
+  #again = 0;
   #worst = 0;
   #ended = false;
 
@@ -51,13 +57,13 @@ export class Rightful {
   async end(): Promise<Report> {
     this.#ended = true;
     await this.#done;
-    return { asked: this.#asked, failures: this.#failures, worstMs: Math.round(this.#worst) };
+    return { asked: this.#asked, failures: this.#failures, worstMs: Math.round(this.#worst), again: this.#again };
   }
 
   async #goOn(path: string): Promise<void> {
     while (!this.#ended) {
       const begin = performance.now();
-      await ask(`${this.#url}${path}`, this.#options).then(
+      await this.#ask(`${this.#url}${path}`).then(
         ({ status }) => status !== this.#wanted && this.#failures.push(`${path}: ${status}`),
         (error: Error) => this.#failures.push(`${path}: ${error.message}`),
       );
@@ -65,5 +71,13 @@ export class Rightful {
       this.#asked++;
       await delay(100);
     }
+  }
+
+  #ask(url: string): Promise<{ status: number }> {
+    return ask(url, this.#options).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET') throw error;
+      this.#again++;
+      return ask(url, this.#options);
+    });
   }
 }

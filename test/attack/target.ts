@@ -1,9 +1,14 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { processMemory } from '../bench/process.js';
 import { ExporterProcess, type ExporterProcessOptions } from '../helpers/exporter-process.js';
 import { waitFor } from '../helpers/wait-for.js';
+import { Container, IMAGE } from './container.js';
 import { MemoryCgroup } from './memory-cgroup.js';
+
+const MAIN = fileURLToPath(new URL('../../exporter/main.js', import.meta.url));
 
 /** CI runs the short form; without this variable, as `npm run test:attack`, every attack lasts longer and more are made. */
 export const SHORT = process.env['XE_EXPORTER_ATTACK'] === 'short';
@@ -54,12 +59,14 @@ export async function demo(
 
 /**
  * Starts an exporter with the options of Node that the image gives it and, where this process may make one, in a cgroup with the
- * chart's limit of memory: whatever goes beyond it is killed. Killed it is in the end, too.
+ * chart's limit of memory: whatever goes beyond it is killed. Killed it is in the end, too. An image runs as a container with
+ * that limit.
  */
 export async function asInTheChart(
   t: { after(end: () => Promise<void>): void },
-  start: (how: Pick<ExporterProcessOptions, 'execArgv' | 'launcher'>) => Promise<ExporterProcess>,
+  start: (how: Pick<ExporterProcessOptions, 'execArgv' | 'launcher' | 'program'>) => Promise<ExporterProcess>,
 ): Promise<ExporterProcess> {
+  if (IMAGE !== undefined) return inContainer(t, new Container(IMAGE, CHART_LIMIT), start);
   const cgroup = MemoryCgroup.make(CHART_LIMIT);
   const isLimited = cgroup instanceof MemoryCgroup;
   const exporter = start({
@@ -73,19 +80,55 @@ export async function asInTheChart(
   return exporter;
 }
 
+/** Of podman's processes, the containers they started. */
+const containers = new WeakMap<ChildProcess, Container>();
+
+async function inContainer(
+  t: { after(end: () => Promise<void>): void },
+  container: Container,
+  start: (how: Pick<ExporterProcessOptions, 'program'>) => Promise<ExporterProcess>,
+): Promise<ExporterProcess> {
+  const starting = start({ program: container.program });
+  t.after(async () => {
+    const exporter = await starting.catch(() => undefined);
+    if (exporter === undefined || !(await isAlive(exporter))) return;
+    signal(exporter, 'SIGKILL');
+    await exporter.exited;
+  });
+  const exporter = await starting;
+  containers.set(exporter.child, container);
+  return exporter;
+}
+
+/** The exporter for a test that starts it by itself: the command, and the process it becomes. */
+export function commandLine(): { readonly command: readonly string[]; pidOf(child: ChildProcess): number | undefined } {
+  if (IMAGE === undefined) return { command: [process.execPath, MAIN], pidOf: ({ pid }) => pid };
+  const container = new Container(IMAGE, CHART_LIMIT);
+  return { command: container.program, pidOf: () => container.pid };
+}
+
+function pidOf({ child }: ExporterProcess): number {
+  return containers.get(child)?.pid ?? child.pid ?? 0;
+}
+
+/** To the exporter itself: podman takes its time to pass one on. */
+export function signal(exporter: ExporterProcess, name: NodeJS.Signals): void {
+  process.kill(pidOf(exporter), name);
+}
+
 /** Of the introduction, or of the log. */
 function urlIn(text: string): string | undefined {
   return /https?:\/\/127\.0\.0\.1:\d+/.exec(text)?.[0];
 }
 
 /** MiB now, and at most ever. */
-export function memory({ child }: ExporterProcess): Promise<{ readonly rss: number; readonly peak: number }> {
-  return processMemory(child.pid ?? 0);
+export function memory(exporter: ExporterProcess): Promise<{ readonly rss: number; readonly peak: number }> {
+  return processMemory(pidOf(exporter));
 }
 
 /** From now on {@link memory} gives the peak since now (proc(5), clear_refs). */
-export function forgetPeak({ child }: ExporterProcess): void {
-  writeFileSync(`/proc/${child.pid}/clear_refs`, '5');
+export function forgetPeak(exporter: ExporterProcess): void {
+  writeFileSync(`/proc/${pidOf(exporter)}/clear_refs`, '5');
 }
 
 export async function isAlive({ child }: ExporterProcess): Promise<boolean> {
@@ -93,9 +136,9 @@ export async function isAlive({ child }: ExporterProcess): Promise<boolean> {
 }
 
 /** Ends it with SIGTERM, as the kubelet does. @returns exit code and how long that took in milliseconds */
-export async function stop({ child }: ExporterProcess): Promise<{ readonly code: number | null; readonly ms: number }> {
+export async function stop(exporter: ExporterProcess): Promise<{ readonly code: number | null; readonly ms: number }> {
   const begin = performance.now();
-  child.kill('SIGTERM');
-  const [code] = (await once(child, 'exit')) as [number | null];
+  signal(exporter, 'SIGTERM');
+  const [code] = (await once(exporter.child, 'exit')) as [number | null];
   return { code, ms: performance.now() - begin };
 }

@@ -17,25 +17,15 @@ architectures=(amd64 arm64)
 die() { printf 'image: %s\n0 passed, 1 failed\n' "$*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die 'containers with capabilities of the host need root.'
-missing=()
-for pair in buildah:buildah podman:podman runc:runc debootstrap:debootstrap capsh:libcap2-bin; do
-  command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${missing[@]}" >/dev/null ||
-    die "apt-get install ${missing[*]} failed; run apt-get update?"
-fi
-
+# shellcheck source=test/image/build.sh
+source test/image/build.sh
+install_tools || die 'tools are missing.'
 # shellcheck source=test/image/storage.sh
 source test/image/storage.sh
 use_storage "$cache"
 
-# All builds have the time of the commit.
-epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 build() { # <architecture> <context> <tag>
-  buildah build --quiet --pull-never --no-cache --isolation chroot --timestamp "$epoch" \
-    --platform "linux/$1" --build-arg BUILDPLATFORM=linux/amd64 \
-    --build-arg XE_EXPORTER_REVISION=0123456789abcdef --tag "$3" "$2" >/dev/null || die "the build for $1 failed"
+  build_image "$@" || die "the build for $1 failed"
 }
 
 unpack() { # <architecture> <image> <folder>
