@@ -21,7 +21,7 @@ interface Subject {
 export const idle: Measurement = {
   name: 'idle',
   title: 'Idle CPU and memory',
-  deadlineSeconds: 60,
+  deadlineSeconds: 600,
   async run(scope) {
     const collector = await startCollector();
     scope.onClose(() => collector.stop());

@@ -13,7 +13,7 @@ const DEADLINE_MS = 60_000;
 export const startUp: Measurement = {
   name: 'start-up',
   title: 'Start-up',
-  deadlineSeconds: 60,
+  deadlineSeconds: 600,
   async run(scope) {
     const collector = await startCollector();
     scope.onClose(() => collector.stop());
