@@ -97,7 +97,7 @@ export type ErrnoLabel = (typeof ERRNO_LABELS)[number];
 export const OUTCOMES = ['exited', 'repeated', 'survived', 'unknown'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** Values of the `state` label of {@link METRIC.deviceHealth}: exactly one is 1 for each device. */
+/** Values of the `state` label of {@link METRIC.deviceHealth}: a device shows the one that it is in. */
 export const DEVICE_HEALTH_STATES = [
   'ok',
   'recovering',

@@ -1,13 +1,16 @@
 import { EVENT } from '../../exporter/events/index.js';
 import { AWAKE } from '../../exporter/host/device-state.js';
+import { SINK_DROPS } from '../../exporter/metrics/event-drops.js';
 import { ExporterMetrics } from '../../exporter/metrics/exporter-metrics.js';
 import {
   CLIENT_FAULTS,
   COREDUMP_COPY_RESULTS,
+  DEVICE_HEALTH_STATES,
   FEATURES,
   FEATURE_STATES,
   SINKS,
   SOURCES,
+  STREAM_DROP_REASONS,
   WORKLOAD_LABELS,
 } from '../../exporter/names.js';
 import { aDevice } from '../../test/helpers/events.js';
@@ -25,7 +28,7 @@ export interface ExposedMetric {
  * One text for each combination that excludes another, such as the kind of workload labels.
  */
 export async function expositionsOfEverything(): Promise<readonly string[]> {
-  const turns = Math.max(WORKLOAD_LABELS.length, FEATURE_STATES.length);
+  const turns = Math.max(WORKLOAD_LABELS.length, FEATURE_STATES.length, DEVICE_HEALTH_STATES.length);
   return Promise.all(Array.from({ length: turns }, (_, turn) => expositionOfTurn(turn)));
 }
 
@@ -47,12 +50,19 @@ async function expositionOfTurn(turn: number): Promise<string> {
   for (const errors of counters) errors.count(1);
   for (const name of CLIENT_FAULTS) fault(name).inc();
   for (const result of COREDUMP_COPY_RESULTS) metrics.coredumpCopies.cell(result);
-  for (const source of SOURCES) metrics.eventsReceived.cell(source, EVENT.vmRebindError);
+  for (const source of SOURCES) {
+    metrics.eventsReceived.cell(source, EVENT.vmRebindError);
+    metrics.eventsDeduplicated.cell(source);
+    metrics.eventsUnmerged.cell(source);
+  }
+  for (const sink of SINKS) for (const reason of SINK_DROPS[sink]) metrics.eventsDropped.cell('sink', sink, reason);
+  for (const reason of STREAM_DROP_REASONS) metrics.streamSubscribersDropped.cell(reason);
   const state = FEATURE_STATES[turn % FEATURE_STATES.length]!;
   for (const feature of FEATURES) metrics.featureChanged({ feature, state, reason: '', fix: '' });
   metrics.devices.deviceState(device, AWAKE);
   const { pciBdf } = device;
-  metrics.health.set({ pciBdf, state: 'ok', reason: 'ok', sinceMs: 0, cause: undefined, advice: '' });
+  const health = DEVICE_HEALTH_STATES[turn % DEVICE_HEALTH_STATES.length]!;
+  metrics.health.set({ pciBdf, state: health, reason: 'ok', sinceMs: 0, cause: undefined, advice: '' });
   const held = [{ workload: undefined, regions: [{ region: 'vram0', residentBytes: 1 }] }];
   metrics.devices.deviceMemory(device, [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }], held);
   metrics.devices.deviceMemoryAtOom(device, held);

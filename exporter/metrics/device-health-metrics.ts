@@ -3,7 +3,7 @@ import { DEVICE_HEALTH_STATES, LABEL, METRIC } from '../names.js';
 import { GaugeFamily } from './engine/metric-families.js';
 import type { ExpositionRegistry } from './engine/prom-client-adapter.js';
 
-/** Whether each device is fit for work: a state set, of which exactly one series is 1 at any scrape. */
+/** Whether each device is fit for work: one series for each device, which changes its label with the state. */
 export class DeviceHealthMetrics {
   readonly #state: GaugeFamily;
   readonly #changed: GaugeFamily;
@@ -12,7 +12,7 @@ export class DeviceHealthMetrics {
     this.#state = registry.register(
       new GaugeFamily({
         name: METRIC.deviceHealth,
-        help: 'Whether the device is in this state of health: 1 for exactly one state of each device.',
+        help: 'State of health of the device, always 1; a state that the device is not in has no series.',
         labels: [LABEL.pciBdf, LABEL.state],
       }),
     );
@@ -26,7 +26,8 @@ export class DeviceHealthMetrics {
   }
 
   set({ pciBdf, state, sinceMs }: DeviceHealth): void {
-    for (const one of DEVICE_HEALTH_STATES) this.#state.cell(pciBdf, one).set(one === state ? 1 : 0);
+    for (const other of DEVICE_HEALTH_STATES) if (other !== state) this.#state.remove(pciBdf, other);
+    this.#state.cell(pciBdf, state).set(1);
     this.#changed.cell(pciBdf).set(sinceMs / 1000);
   }
 

@@ -7,6 +7,14 @@ export const STAGE_DROPS: readonly (readonly [Exclude<DropStage, 'sink'>, DropRe
   ['decode', 'unknown_type'],
 ];
 
+/** What only a fault of the exporter itself drops, or its end: such series appear with the first drop. */
+const FAULTS: ReadonlySet<DropReason> = new Set(['unknown_device', 'closed', 'error']);
+
+/** Whether the reason is a load that can be expected, so that its series exist at 0 from the start. */
+export function comesFromLoad(reason: DropReason): boolean {
+  return !FAULTS.has(reason);
+}
+
 const QUEUE_DROPS: readonly DropReason[] = ['queue_full', 'closed', 'error'];
 const LOG_DROPS: readonly DropReason[] = ['rate_limited', ...QUEUE_DROPS];
 

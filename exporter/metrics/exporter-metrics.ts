@@ -1,6 +1,6 @@
 import { DeviceHealthMetrics } from './device-health-metrics.js';
 import { DeviceMetrics } from './device-metrics.js';
-import { SINK_DROPS, STAGE_DROPS } from './event-drops.js';
+import { SINK_DROPS, STAGE_DROPS, comesFromLoad } from './event-drops.js';
 import type { FeatureReport } from '../features.js';
 import { HistogramFamily } from './engine/histogram-family.js';
 import { CounterFamily, GaugeFamily } from './engine/metric-families.js';
@@ -13,7 +13,6 @@ import {
   LABEL,
   METRIC,
   OTLP_RESULTS,
-  STREAM_DROP_REASONS,
   UNATTRIBUTED_REASONS,
   type OtlpResult,
   type OtlpSignal,
@@ -44,12 +43,14 @@ export interface ExporterMetricsOptions {
   readonly processMetrics?: boolean;
 }
 
-/** Usual, slow, very slow; five for each source is what a panel needs. */
+/** Usual, slow, very slow: what a panel needs. No label: each would multiply the series of every node. */
 const LATENCY_BUCKETS_SECONDS = [0.001, 0.01, 0.1, 1];
 
 /**
  * Every metric of the exporter. What is known in advance exists at 0 before the first event, because rate() does not see a
- * series that is born at 1. Only the counts of received events by name appear with the first: there are many, and most never come.
+ * series that is born at 1. Three kinds appear with their first event, because a node is to have few series and most never come:
+ * received events by name, reports that were merged or could not be, and what only a fault of the exporter or a client's misuse
+ * of a stream would count.
  */
 export class ExporterMetrics {
   readonly registry = new ExpositionRegistry();
@@ -115,7 +116,6 @@ export class ExporterMetrics {
     new HistogramFamily({
       name: METRIC.eventLatency,
       help: 'Seconds from reading an event to counting it.',
-      labels: [LABEL.source],
       buckets: LATENCY_BUCKETS_SECONDS,
     }),
   );
@@ -192,6 +192,7 @@ export class ExporterMetrics {
 
     this.buildInfo.cell(options.version, options.revision, options.nodeVersion).set(1);
     this.seriesOverflow.cell(METRIC.clientVmRebindErrors);
+    this.eventLatency.cell();
     for (const reason of ATTACH_FAILURE_REASONS) this.clientAttachFailures.cell(reason);
     for (const reason of UNATTRIBUTED_REASONS) this.eventsUnattributed.cell(reason);
     for (const [stage, reason] of STAGE_DROPS) this.eventsDropped.cell(stage, '', reason);
@@ -209,15 +210,12 @@ export class ExporterMetrics {
     this.sourceUp.cell(source);
     this.sourceRestarts.cell(source);
     this.readerQueuePeak.cell(source);
-    this.eventsDeduplicated.cell(source);
-    this.eventsUnmerged.cell(source);
     this.eventsLost.cell(source);
-    this.eventLatency.cell(source);
   }
 
   /** Creates the series of a sink at 0. */
   sinkOpened(sink: SinkName): void {
-    for (const reason of SINK_DROPS[sink]) this.eventsDropped.cell('sink', sink, reason);
+    for (const reason of SINK_DROPS[sink].filter(comesFromLoad)) this.eventsDropped.cell('sink', sink, reason);
     if (sink === 'otel_logs') this.#otlpLogsOpened();
     if (sink === 'stream') this.#streamSwitchedOn();
     if (sink === 'jobs') this.#jobsSwitchedOn();
@@ -247,7 +245,6 @@ export class ExporterMetrics {
 
   #streamSwitchedOn(): void {
     this.streamSubscribers.cell();
-    for (const reason of STREAM_DROP_REASONS) this.streamSubscribersDropped.cell(reason);
     this.streamEventsMissed.cell();
   }
 

@@ -45,7 +45,7 @@ export class MemoryMetrics {
     );
     this.#atOom = gauge(
       METRIC.clientMemoryAtOom,
-      'Resident bytes of the container in the memory region when the device last ran out of memory.',
+      'Resident bytes of the container in the memory of the device when it last ran out of it; of a device without VRAM, in the memory of the host.',
       LABEL.region,
       ...containers.ownerLabelNames,
     );
@@ -67,10 +67,14 @@ export class MemoryMetrics {
     this.#shown.set(pciBdf, values.instead(this.#shown.get(pciBdf)));
   }
 
-  /** What the clients held when one of them ran out of memory; until the next time. */
+  /** What the clients held of the memory that one of them ran out of; until the next time. */
   setMemoryAtOom(pciBdf: string, clients: readonly HeldMemory[]): void {
     const values = new ShownValues(pciBdf);
-    this.#addHeld(values, this.#atOom, clients);
+    this.#addHeld(
+      values,
+      this.#atOom,
+      clients.some(({ regions }) => regions.some(isVram)) ? onlyVram(clients) : clients,
+    );
     this.#shownAtOom.set(pciBdf, values.instead(this.#shownAtOom.get(pciBdf)));
   }
 
@@ -90,6 +94,14 @@ export class MemoryMetrics {
     this.#survivabilityMode.remove(pciBdf);
     this.#runtimeSuspended.remove(pciBdf);
   }
+}
+
+function isVram({ region }: { readonly region: string }): boolean {
+  return region.startsWith('vram');
+}
+
+function onlyVram(clients: readonly HeldMemory[]): HeldMemory[] {
+  return clients.map(({ workload, regions }) => ({ workload, regions: regions.filter(isVram) }));
 }
 
 /** The values of one device that are shown together, and instead of those before. Equal labels are added up. */

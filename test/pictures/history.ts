@@ -1,4 +1,4 @@
-import { LABEL, METRIC, UNATTRIBUTED_SERIES } from '../../exporter/names.js';
+import { LABEL, METRIC, UNATTRIBUTED_SERIES, type DeviceHealthState } from '../../exporter/names.js';
 import type { BlockSeries } from '../bench/fleet/block.js';
 import type { SeriesShape } from '../bench/fleet/node-shape.js';
 import { SAMPLES_PER_CHUNK, xorChunk } from '../bench/fleet/xor-chunk.js';
@@ -23,10 +23,15 @@ export function history(demo: readonly SeriesShape[]): BlockSeries[] {
     const target = { ...place, job: 'xe-exporter', instance: `10.0.0.${index + 1}:9464` };
     const series = shapes.map((shape) => ({
       labels: sorted({ __name__: shape.name, ...shape.labels, ...target }),
-      chunks: chunks(TIMES.map((time) => [time, valueAt(shape, story, time)])),
+      chunks: chunks(TIMES.map((time) => [time, valueAt(shape, story, time)] as const).filter(isShown(shape))),
     }));
     return [...series, ...alerts(story, place)];
   });
+}
+
+/** A GPU shows the state of health that it is in, and no other. */
+function isShown({ name }: SeriesShape): (sample: readonly [time: number, value: number]) => boolean {
+  return ([, value]) => name !== METRIC.deviceHealth || value !== 0;
 }
 
 function alerts(story: Story, place: Record<string, string>): BlockSeries[] {
@@ -49,18 +54,26 @@ function ofANode(demo: readonly SeriesShape[]): SeriesShape[] {
   const named = shapes.filter(
     ({ name, labels }) => name === METRIC.clientVmRebindErrors && labels[LABEL.k8sPod] !== UNATTRIBUTED_SERIES,
   );
-  return [...shapes, ...named.map((shape) => ({ ...shape, name: METRIC.clientVmRebindErrorLastTimestamp }))];
+  const wedged = shapes
+    .filter(({ name }) => name === METRIC.deviceHealth)
+    .map((shape) => ({ ...shape, labels: { ...shape.labels, [LABEL.state]: 'wedged' satisfies DeviceHealthState } }));
+  return [...shapes, ...wedged, ...named.map((shape) => ({ ...shape, name: METRIC.clientVmRebindErrorLastTimestamp }))];
 }
 
+/** A chunk holds samples at equal steps: where some are missing, another begins. */
 function chunks(samples: readonly (readonly [time: number, value: number])[]): BlockSeries['chunks'] {
-  const all: { from: number; to: number; bytes: Uint8Array }[] = [];
-  for (let first = 0; first < samples.length; first += SAMPLES_PER_CHUNK) {
-    const part = samples.slice(first, first + SAMPLES_PER_CHUNK);
+  const parts: (readonly [time: number, value: number])[][] = [];
+  for (const sample of samples) {
+    const part = parts.at(-1);
+    if (part !== undefined && part.length < SAMPLES_PER_CHUNK && sample[0] - part.at(-1)![0] === STEP)
+      part.push(sample);
+    else parts.push([sample]);
+  }
+  return parts.map((part) => {
     const [from, to] = [part[0]![0] * 1000, part.at(-1)![0] * 1000];
     const values = part.map(([, value]) => value);
-    all.push({ from, to, bytes: xorChunk(values, from, STEP * 1000) });
-  }
-  return all;
+    return { from, to, bytes: xorChunk(values, from, STEP * 1000) };
+  });
 }
 
 function sorted(labels: Readonly<Record<string, string>>): [string, string][] {

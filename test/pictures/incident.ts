@@ -107,7 +107,7 @@ function outOfMemory(clock: string, pciBdf: string, pod: string, outcome: string
       metrics: [METRIC.eventsReceived],
       labels: { [LABEL.source]: WATCH_QUEUE, [LABEL.event]: EVENT.vmRebindError },
     },
-    ...latency(time, WATCH_QUEUE),
+    ...latency(time),
   ];
 }
 
@@ -117,18 +117,18 @@ function hang(clock: string, pciBdf: string): Happening[] {
   const { jobTimeout, engineReset, deviceCoredump } = EVENT_METRIC;
   return [
     { time, metrics: [jobTimeout, engineReset, deviceCoredump], labels: { [LABEL.pciBdf]: pciBdf } },
-    ...latency(time, 'kmsg'),
+    ...latency(time),
   ];
 }
 
-function latency(time: number, source: string): Happening[] {
+function latency(time: number): Happening[] {
   const metrics = ['_count', '_sum'].map((part) => METRIC.eventLatency + part);
   const buckets = ['0.01', '0.1', '1', '10', '+Inf'].map((le) => ({
     time,
     metrics: [`${METRIC.eventLatency}_bucket`],
-    labels: { source, le },
+    labels: { le },
   }));
-  return [{ time, metrics, labels: { source } }, ...buckets];
+  return [{ time, metrics, labels: {} }, ...buckets];
 }
 
 /** What a series of a node showed at a time. */

@@ -8,22 +8,24 @@ import type { ExpositionRegistry } from './prom-client-adapter.js';
  */
 const LAG_PROBE_INTERVAL_MS = 100;
 
-/** What is kept of prom-client's default metrics, in this order: the first of a group collects for the others. */
+/** What is kept of prom-client's default metrics. */
 const KEPT = [
-  'process_cpu_user_seconds_total',
-  'process_cpu_system_seconds_total',
   'process_cpu_seconds_total',
   'process_resident_memory_bytes',
   'process_start_time_seconds',
   'process_open_fds',
   'process_max_fds',
-  'nodejs_eventloop_lag_seconds',
   'nodejs_eventloop_lag_max_seconds',
 ] as const;
 
+/** The metric whose collection also sets the value of another, where it is not the metric itself. */
+const COLLECTED_BY: Readonly<Record<string, string>> = {
+  process_cpu_seconds_total: 'process_cpu_user_seconds_total',
+  nodejs_eventloop_lag_max_seconds: 'nodejs_eventloop_lag_seconds',
+};
+
 /** Where prom-client's own HELP says too little. */
 const HELP: Readonly<Record<string, string>> = {
-  nodejs_eventloop_lag_seconds: 'Event loop lag, measured at the previous scrape or push.',
   nodejs_eventloop_lag_max_seconds:
     'Largest event loop lag since the previous scrape or push, probed ten times a second.',
 };
@@ -38,8 +40,11 @@ export function registerProcessMetrics(registry: ExpositionRegistry): void {
   const scratch = new Registry();
   collectDefaultMetrics({ register: scratch, eventLoopMonitoringPrecision: LAG_PROBE_INTERVAL_MS });
   for (const name of KEPT) {
-    const metric = scratch.getSingleMetric(name) as unknown as Family | undefined;
-    if (metric !== undefined) registry.register(new ProcessFamily(metric)); // undefined: no /proc to read it from
+    const [metric, collector] = [name, COLLECTED_BY[name] ?? name].map(
+      (one) => scratch.getSingleMetric(one) as unknown as Family | undefined,
+    );
+    // undefined: no /proc to read it from
+    if (metric !== undefined && collector !== undefined) registry.register(new ProcessFamily(metric, collector));
   }
 }
 
@@ -49,15 +54,18 @@ class ProcessFamily implements Family {
   readonly help: string;
   readonly type: Family['type'];
   readonly #metric: Family;
+  readonly #collector: Family;
 
-  constructor(metric: Family) {
+  constructor(metric: Family, collector: Family) {
     this.name = metric.name;
     this.help = HELP[metric.name] ?? metric.help;
     this.type = metric.type;
     this.#metric = metric;
+    this.#collector = collector;
   }
 
   async get(): Promise<FamilySnapshot> {
+    if (this.#collector !== this.#metric) await this.#collector.get();
     const { values } = await this.#metric.get();
     const offset = OFFSET_SECONDS[this.name] ?? 0;
     const repaired = values

@@ -24,8 +24,8 @@ test('each failure that watch and log tell of counts once, and is logged once wi
     return (await reports('watch_queue')) === FAILURES && (await reports('kmsg')) === FAILURES;
   });
   assert.equal(await metric(ENOMEM), FAILURES);
-  const merged = ['watch_queue', 'kmsg'].map((source) =>
-    metric(`xe_exporter_events_deduplicated_total{source="${source}"}`),
+  const merged = ['watch_queue', 'kmsg'].map(
+    async (source) => (await exporter.metric(`xe_exporter_events_deduplicated_total{source="${source}"}`)) ?? 0,
   );
   assert.equal(
     (await Promise.all(merged)).reduce((sum, count) => sum + count),

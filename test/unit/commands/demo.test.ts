@@ -83,6 +83,37 @@ test('the demo counts, is ready, adds up and leaves on SIGTERM within its deadli
   assert.equal(running.err, '');
 });
 
+/** Most series of a node with two GPUs and six pods, each of which ran out of memory once, with every option at its default. */
+const MOST_SERIES = 160;
+
+test('a node with two GPUs and six pods has few series', async (t) => {
+  const running = demo(t, '--listen-address=127.0.0.1:0');
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  // The demo publishes what clients hold, and its jobs fail in every way there is; a node does neither by default.
+  const counted = (key: string) =>
+    !key.startsWith('xe_client_memory_') && !/^xe_client_(?!.*errno="ENOMEM").*errno=|^xe_client_faults/.test(key);
+  const series = await waitFor(
+    async () => {
+      const keys = [...(await scrape(url)).keys()];
+      const isHit = (key: string) => key.startsWith(`${METRIC.clientVmRebindErrorLastTimestamp}{`);
+      const pods = new Set(keys.filter(isHit).map((key) => /k8s_pod_name="([^"]*)"/.exec(key)?.[1]));
+      pods.delete(UNATTRIBUTED_SERIES);
+      return pods.size === 6 && keys.filter(counted);
+    },
+    { what: 'an error of each of the six pods', deadlineMs: 180_000 },
+  );
+  const families = countBy(series.map((key) => key.replace(/\{.*/s, '')));
+  const largest = [...families].map(([name, count]) => `${count} ${name}`).sort((a, b) => parseInt(b) - parseInt(a));
+  assert.ok(series.length <= MOST_SERIES, `${series.length} series:\n${largest.join('\n')}`);
+  for (const name of [METRIC.deviceHealth, METRIC.deviceInfo]) assert.equal(families.get(name), 2, name);
+});
+
+function countBy(names: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
+}
+
 test('the demo shows every outcome a job can have, and they add up to the out-of-memory errors', async (t) => {
   const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=50', '--outcome-window=1s');
   const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
