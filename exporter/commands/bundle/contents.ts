@@ -100,14 +100,32 @@ function fetchLocal({ host, port }: ListenAddress, path: string): Promise<string
         response.on('end', () =>
           response.statusCode === 200
             ? end()
-            : reject(new Error(`the exporter answers ${path} with ${response.statusCode}`)),
+            : reject(new Error(refused(`${local}:${port}${path}`, response.statusCode))),
         );
       },
     );
     request.on('error', (error: NodeJS.ErrnoException) =>
-      reject(new Error(`no exporter answers ${path} on ${local}:${port}: ${error.code ?? error.message}`)),
+      reject(
+        new Error(
+          `no exporter answers ${path} on ${local}:${port}: ${error.code ?? error.message}${ofTls(error, port, path)}`,
+        ),
+      ),
     );
   });
+}
+
+/** The bundle takes no password: it would be one more place to keep it. */
+function refused(at: string, status: number | undefined): string {
+  return status === 401
+    ? `the exporter asks for a password. Add what "curl -u USER http://${at}" prints, with a user of its web configuration.`
+    : `the exporter answers http://${at} with ${status}`;
+}
+
+/** A server of TLS hangs up on plain HTTP. */
+function ofTls({ code }: NodeJS.ErrnoException, port: number, path: string): string {
+  return code === 'ECONNRESET'
+    ? `. If the exporter serves TLS, add what "curl --cacert CA https://NODE:${port}${path}" prints, with the CA and, if it asks for one, a user of its web configuration.`
+    : '';
 }
 
 function toJson(value: unknown): string {

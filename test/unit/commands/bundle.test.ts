@@ -83,6 +83,28 @@ describe('xe-exporter bundle', () => {
     assert.match(text('doctor.json'), /"schema": 1/);
   });
 
+  it('says how to add what an exporter behind TLS or a password does not tell it', async (t) => {
+    for (const [text, said] of [
+      [
+        'users',
+        /^Not available: the exporter asks for a password\. Add what "curl -u USER http:\/\/127\.0\.0\.1:\d+\/metrics" prints/,
+      ],
+      [
+        'tls',
+        /^Not available: .*: ECONNRESET\. If the exporter serves TLS, add what "curl --cacert CA https:\/\/NODE:\d+\/metrics" prints/,
+      ],
+    ] as const) {
+      const exporter = await ExporterProcess.demo({
+        args: [`--web-config-file=test/fixtures/web-config/${text}.good.yml`],
+      });
+      t.after(() => exporter.stop('SIGKILL'));
+      const packed = await bundle(t, new URL(exporter.url).port);
+      assert.match(packed.text('metrics.txt'), said);
+      assert.match(packed.text('devices.json'), /^Not available/);
+      assert.match(packed.text('doctor.json'), /"schema": 1/);
+    }
+  });
+
   it('replaces no file, and says so', async (t) => {
     const tree = new FixtureTree(t);
     const path = join(tree.root, 'there');
