@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ collector outages and reloads. Prints how memory and handles developed after the
 `;
 
 /** What may be left of growth after the warm-up, over the whole rest: less is noise of the garbage collector. */
-const MOST_GROWTH = { 'RSS, MiB': 8, descriptors: 4, threads: 2 } as const;
+const MOST_GROWTH = { 'RSS, MiB': 8, handles: 8, descriptors: 4, threads: 2 } as const;
 type Measured = keyof typeof MOST_GROWTH;
 
 const { values } = parseArgs({ options: { duration: { type: 'string', default: '1h' }, help: { type: 'boolean' } } });
@@ -38,6 +38,12 @@ async function soak(totalMs: number): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'soak-'));
   const config = join(folder, 'config.yaml');
   writeFileSync(config, 'logLevel: warn\n');
+  // What keeps the exporter's event loop busy, which only it can tell.
+  const handles = join(folder, 'handles');
+  const count = `import { writeFileSync } from 'node:fs';
+    const count = () => writeFileSync(${JSON.stringify(handles)}, String(process.getActiveResourcesInfo().length));
+    count();
+    setInterval(count, 500).unref();`;
   const collector = await startCollector();
   const exporter = await ExporterProcess.run(
     [
@@ -47,10 +53,16 @@ async function soak(totalMs: number): Promise<number> {
       `--config=${config}`,
       `--otlp-endpoint=${collector.url}`,
     ],
-    { execArgv: ['--v8-pool-size=1', '--optimize-for-size'] },
+    {
+      execArgv: [
+        '--v8-pool-size=1',
+        '--optimize-for-size',
+        `--import=data:text/javascript,${encodeURIComponent(count)}`,
+      ],
+    },
     ({ raw }) => /http:\/\/127\.0\.0\.1:\d+/.exec(String(raw ?? ''))?.[0],
   );
-  const samples: Record<Measured, Sample[]> = { 'RSS, MiB': [], descriptors: [], threads: [] };
+  const samples: Record<Measured, Sample[]> = { 'RSS, MiB': [], handles: [], descriptors: [], threads: [] };
   const begin = performance.now();
   let ended = false;
   const again = async (everyMs: number, work: () => Promise<unknown>): Promise<void> => {
@@ -63,6 +75,7 @@ async function soak(totalMs: number): Promise<number> {
   const at = (): number => (performance.now() - begin) / 1000;
   const take = async (): Promise<void> => {
     samples['RSS, MiB'].push({ at: at(), value: (await processMemory(pid)).rss });
+    samples.handles.push({ at: at(), value: Number(readFileSync(handles, 'utf8')) });
     samples.descriptors.push({ at: at(), value: readdirSync(`/proc/${pid}/fd`).length });
     samples.threads.push({ at: at(), value: readdirSync(`/proc/${pid}/task`).length });
   };
