@@ -36,10 +36,9 @@ function lost(config: RulesConfig): Alert {
 function attribution(config: RulesConfig): Alert {
   const { window, errors } = config.attribution;
   const onPlace = `on (${place(config).join(', ')})`;
-  const feature = (state: string) => {
-    const info = selector(METRIC.featureInfo, `${LABEL.feature}="kubernetes"`, `${LABEL.state}="${state}"`);
-    return maxBy(config, [], `${info} and ${onPlace} ${METRIC.deviceInfo}`);
-  };
+  const feature = (state: string) =>
+    maxBy(config, [], selector(METRIC.featureInfo, `${LABEL.feature}="kubernetes"`, `${LABEL.state}="${state}"`));
+  const denied = `${feature('denied')}\nand ${onPlace} ${METRIC.deviceInfo}`;
   const unnamed = eventsWithin(config, {
     counters: [{ metric: METRIC.eventsUnattributed, matchers: [anyOf(LABEL.reason, ['client_gone', 'no_container'])] }],
     by: [],
@@ -49,7 +48,7 @@ function attribution(config: RulesConfig): Alert {
   return {
     name: 'XeAttributionFailing',
     severity: 'info',
-    query: enclosed(`${feature('denied')}\nor\n${unnamed} >= ${errors}\nand ${onPlace} ${feature('active')}`),
+    query: enclosed(`${denied}\nor\n${unnamed} >= ${errors}\nand ${onPlace} ${feature('active')}`),
     when: { above: 0 },
     panel: panel('Losses and failures'),
     summary: `xe-exporter${onNode(config)} cannot name the pods behind GPU errors`,

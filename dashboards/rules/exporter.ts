@@ -18,11 +18,6 @@ export function exporterGroup(config: RulesConfig): RuleGroup {
   return { name: 'xe-exporter.exporter', alerts };
 }
 
-/** Only where there is a GPU: nothing can be missed on a node without one. */
-function whereDevices(config: RulesConfig): string {
-  return `and on (${place(config).join(', ')}) ${METRIC.deviceInfo}`;
-}
-
 function down(config: RulesConfig): Alert {
   return {
     name: 'XeExporterDown',
@@ -70,21 +65,21 @@ function absent(config: RulesConfig): Alert {
 
 /**
  * A source that should deliver and does not, or no source of rebind errors at all. What this node refuses or was told to leave out (its
- * feature is not active) is not down: another source takes its place, or the second arm fires.
+ * feature is not active) is not down: another source takes its place, or the second arm fires. Only where there is a GPU: nothing can
+ * be missed on a node without one.
  */
 function sourceDown(config: RulesConfig): Alert {
-  const refused = selector(METRIC.featureInfo, `${LABEL.state}!="active"`);
+  const refused = selector(METRIC.featureInfo, anyOf(LABEL.feature, SOURCES), `${LABEL.state}!="active"`);
   const each = [
-    METRIC.sourceUp,
-    whereDevices(config),
+    maxBy(config, [LABEL.source], METRIC.sourceUp),
     `unless on (${[...place(config), LABEL.source].join(', ')}) label_replace(${refused}, "${LABEL.source}", "$1", "${LABEL.feature}", "(.*)")`,
   ];
-  const ofErrors = selector(METRIC.sourceUp, anyOf(LABEL.source, REBIND_SOURCES));
-  const none = maxBy(config, [], `${ofErrors}\n${whereDevices(config)}`);
+  const none = maxBy(config, [], selector(METRIC.sourceUp, anyOf(LABEL.source, REBIND_SOURCES)));
+  const onPlace = `on (${place(config).join(', ')})`;
   return {
     name: 'XeEventSourceDown',
     severity: 'warning',
-    query: enclosed(`${maxBy(config, [LABEL.source], each.join('\n'))}\nor\n${none}`),
+    query: enclosed(`${enclosed(`${each.join('\n')}\nor\n${none}`)} < 1\nand ${onPlace} ${METRIC.deviceInfo}`),
     when: { below: 1 },
     for: config.sourceDownFor,
     panel: SOURCES_PANEL,

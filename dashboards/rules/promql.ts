@@ -54,8 +54,9 @@ export interface EventCount {
  * so that nothing is aggregated over a fleet in which nothing happens.
  *
  * `increase()` does not see the first value of a series, but an event can create a series, and an exporter can start right before
- * one: see {@link firstValues}. After a restart the count since then is the result, because a counter that reaches its old value
- * before the next scrape shows no increase.
+ * one: see {@link firstValues}. A counter that stood at 0 when the window began counts in the same way, because what is filtered
+ * costs nothing to match. After a restart the count since then is the result, because a counter that reaches its old value before
+ * the next scrape shows no increase.
  */
 export function eventsWithin(config: RulesConfig, { counters, by, window, increaseOnly }: EventCount): string {
   const young = `time() - ${selector('process_start_time_seconds', config.exporterSelector)} < ${toSeconds(window)}`;
@@ -63,7 +64,7 @@ export function eventsWithin(config: RulesConfig, { counters, by, window, increa
     const counter = selector(metric, ...matchers);
     const grown = `increase(${counter}[${window}]) > 0`;
     if (increaseOnly) return maxBy(config, ownLabels(metric), grown);
-    const before = `(${counter} offset ${window} unless ${ofTarget(metric)} (${young}))`;
+    const before = `(${counter} offset ${window} > 0 unless ${ofTarget(metric)} (${young}))`;
     const existed = `(${METRIC.buildInfo} offset ${window} or ${young})`;
     const first = firstValues({ metric, now: `${counter} > 0`, before, existed });
     return maxBy(config, ownLabels(metric), `${first}\nor\n${grown}`);
