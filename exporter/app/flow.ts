@@ -117,7 +117,7 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     sources,
     memory,
     health: () => pipeline.health,
-    workloadOf: (cgroup) => finder.workloadOf(cgroup),
+    workloadOf: (cgroup, pid) => finder.workloadOf(cgroup, pid),
     async start() {
       // Sources say which device a message is about, so the table comes first.
       devices.refresh();

@@ -30,7 +30,7 @@ export interface ClientFinder {
   /** A process has just begun to use a GPU. */
   readonly gpuProcess?: (pid: number) => void;
   /** Whose process it is that has this text in its cgroup file. */
-  readonly workloadOf: (cgroup: string) => Workload | undefined;
+  readonly workloadOf: (cgroup: string, pid: number) => Workload | undefined;
   start(): Promise<void>;
   stop(): Promise<void>;
 }

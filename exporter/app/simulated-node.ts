@@ -9,7 +9,8 @@ import { SimulatedDevices } from '../simulator/simulated-devices.js';
 import { SimulatedFaults } from '../simulator/simulated-faults.js';
 import { SimulatedKernel } from '../simulator/simulated-kernel.js';
 import { SimulatedMemory } from '../simulator/simulated-memory.js';
-import { ASKING_WORKLOAD, SimulatedNode } from '../simulator/simulated-node.js';
+import { ReactingJob } from '../simulator/reacting-job.js';
+import { ASKING_WORKLOAD, LISTENING_WORKLOAD, SimulatedNode } from '../simulator/simulated-node.js';
 import { simulatedTraceSource } from '../simulator/simulated-trace-source.js';
 import { kmsg } from '../sources/kernel-log/source.js';
 import type { SourceEntry } from '../sources/source.js';
@@ -100,17 +101,22 @@ export function simulatedNode({ config }: Pick<CommandContext, 'config'>, native
         rate: config.demoRate,
         outcomeWindowMs: config.outcomeWindow,
       });
+      const { jobsSocket: socketPath } = config;
+      const listener =
+        socketPath === undefined ? undefined : new ReactingJob({ socketPath, onOutOfMemory: () => jobs.told() });
       const faults = new SimulatedFaults({ kernel, devices: gpus, clients, wedgeEveryMs: config.demoWedgeEvery });
       return {
         clientListeners: [],
-        // Real processes have no pod of the made-up node: whoever asks is taken for the job of one.
-        workloadOf: () => ASKING_WORKLOAD,
+        // Real processes have no pod of the made-up node: whoever asks is taken for the job of one, and we for the job that listens.
+        workloadOf: (_cgroup, pid) => (pid === process.pid ? LISTENING_WORKLOAD : ASKING_WORKLOAD),
         async start() {
           jobs.start();
+          listener?.start();
           faults.start();
         },
         async stop() {
           jobs.stop();
+          listener?.stop();
           faults.stop();
         },
       };

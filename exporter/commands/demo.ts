@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { startExporter } from '../app/exporter.js';
 import { COMMANDS, type Config, type DemoKernel } from '../config/schema.js';
 import { EXIT } from '../errors.js';
+import type { Workload } from '../clients/client.js';
 import type { Logger } from '../logger.js';
 import { JOBS_PATH, METRIC, PATH } from '../names.js';
 import { makeDemoFolder } from '../simulator/demo-folder.js';
-import { ASKING_WORKLOAD } from '../simulator/simulated-node.js';
+import { ASKING_WORKLOAD, LISTENING_WORKLOAD } from '../simulator/simulated-node.js';
 import type { Command } from './command.js';
 import { untilAborted } from './until-aborted.js';
 
@@ -41,7 +42,8 @@ function quiet(logger: Logger): Logger {
   };
 }
 
-const ASKING_POD = `${ASKING_WORKLOAD.namespace}/${ASKING_WORKLOAD.pod}`;
+const ASKING_POD = podName(ASKING_WORKLOAD);
+const LISTENING_POD = podName(LISTENING_WORKLOAD);
 
 const KERNEL: Readonly<Record<DemoKernel, string>> = {
   watch_queue:
@@ -53,6 +55,19 @@ function wedges(demoWedgeEvery: number): string {
   return demoWedgeEvery > 0
     ? 'Now and then GPU 0000:04:00.0 is wedged: it rejects all work until the driver is bound again.'
     : 'Try --demo-wedge-every=2m to see a GPU that rejects all work and is recovered.';
+}
+
+function podName({ namespace, pod }: Pick<Workload, 'namespace' | 'pod'>): string {
+  return `${namespace}/${pod}`;
+}
+
+function jobs(jobsSocket: string | undefined): readonly string[] {
+  const exits = 'About once a second a job runs out of GPU memory and exits.';
+  if (jobsSocket === undefined) return [exits];
+  return [
+    `${exits} Only ${LISTENING_POD} follows its own events`,
+    `on the jobs' socket: told that it ran out, it goes on with less and survives. You are taken for ${ASKING_POD} there.`,
+  ];
 }
 
 function folderForSocket(): string | undefined {
@@ -77,8 +92,7 @@ function introduction(url: string, { demoKernel, demoWedgeEvery, jobsSocket }: C
           `  Why it last ended:     curl -s --unix-socket ${jobsSocket} http://localhost${JOBS_PATH.last}`,
         ]),
     '',
-    'About once a second a job runs out of GPU memory and exits. Only team-vision/video-analytics reacts, by using less, and survives.',
-    ...(jobsSocket === undefined ? [] : [`On the jobs' socket everybody is taken for ${ASKING_POD}.`]),
+    ...jobs(jobsSocket),
     `Now and then a job hangs. ${wedges(demoWedgeEvery)}`,
     KERNEL[demoKernel],
     '',

@@ -13,17 +13,17 @@ export interface Peer {
   readonly problem?: CodedError;
 }
 
-/** The workload of a process, by the text of its cgroup file. */
-export type WorkloadOf = (cgroup: string) => Workload | undefined;
+/** The workload of a process, by the text of its cgroup file. @param pid as the procfs of the exporter shows it */
+export type WorkloadOf = (cgroup: string, pid: number) => Workload | undefined;
 
 /** Reads what the kernel said about the process that called connect(). */
 export function identifyPeer({ pid, cgroup, failure }: PeerConnection, workloadOf: WorkloadOf): Peer {
   if (failure !== undefined) return nobody(failureProblem(pid, failure));
   if (pid === 0) return nobody(codedError('XEE_JOBS_PEER_UNSEEN', {}));
   const text = Buffer.from(cgroup).toString('utf8');
-  const owner = workloadOf(text)?.owner;
+  const owner = workloadOf(text, pid)?.owner;
   if (owner === undefined) return nobody(codedError('XEE_JOBS_NO_WORKLOAD', { pid }));
-  return { owner, workload: () => workloadOf(text) };
+  return { owner, workload: () => workloadOf(text, pid) };
 }
 
 function nobody(problem: CodedError): Peer {

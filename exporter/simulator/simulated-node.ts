@@ -9,10 +9,10 @@ import type { SimulatedMemory } from './simulated-memory.js';
 const ERROR_CODES = [-12, -12, -12, -12, -28, -12, -62, -12, -16, -12];
 
 /**
- * How a job reacts to an error: it exits at once, or fails again and then exits, or survives and stays, or hears of it, goes on with
- * less memory and survives.
+ * How a job reacts to an error: it exits at once, or fails again and then exits, or survives and stays, or listens: told that it was
+ * a lack of memory, it goes on with less and survives, and without a word it exits.
  */
-type Nature = 'leaves' | 'repeats' | 'survives' | 'shrinks';
+type Nature = 'leaves' | 'repeats' | 'survives' | 'listens';
 
 /**
  * Errors of a job that repeats; at high rates it stays for a tenth of a second's worth, because arriving takes time,
@@ -46,7 +46,7 @@ const JOBS: readonly Job[] = [
   },
   {
     workload: { namespace: 'team-vision', pod: 'video-analytics', container: 'pipeline' },
-    nature: 'shrinks',
+    nature: 'listens',
     gibibytes: 1.5,
   },
   { workload: { namespace: 'research', pod: 'notebook-mara', container: 'jupyter' }, nature: 'survives', gibibytes: 1 },
@@ -70,6 +70,8 @@ export interface SimulatedNodeOptions {
 const TICK_MS = 20;
 /** How often the client table is reconciled, as discovery would do it: a full ring also loses removal notices. */
 const TICKS_PER_LOOK = 50;
+/** How long a job that listens waits for a word about its error: the exporter itself may wait 3 s for the name of a victim. */
+const WORD_MS = 10_000;
 /** How much longer than the outcome window a survivor is quiet. */
 const QUIET_MARGIN_MS = 1000;
 
@@ -87,6 +89,8 @@ export class SimulatedNode {
   readonly #eventsOf = new Map<ClientEntry, number>();
   /** Tick until which a survivor is quiet. */
   readonly #quietUntil = new Map<ClientEntry, number>();
+  /** Tick until which one that listens waits for a word. */
+  readonly #waitsUntil = new Map<ClientEntry, number>();
 
   constructor(options: SimulatedNodeOptions) {
     this.#options = options;
@@ -102,8 +106,15 @@ export class SimulatedNode {
     clearInterval(this.#timer);
   }
 
+  /** The jobs that listen have heard that they ran out of GPU memory. */
+  told(): void {
+    for (const { client } of this.#waitsUntil.keys()) this.#options.memory.shrink(client);
+    this.#waitsUntil.clear();
+  }
+
   #tick(): void {
     if (++this.#ticks % TICKS_PER_LOOK === 0) this.#look();
+    for (const [entry, until] of this.#waitsUntil) if (until <= this.#ticks) this.#leave(entry);
     this.#options.memory.grow(TICK_MS);
     this.#owed += (this.#options.rate * TICK_MS) / 1000;
     for (; this.#owed >= 1; this.#owed--) this.#fail(this.#turn++);
@@ -119,13 +130,15 @@ export class SimulatedNode {
     if (entry === undefined) return;
     const vmId = (this.#eventsOf.get(entry) ?? 0) + 1;
     const code = ERROR_CODES[turn % ERROR_CODES.length]!;
-    if (code === -12 || code === -28) memory.runOut(entry.client);
+    const isOutOfMemory = code === -12 || code === -28;
+    if (isOutOfMemory) memory.runOut(entry.client);
     if (!reports.vmFailed(entry, vmId, code)) return;
     this.#eventsOf.set(entry, vmId);
     const { nature } = JOBS[jobOf(entry)]!;
     const last = nature === 'leaves' ? 1 : Math.max(FEWEST_REPEATS, this.#options.rate * REPEATS_PER_RATE);
-    if (nature === 'shrinks') memory.shrink(entry.client);
-    if (nature === 'survives' || nature === 'shrinks') {
+    if (nature === 'listens' && isOutOfMemory && !this.#waitsUntil.has(entry))
+      this.#waitsUntil.set(entry, this.#ticks + WORD_MS / TICK_MS);
+    if (nature === 'survives' || nature === 'listens') {
       this.#quietUntil.set(entry, this.#ticks + (this.#options.outcomeWindowMs + QUIET_MARGIN_MS) / TICK_MS);
     } else if (vmId >= last) {
       this.#leave(entry);
@@ -151,6 +164,7 @@ export class SimulatedNode {
   /** A job ends the way the kernel would report it; its successor has the same pod name and a new client. */
   #leave(entry: ClientEntry): void {
     this.#eventsOf.delete(entry);
+    this.#waitsUntil.delete(entry);
     this.#options.memory.leave(entry.client);
     this.#options.reports.left(entry);
     this.#arrive(jobOf(entry));
@@ -188,8 +202,15 @@ function workloadOf(job: number, run: number): Workload {
   };
 }
 
-/** Who real processes are taken for that ask the jobs' socket of the node. */
-export const ASKING_WORKLOAD: Workload = { ...workloadOf(0, 0), containerId: '' };
+/** Who real processes are taken for that ask the jobs' socket of the node, other than the demo itself. */
+export const ASKING_WORKLOAD = aProcessOf(0);
+
+/** The one that listens by itself. */
+export const LISTENING_WORKLOAD = aProcessOf(JOBS.findIndex(({ nature }) => nature === 'listens'));
+
+function aProcessOf(job: number): Workload {
+  return { ...workloadOf(job, 0), containerId: '' };
+}
 
 function jobOf({ client }: ClientEntry): number {
   return JOBS.findIndex(({ workload }) => workload.pod === client.workload?.pod);

@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { BoundedMap } from '../../bounded-map.js';
 import { GAP, type Gap } from '../../events/event-feed.js';
-import { ATTRIBUTE, KERNEL_EVENT, PATH } from '../../names.js';
+import { KERNEL_EVENT, PATH } from '../../names.js';
 import type { NativeAddon } from '../../native/binding.js';
 import { get } from '../../node-http.js';
 import { Backoff } from '../../time/backoff.js';
@@ -13,7 +13,7 @@ import type { Say } from './messages.js';
 import { ownFiles } from './own-files.js';
 import { devicesOf } from './own-watch.js';
 import type { ProcessTree } from './process-tree.js';
-import type { Ears, OnVmError, VmError } from './vm-error.js';
+import { vmErrorOf, type Ears, type OnVmError, type VmError } from './vm-error.js';
 
 /** Where the exporter's chart puts the socket in the pod of a job. */
 export const USUAL_SOCKET = '/run/xe-exporter/jobs.sock';
@@ -162,21 +162,6 @@ class NodeEars implements Ears {
     };
     return new GpuOpens({ native, devRoot, devices: () => devices.devices, look }).start();
   }
-}
-
-/** The VM error in a record of the exporter; undefined for what is none. */
-function vmErrorOf(data: string): VmError | undefined {
-  let attributes: Readonly<Record<string, unknown>> | null | undefined;
-  try {
-    ({ attributes } = JSON.parse(data) as { attributes?: Readonly<Record<string, unknown>> | null });
-  } catch {
-    return undefined;
-  }
-  if (typeof attributes !== 'object' || attributes === null) return undefined;
-  // The trace names the process and has no error code.
-  const { [ATTRIBUTE.pid]: pid, [ATTRIBUTE.vmErrno]: errorCode = 0 } = attributes;
-  if (typeof errorCode !== 'number') return undefined;
-  return { pid: typeof pid === 'number' ? pid : undefined, errorCode };
 }
 
 function sharesPidsWithNode(): boolean {

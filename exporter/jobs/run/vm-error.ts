@@ -1,3 +1,4 @@
+import { ATTRIBUTE } from '../../names.js';
 import { errnoName, isRebindOom } from '../../wire/errno.js';
 
 /** The driver stopped a VM of the job. */
@@ -30,4 +31,19 @@ export function isOutOfMemory({ errorCode }: VmError): boolean {
 export function describe({ pid, errorCode }: VmError): string {
   const whose = pid === undefined ? 'the job' : `process ${pid}`;
   return `a GPU VM of ${whose}${errorCode === 0 ? '' : ` (${errnoName(errorCode)})`}`;
+}
+
+/** The VM error in a record of the exporter; undefined for what is none. */
+export function vmErrorOf(data: string): VmError | undefined {
+  let attributes: Readonly<Record<string, unknown>> | null | undefined;
+  try {
+    ({ attributes } = JSON.parse(data) as { attributes?: Readonly<Record<string, unknown>> | null });
+  } catch {
+    return undefined;
+  }
+  if (typeof attributes !== 'object' || attributes === null) return undefined;
+  // The trace names the process and has no error code.
+  const { [ATTRIBUTE.pid]: pid, [ATTRIBUTE.vmErrno]: errorCode = 0 } = attributes;
+  if (typeof errorCode !== 'number') return undefined;
+  return { pid: typeof pid === 'number' ? pid : undefined, errorCode };
 }

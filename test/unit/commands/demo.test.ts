@@ -134,6 +134,23 @@ test('the demo shows every outcome a job can have, and they add up to the out-of
   assert.ok(pending >= 0 && pending <= 3, `${pending} open for three clients`);
 });
 
+test("the job that follows its own events on the jobs' socket hears of its error and survives", async (t) => {
+  const running = demo(t, '--listen-address=127.0.0.1:0', '--demo-rate=50', '--outcome-window=2s');
+  const url = await waitFor(() => urlIn(running.out), { what: 'the URL', deadlineMs: 20_000 });
+  const outcomes = await waitFor(
+    async () => {
+      const answer = await fetch(`${url}/events?format=json&pod=video-analytics`);
+      const { events } = (await answer.json()) as { events: { attributes: Record<string, unknown> }[] };
+      const found = events.map(({ attributes }) => attributes[ATTRIBUTE.eventOutcome]).filter(Boolean);
+      return found.length > 0 && found;
+    },
+    { what: 'what became of it' },
+  );
+  assert.deepEqual([...new Set(outcomes)], ['survived']);
+  assert.match(running.out, /Only team-vision\/video-analytics follows its own events/);
+  assert.equal((await scrape(url)).get(METRIC.jobSubscribers), 1);
+});
+
 test('on a stock kernel the trace names the exact pod of every error, and leaves nothing behind', async (t) => {
   const { root } = new FixtureTree(t);
   const flags = ['--listen-address=127.0.0.1:0', '--demo-kernel=stock', '--demo-rate=20', '--outcome-window=1s'];

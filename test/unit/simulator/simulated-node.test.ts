@@ -6,7 +6,7 @@ import { SimulatedDevices } from '../../../exporter/simulator/simulated-devices.
 import { SimulatedMemory } from '../../../exporter/simulator/simulated-memory.js';
 import { SimulatedNode } from '../../../exporter/simulator/simulated-node.js';
 
-function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => void) {
+function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => void, isHeard = true) {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const clients = new ClientTable(1000);
   clients.subscribe({ added: (entry) => queueMicrotask(() => clients.setWatched(entry, true)) });
@@ -19,6 +19,7 @@ function start(t: TestContext, post: (entry: ClientEntry, bytes: Uint8Array) => 
     reports: watchQueueReports((entry, record) => {
       if (!entry.watched) return false;
       post(entry, record(0));
+      if (isHeard) queueMicrotask(() => node.told());
       return true;
     }),
     rate: 100,
@@ -113,4 +114,20 @@ test('the jobs of a GPU leave when it is unbound, and come back to the one that 
   const after = gpus().filter(({ pciBdf }) => pciBdf === '0000:04:00.0');
   assert.equal(after.length, 3);
   assert.ok(!after.includes(before!));
+});
+
+test('the job that listens exits when nobody tells it of its error', async (t) => {
+  const left = new Set<string>();
+  const { clients, seconds } = start(
+    t,
+    (entry, bytes) => {
+      if (bytes.length === 16) return;
+      left.add(entry.client.workload?.pod ?? '');
+      clients.remove(entry);
+    },
+    false,
+  );
+  await Promise.resolve();
+  await seconds(30);
+  assert.ok(left.has('video-analytics'), [...left].join(' '));
 });
