@@ -23,7 +23,7 @@ const skip = found.status === 0 ? false : 'needs python3, 3.9 or newer';
 /** Tells everybody who listens of the VM that one of them has lost. */
 const streams = new Set<ServerResponse>();
 const server = createServer(({ url = '' }, response) => {
-  const errno = /^\/lose\?errno=(-\d+)$/.exec(url)?.[1];
+  const errno = /^\/lose\?errno=(-\d+)&/.exec(url)?.[1];
   if (errno === undefined) {
     streams.add(response.writeHead(200, { 'content-type': 'text/event-stream' }));
     response.write(': open\n\n');
@@ -57,6 +57,7 @@ async function run(command: string, args: readonly string[], env: Readonly<Recor
       ...process.env,
       PATH: `${bin}:${process.env['PATH']}`,
       XE_EXPORTER_JOBS_SOCKET: socket,
+      XE_TEST_GPU: socket,
       XE_EXPORTER_XE_WATCH_IOCTL: 'off',
       XE_EXPORTER_RESTART_BACKOFF: '0s',
       XE_TEST_RECIPES: RECIPES,
@@ -88,7 +89,7 @@ describe('torchrun', { skip }, () => {
     // By its documentation: when one worker fails, the others are ended and all are started anew.
     program(
       'torchrun',
-      `for option; do case $option in --nproc-per-node=*) n=\${option#*=} ;; --max-restarts=*) max=\${option#*=} ;; esac; done
+      `for option; do case $option in --nproc_per_node=*) n=\${option#*=} ;; --max_restarts=*) max=\${option#*=} ;; esac; done
 shift 2
 for TORCHELASTIC_RESTART_COUNT in $(seq 0 $max); do
   export TORCHELASTIC_RESTART_COUNT

@@ -1,4 +1,4 @@
-"""A "GPU" that has room for 16 samples, for the recipes of docs/jobs/: who wants more loses its VM, and the test's exporter says so."""
+"""A "GPU" that has room for 16 samples, for the recipes of docs/jobs/: who wants more loses its VM, and says so to the test."""
 
 import http.client
 import os
@@ -15,8 +15,8 @@ ROOM = 16
 def lose_vm(errno: int) -> None:
     connection = http.client.HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.connect(os.environ["XE_EXPORTER_JOBS_SOCKET"])
-    connection.request("GET", f"/lose?errno={errno}")
+    connection.sock.connect(os.environ["XE_TEST_GPU"])
+    connection.request("GET", f"/lose?errno={errno}&pid={os.getpid()}")
     connection.getresponse().read()
     connection.close()
 
