@@ -10,7 +10,7 @@ import type { NativePeerListener, PeerConnection } from '../../exporter/native/b
 import { waitFor } from '../helpers/wait-for.js';
 import { addon, watchFds } from './harness.js';
 
-const [EADDRINUSE, ENAMETOOLONG, EBADF, ENOENT] = [98, 36, 9, 2];
+const [EADDRINUSE, ENAMETOOLONG, EBADF, ENOENT, EPERM] = [98, 36, 9, 2, 1];
 
 function folder(t: Pick<TestContext, 'after'>): string {
   const path = mkdtempSync(join(tmpdir(), 'xe-peers-'));
@@ -75,6 +75,55 @@ test('a process that has ended by then has no cgroup', async (t) => {
     `require('net').connect(${JSON.stringify(path)}, () => process.exit())`,
   ]);
   await once(child, 'close');
+  const first = listener.drain().connections;
+  await waitFor(() => ready === 2, { what: 'the second connection' });
+  const [gone] = listener.drain().connections;
+  assert.ok(gone?.failure, 'it cannot be identified');
+  assert.equal(gone.cgroup.length, 0);
+  for (const { fd } of [...first, gone]) closeSync(fd);
+});
+
+/** Connects in a child, which ends; then starts another child with the number of the first one (clone3(2), set_tid). */
+const SAME_PID = `
+import ctypes, os, signal, socket, struct, sys
+connection = socket.socket(socket.AF_UNIX)
+pid = os.fork()
+if pid == 0:
+    connection.connect(sys.argv[1])
+    os._exit(0)
+os.waitpid(pid, 0)
+wanted = (ctypes.c_int * 1)(pid)
+clone_args = struct.pack('11Q', 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
+libc = ctypes.CDLL(None, use_errno=True)
+again = libc.syscall(435, ctypes.create_string_buffer(clone_args), len(clone_args))
+if again == 0:
+    os.read(0, 1)
+    os._exit(0)
+os.write(1, b'%d %d %d\\n' % (pid, again, ctypes.get_errno()))
+os.read(0, 1)
+`;
+
+test('a process that has the very number of one that connected and ended is not taken for it', async (t) => {
+  const path = join(folder(t), 's');
+  let ready = 0;
+  const listener = new addon.PeerListener({ path, procRoot: '/proc', onReady: () => ready++ });
+  t.after(() => listener.close());
+  assert.equal(listener.open(), undefined);
+  // As above: the listener looks at the second connection only after its first one was drained.
+  const socket = connect(path);
+  t.after(() => socket.destroy());
+  await waitFor(() => ready === 1, { what: 'the first connection' });
+  const child = spawn('python3', ['-c', SAME_PID, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const closed = once(child, 'close');
+  t.after(async () => {
+    child.stdin.end();
+    await closed;
+  });
+  const [said] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+  const [ended, again, errno] = said.trim().split(' ').map(Number);
+  if (again === -1 && errno === EPERM) return t.skip('choosing the number of a process needs root');
+  assert.equal(again, ended, said);
+  assert.ok(readFileSync(`/proc/${ended}/cgroup`, 'utf8'), 'there is a process of that number');
   const first = listener.drain().connections;
   await waitFor(() => ready === 2, { what: 'the second connection' });
   const [gone] = listener.drain().connections;
