@@ -75,6 +75,22 @@ export function freeVm(vm: number): void {
   control(`free ${vm}`);
 }
 
+/** Memory types of TTM as xe numbers and names them (xe_bo.c, Linux 6.12 to 7.3). */
+const MEMORY = { system: 0, gtt: 1, vram0: 2, vram1: 3 } as const;
+
+export interface Moves {
+  readonly count: number;
+  readonly from: keyof typeof MEMORY;
+  readonly to: keyof typeof MEMORY;
+  readonly bytes: number;
+}
+
+/** The driver moves a buffer so often because the client asked for memory. */
+export async function move(client: GuestClient, { count, from, to, bytes }: Moves): Promise<void> {
+  const answer = await client.send(`write ${CONTROL} move ${count} ${MEMORY[from]} ${MEMORY[to]} ${bytes}`);
+  if (!answer.ok) throw new Error(`nothing moved: ${JSON.stringify(answer)}`);
+}
+
 /** Lines of the kernel log that say that memory is corrupt or the kernel is unwell. */
 export function kernelComplaints(): string[] {
   const log = execFileSync('dmesg', { encoding: 'utf8' });

@@ -17,12 +17,12 @@ export const XE_EVENTS = [
 ] as const;
 export type XeTraceEvent = (typeof XE_EVENTS)[number];
 
-const VRAM = (name: string): string => `${name} ~ "VRAM*"`;
-const HOST = (name: string): string => `(${name} == "System" || ${name} == "TT")`;
+const VRAM = (name: string): string => `${name} ~ "vram*"`;
+const HOST = (name: string): string => `(${name} == "system" || ${name} == "gtt")`;
 
 /**
- * What the kernel may sum up of moved buffers: triggers of xe_bo_move, by device (xe_bo_move in xe_bo.c, Linux 6.12 to 7.3). A buffer that is
- * new in VRAM moves there, too, and has nothing that would be restored.
+ * What the kernel may sum up of moved buffers: triggers of xe_bo_move, by device (xe_bo_move and the names in xe_mem_type_to_name of xe_bo.c,
+ * Linux 6.12 to 7.3). A buffer that is new in VRAM moves there, too, and has nothing that would be restored.
  */
 const EVICTED = `${VRAM('old_placement_name')} && ${HOST('new_placement_name')}`;
 const RESTORED = `${VRAM('new_placement_name')} && ${HOST('old_placement_name')} && move_lacks_source == 0`;

@@ -33,6 +33,10 @@ END {
   printf " vm_xe=%d vm_xef=%d vm_flags=%d", at("xe_vm", "xe"), at("xe_vm", "xef"), at("xe_vm", "flags")
   printf " vm_asid=%d vm_exec_queues=%d", at("xe_vm", "usm", "asid"), at("xe_vm", "preempt", "exec_queues")
   printf " xef_drm=%d xef_pid=%d", at("xe_file", "drm"), at("xe_file", "pid")
-  printf " xef_process_name=%d xe_drm=%d\n", at("xe_file", "process_name"), at("xe_device", "drm")
+  printf " xef_process_name=%d xe_drm=%d", at("xe_file", "process_name"), at("xe_device", "drm")
+  printf " bo_bytes=%d bo_bdev=%d xe_ttm=%d", size["xe_bo"], at("xe_bo", "ttm") + at("ttm_buffer_object", "bdev"), at("xe_device", "ttm")
+  # Before 6.16 or so, xe has the size in a member of its own, too, and traces that.
+  printf " bo_size=%d", at("xe_bo", "ttm") + at("ttm_buffer_object", "base") + at("drm_gem_object", "size")
+  printf " bo_own_size=%d\n", (struct["xe_bo"], "size") in offset ? offset[struct["xe_bo"], "size"] : 0
   if (missing != "") { print "not in the BTF of xe:" missing > "/dev/stderr"; exit 1 }
 }

@@ -23,9 +23,12 @@
  *	kill VM ERRNO		what the rebind worker does when a rebind fails;
  *				ERRNO 0: killed for another reason
  *	free VM
+ *	move COUNT FROM TO BYTES
+ *				a buffer moves so often from one memory type of
+ *				TTM to another: 1 host memory, 2 VRAM
  *
- * VM is any number that is free. "create" runs in the context of the writer,
- * as the ioctl does, "kill" and "free" on a workqueue.
+ * VM is any number that is free. "create" and "move" run in the context of the
+ * writer, as the ioctls do, "kill" and "free" on a workqueue.
  */
 #include <linux/debugfs.h>
 #include <linux/kprobes.h>
@@ -73,10 +76,10 @@ struct module *xe_test_get_xe(void)
 
 static int xe_test_run_line(char *line)
 {
+	u32 vm, count, from, to, bytes;
 	char verb[16];
 	u64 client;
 	int error;
-	u32 vm;
 
 	if (sscanf(line, "create %u %llu", &vm, &client) == 2)
 		return xe_test_vm_create(vm, client);
@@ -84,6 +87,8 @@ static int xe_test_run_line(char *line)
 		return xe_test_vm_kill(vm, error);
 	if (sscanf(line, "free %u", &vm) == 1)
 		return xe_test_vm_free(vm);
+	if (sscanf(line, "move %u %u %u %u", &count, &from, &to, &bytes) == 4)
+		return xe_test_move(count, from, to, bytes);
 	if (sscanf(line, "%15s", verb) != 1)
 		return 0;
 	if (!strcmp(verb, "bind"))

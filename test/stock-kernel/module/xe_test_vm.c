@@ -79,6 +79,13 @@ static void xe_test_trace(const char *event, void *vm)
 	preempt_enable_notrace();
 }
 
+void *xe_test_xe_device(void)
+{
+	struct drm_device *drm = xe_test_drm();
+
+	return drm ? (char *)drm - xe_drm : NULL;
+}
+
 static struct drm_file *xe_test_find_file(struct drm_device *drm, u64 client)
 {
 	struct drm_file *file;
@@ -117,7 +124,7 @@ static void xe_test_destroy(struct xe_test_vm *tv)
 	kfree(tv);
 }
 
-static struct xe_test_vm *xe_test_new(struct drm_device *drm, struct drm_file *file)
+static struct xe_test_vm *xe_test_new(struct drm_file *file)
 {
 	struct xe_test_vm *tv = kzalloc(sizeof(*tv), GFP_KERNEL);
 
@@ -131,7 +138,7 @@ static struct xe_test_vm *xe_test_new(struct drm_device *drm, struct drm_file *f
 		return NULL;
 	}
 	INIT_LIST_HEAD(&member(tv->vm, vm_exec_queues, struct list_head));
-	member(tv->vm, vm_xe, void *) = (char *)drm - xe_drm;
+	member(tv->vm, vm_xe, void *) = xe_test_xe_device();
 	member(tv->vm, vm_xef, void *) = tv->xef;
 	member(tv->vm, vm_asid, u32) = ++xe_test_next_asid;
 	member(tv->vm, vm_flags, unsigned long) = XE_VM_FLAG_LR_MODE;
@@ -155,7 +162,7 @@ int xe_test_vm_create(u32 id, u64 client)
 	mutex_lock(&drm->filelist_mutex);
 	file = xe_test_find_file(drm, client);
 	if (file)
-		tv = xe_test_new(drm, file);
+		tv = xe_test_new(file);
 	if (tv)
 		ret = xa_insert(&xe_test_vms, id, tv, GFP_KERNEL);
 	mutex_unlock(&drm->filelist_mutex);

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
 import { after, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { startClient } from '../../kernel/guest-lib.js';
-import { createVm, GPU, killVm, readTracefs, startGpu, TRACEFS } from '../guest-lib.js';
+import { createVm, GPU, killVm, move, readTracefs, startGpu, TRACEFS } from '../guest-lib.js';
 import { TraceExporter, tracefsState } from '../trace-exporter.js';
 
 startGpu();
@@ -36,14 +37,32 @@ test('killed and started again, it takes its instance over', async (t) => {
   assert.equal(await next.stop(), 0);
 });
 
-test('what the driver evicts and restores is counted from 0 for each device', async (t) => {
-  const exporter = await TraceExporter.start({ args: ['--trace-evictions'] });
+test('what the driver evicts and restores is counted, and an out-of-memory error says for whom', async (t) => {
+  const exporter = await TraceExporter.start({
+    args: ['--trace-evictions', '--top-consumers', '--memory-interval=15s'],
+  });
   t.after(() => exporter.stop('SIGKILL'));
-  for (const name of ['evictions', 'evicted_bytes', 'restored_bytes']) {
-    assert.equal(await exporter.metric(`xe_device_${name}_total`, `pci_bdf="${GPU}"`), 0, name);
-  }
+  await exporter.knows(1);
   const sums = readTracefs('instances/xe-exporter/events/xe/xe_bo_move/trigger');
   assert.equal(sums.match(/\[active\]/g)?.length, 3, sums);
+  const counted = () =>
+    Promise.all(
+      ['evictions', 'evicted_bytes', 'restored_bytes'].map((name) =>
+        exporter.metric(`xe_device_${name}_total`, `pci_bdf="${GPU}"`),
+      ),
+    );
+  assert.deepEqual(await counted(), [0, 0, 0]);
+  await move(older, { count: 1_000, from: 'vram0', to: 'gtt', bytes: 65_536 });
+  await move(older, { count: 10, from: 'gtt', to: 'vram0', bytes: 4_096 });
+  // Neither of them is an eviction.
+  await move(older, { count: 10, from: 'gtt', to: 'system', bytes: 4_096 });
+  await move(older, { count: 10, from: 'vram0', to: 'vram1', bytes: 4_096 });
+  await exporter.until('all moves to be counted', async () =>
+    isDeepStrictEqual(await counted(), [1_000, 65_536_000, 40_960]),
+  );
+  killVm(await createVm(older));
+  const { attributes } = await exporter.event(1);
+  assert.match(String(attributes['xe.memory.evicted_for']), / 62\.5 MiB$/);
   assert.equal(await exporter.stop(), 0);
 });
 
