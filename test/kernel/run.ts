@@ -56,7 +56,10 @@ const scenarios: Scenario[] = [
   nodeTest('jobs', []),
   nodeTest('jobs', ['xestub.watch_nr=0', 'xestub.trace=6.12']),
   nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=7.3']),
+  nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=6.16']),
   nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=6.12']),
+  // That trace does not say which GPU an exec queue is on.
+  nodeTest('pods-by-trace', ['xestub.watch_nr=0', 'xestub.trace=6.8', 'xestub.devices=1']),
   nodeTest('discovery', []),
   withoutAnnouncements(nodeTest('clients', [])),
   withoutAnnouncements(nodeTest('hardship', [])),
