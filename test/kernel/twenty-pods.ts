@@ -80,8 +80,8 @@ export async function startPodClients(after: (end: () => unknown) => void): Prom
 }
 
 /** The series of a pod's out-of-memory errors. */
-export function podSeries(pod: Pod): string {
-  return `xe_client_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM",k8s_namespace_name="ml",k8s_pod_name="${pod.name}",k8s_container_name="main"}`;
+export function podSeries(pod: Pod, gpu = GPU0): string {
+  return `xe_client_vm_rebind_errors_total{pci_bdf="${gpu}",errno="ENOMEM",k8s_namespace_name="ml",k8s_pod_name="${pod.name}",k8s_container_name="main"}`;
 }
 
 /** Deterministic, so that a failure can be had again (mulberry32). */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startClient, startClientIn, waitFor } from '../../kernel/guest-lib.js';
-import { control, createVm, killVm, startGpu } from '../guest-lib.js';
+import { pods, podSeries, startPodApi } from '../../kernel/twenty-pods.js';
+import { control, createVm, GPU, killVm, startGpu } from '../guest-lib.js';
 import { exactly, TraceExporter, victimOf } from '../trace-exporter.js';
 
 startGpu();
@@ -94,4 +95,23 @@ test('a ring that runs over is counted, and what comes next is exact again', asy
   exporter.process.child.kill('SIGCONT');
   await exporter.until('the loss', async () => (await exporter.lost()) > 0);
   await exporter.names(client);
+});
+
+// It looks at /proc when it starts and not again: the VM is what tells it of the client.
+test('a pod that comes later is known with its first VM, and has its error, exact, on /metrics', async (t) => {
+  const api = await startPodApi((end) => t.after(end));
+  const args = [...api.args, '--discovery=proc', '--scan-interval=60m'];
+  const late = await TraceExporter.start({ args, env: api.env });
+  t.after(() => late.stop('SIGKILL'));
+  const pod = pods[0]!;
+  const client = await startClientIn(t, { comm: 'train', cgroup: pod.cgroup });
+  const vm = await createVm(client);
+  const errors = () => late.process.metric(podSeries(pod, GPU));
+  await late.until('the pod', async () => (await errors()) === 0);
+  killVm(vm);
+  await late.until('its error', async () => (await errors()) === 1);
+  const event = await late.event(1);
+  assert.equal(event.attributes['k8s.pod.name'], pod.name);
+  assert.equal(event.attributes['xe.victim.inferred'], undefined);
+  assert.equal(await late.rebindErrors(), 1);
 });
