@@ -3,6 +3,7 @@
 # contains one of the arguments:
 #
 #   test/stock-kernel/run.sh 7.3 reload
+#   test/stock-kernel/run.sh --bench       measures what the trace costs, on the newest kernel
 #
 #   XE_EXPORTER_TEST_KERNELS   the kernels (default: "6.12 newest"); a series such as 6.18 means the newest of it in the archive
 #
@@ -26,14 +27,23 @@ install_packages() {
   } >&2
 }
 
+default_kernels='6.12 newest'
+program=run.js
+scenarios=(-- "$@")
+if [[ ${1:-} == --bench ]]; then
+  default_kernels=newest
+  program=bench.js
+  scenarios=()
+fi
+
 install_packages
 XE_TEST_PROGRAMS=$("$here/../kernel/build.sh" --programs | tail -n 1)
 export XE_TEST_ROOT XE_TEST_STOCK_CACHE XE_TEST_PROGRAMS
 
 kernels=()
 # shellcheck disable=SC2086
-releases=$("$here/packages.sh" ${XE_EXPORTER_TEST_KERNELS:-6.12 newest})
+releases=$("$here/packages.sh" ${XE_EXPORTER_TEST_KERNELS:-$default_kernels})
 for release in $releases; do
   kernels+=("$release=$("$here/build.sh" "$release" | tail -n 1)")
 done
-exec node "$XE_TEST_ROOT/dist/test/stock-kernel/run.js" "${kernels[@]}" -- "$@"
+exec node "$XE_TEST_ROOT/dist/test/stock-kernel/$program" "${kernels[@]}" "${scenarios[@]}"

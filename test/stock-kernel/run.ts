@@ -1,11 +1,10 @@
 // Runs every scenario on each of the distribution's kernels. Host side; started by run.sh, which fetches and builds what it needs.
 //
 //   run.js RELEASE=GUEST_FOLDER ... [-- part of a name ...]
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { commandScript, runGuest } from '../kernel/guest.js';
+import { runStockGuest } from './stock-guest.js';
 
 interface Scenario {
   name: string;
@@ -23,69 +22,17 @@ const scenarios: Scenario[] = [
   { name: 'lockdown', kernelArgs: [] },
 ];
 
-const root = process.env.XE_TEST_ROOT ?? process.cwd();
-const cache = required('XE_TEST_STOCK_CACHE');
-const programs = required('XE_TEST_PROGRAMS');
 const here = dirname(fileURLToPath(import.meta.url));
-
-function required(name: string): string {
-  const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set: run this through test/stock-kernel/run.sh`);
-  return value;
-}
-
-/**
- * QEMU without KVM, which few CI machines have, with two processors in one thread. With a thread for each, a processor now and
- * then runs into the breakpoint by which the other one is just switching a tracepoint, after it has been taken away: an oops.
- */
-function qemuArgs(release: string, guest: string, kernelArgs: readonly string[], dir: string): string[] {
-  const commandLine = [
-    'console=ttyS0',
-    // Nothing less than a panic or an oops on the console, which is the standard output of the tests.
-    'quiet',
-    'loglevel=2',
-    'panic=-1',
-    `xe_stock_dir=${dir}`,
-    ...kernelArgs,
-  ];
-  return [
-    ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', '2500'],
-    ...['-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-no-reboot', '-nic', 'none'],
-    ...['-kernel', join(cache, release, 'vmlinuz'), '-initrd', join(guest, 'initramfs.gz')],
-    ...['-append', commandLine.join(' ')],
-    ...['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
-  ];
-}
 
 async function runScenario(release: string, guest: string, { name, kernelArgs }: Scenario): Promise<boolean> {
   const started = performance.now();
-  // Not below /tmp, which is the guest's own.
-  const dir = mkdtempSync(join(cache, 'run-'));
-  try {
-    const script = commandScript({
-      command: [process.execPath, '--test-reporter=spec', join(here, 'scenarios', `${name}.test.js`)],
-      cwd: root,
-      env: {
-        XE_TEST_CLIENT: join(programs, 'client'),
-        XE_TEST_KERNEL: join(cache, release),
-        XE_TEST_MODULE: join(guest, 'xe_test.ko'),
-        XE_TEST_OFFSETS: join(root, 'test/stock-kernel/module/offsets.awk'),
-      },
-    });
-    writeFileSync(join(dir, 'command'), script);
-    // Far more than any needs: the machine may be busy with something else.
-    const result = await runGuest('qemu-system-x86_64', qemuArgs(release, guest, kernelArgs, dir), {
-      timeoutMs: 600_000,
-      ...(process.env.XE_TEST_LIVE === '1' && { onOutput: (text: string) => process.stderr.write(text) }),
-    });
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const end = result.timedOut ? 'timed out' : `exit code ${result.exitCode}`;
-    const verdict = `${result.exitCode === 0 ? 'ok' : 'NOT OK'} - ${release} ${name} (${end}, ${seconds} s)`;
-    process.stdout.write(`# ${release} ${name}\n${result.stdout}${verdict}\n\n`);
-    return result.exitCode === 0;
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
+  const command = [process.execPath, '--test-reporter=spec', join(here, 'scenarios', `${name}.test.js`)];
+  const result = await runStockGuest({ release, guest, kernelArgs, command });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const end = result.timedOut ? 'timed out' : `exit code ${result.exitCode}`;
+  const verdict = `${result.exitCode === 0 ? 'ok' : 'NOT OK'} - ${release} ${name} (${end}, ${seconds} s)`;
+  process.stdout.write(`# ${release} ${name}\n${result.stdout}${verdict}\n\n`);
+  return result.exitCode === 0;
 }
 
 // So that a guest does not outlive us: runGuest ends it when this process exits.
