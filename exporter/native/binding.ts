@@ -376,7 +376,33 @@ export interface FileCopy {
   readonly bytesPerSecond: bigint;
 }
 
-export type DeviceRead = FileRead | FdinfoRead | MemoryRegionsRead | FileCopy;
+/**
+ * One request to the kernel's generic netlink, on a socket of its own, answered with the messages of the whole answer, each from its struct
+ * nlmsghdr on and padded to four bytes; at most 256 KiB. Refused with `socket`, `bind`, `send`, `receive` (ETIMEDOUT, ENOBUFS),
+ * `answer` and the errno that the kernel answered, `dump` (EINTR: what it lists has changed meanwhile; ENOBUFS), or `message` (EBADMSG,
+ * EMSGSIZE).
+ */
+export interface NetlinkRead extends WhileAwake {
+  readonly kind: 'netlink';
+  /** Whole, with its struct nlmsghdr; see wire/generic-netlink.ts. */
+  readonly request: Uint8Array;
+  /** Empty for a request that reaches no device. */
+  readonly runtimeStatus: string;
+  /** 1 to 600,000; the kernel can take longer than that to take the request. */
+  readonly timeoutMs: number;
+}
+
+/** For tests: what a {@link NetlinkRead} with that sequence number makes of these datagrams. */
+export interface FakeNetlinkRead {
+  readonly kind: 'fake_netlink';
+  readonly sequence: number;
+  /** Whether that read asks for a dump, which only its end ends. */
+  readonly dump: boolean;
+  readonly mostBytes: number;
+  readonly datagrams: readonly Uint8Array[];
+}
+
+export type DeviceRead = FileRead | FdinfoRead | MemoryRegionsRead | FileCopy | NetlinkRead | FakeNetlinkRead;
 
 export interface NativeAddon {
   readonly Reader: new (options: ReaderOptions) => NativeReader;

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <cerrno>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +13,9 @@
 #include "borrow_arguments.h"
 #include "linux/copy_file.h"
 #include "linux/drm_memory.h"
+#include "linux/generic_netlink.h"
 #include "linux/read_file.h"
+#include "netlink_answer.h"
 
 namespace xe {
 
@@ -75,6 +79,52 @@ BlockingRead CopyRead(Arguments* args, const Napi::Object& read) {
   };
 }
 
+std::string ToString(std::span<const uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+BlockingRead NetlinkRead(Arguments* args, const Napi::Object& read) {
+  const std::string request = ToString(args->Bytes(read.Get("request"), "read.request"));
+  const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
+  const uint32_t timeout_ms = args->Uint32(read.Get("timeoutMs"), "read.timeoutMs", 1, 600'000);
+  return [request, status, timeout_ms](const std::atomic<bool>&) -> ReadOutcome {
+    ReadOutcome outcome;
+    outcome.failure = RequireAwake(status);
+    if (!outcome.failure) {
+      outcome.failure = AskGenericNetlink(request, timeout_ms, &outcome.bytes);
+    }
+    return outcome;
+  };
+}
+
+/// What NetlinkAnswer makes of these datagrams; ETIMEDOUT where they are no whole answer.
+BlockingRead FakeNetlinkRead(Arguments* args, const Napi::Object& read) {
+  const uint32_t sequence = args->Uint32(read.Get("sequence"), "read.sequence");
+  const bool is_dump = args->Bool(read.Get("dump"), "read.dump");
+  const uint32_t most_bytes = args->Uint32(read.Get("mostBytes"), "read.mostBytes");
+  std::vector<std::string> datagrams;
+  const Napi::Value list = read.Get("datagrams");
+  if (!list.IsArray()) {
+    args->Throw("read.datagrams must be an array");
+    return {};
+  }
+  for (uint32_t i = 0; i < list.As<Napi::Array>().Length() && !args->failed(); i++) {
+    datagrams.push_back(ToString(args->Bytes(list.As<Napi::Array>().Get(i), "read.datagrams")));
+  }
+  return [sequence, is_dump, most_bytes, datagrams](const std::atomic<bool>&) -> ReadOutcome {
+    NetlinkAnswer answer(sequence, is_dump, most_bytes);
+    for (const std::string& datagram : datagrams) {
+      // In a block of exactly its size, so that a sanitizer sees a byte too many.
+      const std::vector<uint8_t> bytes(datagram.begin(), datagram.end());
+      if (const Result failure = answer.Take(bytes)) {
+        return {{}, failure};
+      }
+    }
+    return answer.done() ? ReadOutcome{answer.bytes(), {}}
+                         : ReadOutcome{{}, Failure{"receive", ETIMEDOUT}};
+  };
+}
+
 BlockingRead ToRead(Arguments* args, const Napi::Object& read) {
   const std::string kind = args->String(read.Get("kind"), "read.kind");
   if (kind == "file") {
@@ -86,8 +136,14 @@ BlockingRead ToRead(Arguments* args, const Napi::Object& read) {
   if (kind == "copy") {
     return CopyRead(args, read);
   }
+  if (kind == "netlink") {
+    return NetlinkRead(args, read);
+  }
+  if (kind == "fake_netlink") {
+    return FakeNetlinkRead(args, read);
+  }
   if (kind != "mem_regions") {
-    args->Throw("read.kind must be file, fdinfo, copy or mem_regions");
+    args->Throw("read.kind must be file, fdinfo, copy, netlink, fake_netlink or mem_regions");
   }
   return RegionsRead(args, read);
 }
