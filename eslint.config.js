@@ -18,6 +18,7 @@ const ROOMS = [
   'metrics',
   'otlp',
   'memory',
+  'ras',
   'sources',
   'pipeline',
   'sinks',

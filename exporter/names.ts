@@ -19,6 +19,7 @@ export const METRIC = {
   deviceEvictions: 'xe_device_evictions_total',
   deviceEvictedBytes: 'xe_device_evicted_bytes_total',
   deviceRestoredBytes: 'xe_device_restored_bytes_total',
+  deviceRasErrors: 'xe_device_ras_errors_total',
   clientVmRebindErrors: 'xe_client_vm_rebind_errors_total',
   clientVmRebindErrorLastTimestamp: 'xe_client_vm_rebind_error_last_timestamp_seconds',
   clients: 'xe_clients',
@@ -60,6 +61,7 @@ export const LABEL = {
   errno: 'errno',
   fault: 'fault',
   severity: 'severity',
+  component: 'component',
   outcome: 'outcome',
   region: 'region',
   k8sNamespace: 'k8s_namespace_name',
@@ -172,6 +174,7 @@ export const FEATURES = [
   'otlp_metrics',
   'jobs',
   'coredumps',
+  'ras',
 ] as const;
 export type FeatureName = (typeof FEATURES)[number];
 export const FEATURE_STATES = ['active', 'unsupported', 'denied', 'disabled'] as const;

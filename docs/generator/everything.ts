@@ -66,6 +66,7 @@ async function expositionOfTurn(turn: number): Promise<string> {
   const held = [{ workload: undefined, regions: [{ region: 'vram0', residentBytes: 1 }] }];
   metrics.devices.deviceMemory(device, [{ region: 'vram0', usedBytes: 1, sizeBytes: 2 }], held);
   metrics.devices.deviceMemoryAtOom(device, held);
+  metrics.devices.ras.grown(device.pciBdf, 'correctable-errors', 'device-memory', 1);
   metrics.devices.moves.moved(device.pciBdf, { evictions: 1, evictedBytes: 2, restoredBytes: 1 });
   return metrics.registry.render('text');
 }

@@ -20,6 +20,11 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
       'a job accessed an unmapped address (`memory_cat_error`), or a GPU page fault could not be serviced (`page_fault`). One hang can be several of them.',
   },
   severity: { meaning: 'Whether the hardware corrected its error.' },
+  component: {
+    open: true,
+    meaning:
+      'Part of the GPU, as the driver names it: `core-compute`, `soc-internal`, `device-memory`, `pcie` or `fabric`.',
+  },
   outcome: {
     meaning:
       'What became of the client within `--outcome-window`: it closed the GPU (`exited`), failed again (`repeated`), still has the GPU open ' +
@@ -91,6 +96,8 @@ export const NOTES: Readonly<Record<string, string | undefined>> = {
   [METRIC.deviceEvictedBytes]:
     'As `xe_device_evictions_total`. Both this and restored bytes high for minutes: the jobs do not fit together.',
   [METRIC.deviceRestoredBytes]: 'As `xe_device_evictions_total`. A buffer that is new is not restored.',
+  [METRIC.deviceRasErrors]:
+    'With `--ras-interval`, where the kernel has drm-ras. Of Ponte Vecchio and, from Linux 7.3 on, Crescent Island. A restart of the exporter shows again what the driver has counted.',
   [METRIC.deviceInfo]: 'Join it with other exporters on (`node`, `pci_bdf`).',
   [METRIC.clientsWatched]: 'Divide by `xe_clients` for the coverage of the watch queue.',
   [METRIC.coredumpCopies]: 'With `--coredump-dir`.',

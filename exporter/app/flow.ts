@@ -8,6 +8,7 @@ import type { ExporterMetrics } from '../metrics/exporter-metrics.js';
 import type { SourceName } from '../names.js';
 import { Pipeline, type PipelineOptions } from '../pipeline/pipeline.js';
 import type { Sinks } from '../pipeline/sink.js';
+import { RasMonitor } from '../ras/ras-monitor.js';
 import type { Source, SourceAccounting, SourceContext } from '../sources/source.js';
 import { TIMED_OUT, withDeadline } from '../time/deadline.js';
 import type { ClientFinder, Node } from './node.js';
@@ -54,6 +55,9 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
     features,
     includeProcess: options.includeProcess,
   });
+  const ras =
+    node.ras &&
+    new RasMonitor({ ...node.ras, devices, readState: node.readState, metrics: metrics.devices.ras, features });
   const pipeline = new Pipeline(metrics, sinks, {
     ...options,
     snapshot: (device, victim) => memory.snapshot(device, victim),
@@ -101,6 +105,7 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
       ],
     },
     memory: { deviceListener: memory.deviceListener, clientListeners: [memory.clientListener] },
+    ...(ras && { ras: { deviceListener: ras.deviceListener } }),
     finder: {
       ...(finder.deviceAdded && { deviceListener: { added: finder.deviceAdded } }),
       clientListeners: finder.clientListeners,
@@ -125,12 +130,13 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
       await finder.start();
       // Not awaited: a device may not answer.
       void memory.start();
+      void ras?.start();
     },
     async stop(deadlineMs) {
       isStopping = true;
       const deadline = performance.now() + deadlineMs;
       // Half of the time for what may hang on a GPU, so that the sinks can still flush.
-      const stopping = stopInputs(memory, finder, sources);
+      const stopping = stopInputs([memory, ras, finder], sources);
       if ((await withDeadline(deadlineMs / 2, stopping)) === TIMED_OUT) {
         logger.warn({}, 'a GPU does not answer: stopping without waiting for it');
       }
@@ -140,12 +146,10 @@ export async function buildFlow(options: FlowOptions): Promise<Flow> {
 }
 
 async function stopInputs(
-  memory: MemoryMonitor,
-  finder: { stop(): Promise<void> },
+  readers: readonly ({ stop(): Promise<void> } | undefined)[],
   sources: readonly Source[],
 ): Promise<void> {
-  await memory.stop();
-  await finder.stop();
+  for (const reader of readers) await reader?.stop();
   await Promise.all(sources.map((source) => source.stop()));
 }
 

@@ -4,6 +4,7 @@ import type { XeDevice } from '../host/device.js';
 import type { DeviceState } from '../host/device-state.js';
 import type { DeviceTable } from '../host/device-table.js';
 import type { MemoryMonitorOptions } from '../memory/memory-monitor.js';
+import type { RasMonitorOptions } from '../ras/ras-monitor.js';
 import type { Source, SourceContext, SourceEntry } from '../sources/source.js';
 
 /** A GPU node: the machine the exporter runs on, or a made-up one. Everything that differs between the two. */
@@ -14,6 +15,8 @@ export interface Node {
   readonly clients: ClientTable;
   readonly readState: (device: XeDevice) => DeviceState;
   readonly memory: Pick<MemoryMonitorOptions, 'reader' | 'intervalMs' | 'clientMemory' | 'topConsumers'>;
+  /** How its hardware error counters are read; undefined where that is not wanted. */
+  readonly ras?: Pick<RasMonitorOptions, 'reader' | 'intervalMs'>;
   /** The sources that are wanted on it. */
   readonly sources: readonly SourceEntry[];
   /** What the sources read it through. */

@@ -9,6 +9,7 @@ import { nodeNameOf } from '../kubernetes/node-name.js';
 import { openPodDirectory } from '../kubernetes/pods/open.js';
 import { NativeMemoryReader } from '../memory/native-memory-reader.js';
 import type { NativeAddon } from '../native/binding.js';
+import { RasReader } from '../ras/ras-reader.js';
 import { sources } from '../sources/index.js';
 import { coredumpsOff } from '../sources/uevent/coredumps/open.js';
 import type { CommandContext } from './context.js';
@@ -27,6 +28,7 @@ export function realNode(
   const clients = new ClientTable(config.maxClients);
   const noCoredumps = coredumpsOff(config);
   if (noCoredumps !== undefined) features.report('coredumps', 'disabled', noCoredumps);
+  if (config.rasInterval === 0) features.report('ras', 'disabled', 'no --ras-interval is given');
   return {
     name: nodeNameOf(config.nodeName, env),
     devices,
@@ -38,6 +40,9 @@ export function realNode(
       clientMemory: config.clientMemory,
       topConsumers: config.topConsumers,
     },
+    ...(config.rasInterval > 0 && {
+      ras: { reader: new RasReader({ native, sysRoot: config.sysRoot }), intervalMs: config.rasInterval },
+    }),
     sources: sources.filter(({ wanted }) => wanted(config)),
     access: { config, native },
     async findClients() {

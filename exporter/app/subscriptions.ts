@@ -13,6 +13,7 @@ export interface Stages {
   readonly pipeline: Stage;
   readonly metrics: Stage;
   readonly memory: Stage;
+  readonly ras?: Stage;
   readonly finder: Stage;
   readonly sources: readonly Stage[];
 }
@@ -28,7 +29,8 @@ export interface Stages {
  * - sources last: from then on events arrive.
  */
 export function subscribeAll(devices: DeviceTable, clients: ClientTable, stages: Stages): void {
-  const inOrder = [stages.sinks, stages.pipeline, stages.metrics, stages.memory, stages.finder, ...stages.sources];
+  const { sinks, pipeline, metrics, memory, ras = {}, finder, sources } = stages;
+  const inOrder = [sinks, pipeline, metrics, memory, ras, finder, ...sources];
   for (const { deviceListener, clientListeners = [] } of inOrder) {
     if (deviceListener) devices.subscribe(deviceListener);
     for (const listener of clientListeners) clients.subscribe(listener);

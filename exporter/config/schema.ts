@@ -424,6 +424,15 @@ export const OPTIONS = {
     help: 'How often to read the memory of awake devices, 15s to 60m; off also leaves memory out of log events. A sleeping device is never woken.',
     parse: parseInterval('15s', '60m'),
   },
+  rasInterval: {
+    flag: 'ras-interval',
+    kind: 'value',
+    commands: ['serve', 'doctor', 'bundle'],
+    default: 'off',
+    unit: 'duration|off',
+    help: 'How often to read the hardware error counters that the driver keeps for server GPUs (drm-ras of Linux 7.1 and later), 15s to 60m; 5m will do. Needs CAP_NET_ADMIN. A sleeping device is never woken.',
+    parse: parseInterval('15s', '60m'),
+  },
   clientMemory: {
     flag: 'client-memory',
     kind: 'switch',

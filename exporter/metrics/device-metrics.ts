@@ -2,6 +2,7 @@ import { ClientSeries } from './client-series.js';
 import { EventCounters } from './event-counters.js';
 import { MemoryMetrics, type HeldMemory } from './memory-metrics.js';
 import { MoveMetrics } from './move-metrics.js';
+import { RasMetrics } from './ras-metrics.js';
 import { INTEL_VENDOR_ID, type XeDevice } from '../host/device.js';
 import type { DeviceState } from '../host/device-state.js';
 import type { RegionMemory } from '../host/memory.js';
@@ -49,6 +50,8 @@ export class DeviceMetrics {
   readonly counters: EventCounters;
   /** What the driver evicts and restores. */
   readonly moves: MoveMetrics;
+  /** Its hardware error counters. */
+  readonly ras: RasMetrics;
   readonly #wedged: GaugeFamily;
   readonly #rebindErrors: CounterFamily;
   readonly #rebindOomOutcomes: CounterFamily;
@@ -105,6 +108,7 @@ export class DeviceMetrics {
     this.#clientsWatched = gauge(METRIC.clientsWatched, 'DRM clients of the device that are watched for events.');
     this.#memory = new MemoryMetrics(registry, this.clientRebindErrors);
     this.moves = new MoveMetrics(registry);
+    this.ras = new RasMetrics(registry);
     this.#info = gauge(METRIC.deviceInfo, 'Identity of an xe device, always 1.', IDENTITY_LABELS);
   }
 

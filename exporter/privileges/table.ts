@@ -1,7 +1,7 @@
 import type { FeatureName } from '../names.js';
 
 /** Linux capabilities without their CAP_, as Kubernetes and Docker name them. */
-export type Capability = 'DAC_READ_SEARCH' | 'SYSLOG' | 'SYS_PTRACE';
+export type Capability = 'DAC_READ_SEARCH' | 'NET_ADMIN' | 'SYSLOG' | 'SYS_PTRACE';
 
 /** A folder of the host that a container has to be given, read-only unless it says otherwise. */
 export interface Mount {
@@ -198,6 +198,16 @@ export const PRIVILEGES: readonly FeaturePrivileges[] = [
       'A coredump in sysfs is 0600 of uid 0; CAP_DAC_READ_SEARCH serves as well. sysfs stays read-only: a write would delete the dump. Needed only ' +
       'with `--coredump-dir`.',
     without: 'The kernel drops a coredump after an hour, and nobody has a copy.',
+  },
+  {
+    ...NOTHING,
+    feature: 'ras',
+    does: 'read the hardware error counters of server GPUs',
+    capabilities: ['NET_ADMIN'],
+    why:
+      'The drm-ras family of generic netlink answers only CAP_NET_ADMIN in the user namespace of the host, in any network namespace. The exporter lists and reads ' +
+      'counters; it clears none. Needed only with `--ras-interval`.',
+    without: 'Hardware errors are seen as the kernel log reports them.',
   },
 ];
 

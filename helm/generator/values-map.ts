@@ -27,6 +27,7 @@ export const OPTION_VALUES: readonly OptionValue[] = [
   { option: 'workloadLabels', value: 'attribution.labels' },
   { option: 'clientSeriesRetention', value: 'attribution.retention' },
   { option: 'memoryInterval', value: 'metrics.memoryInterval' },
+  { option: 'rasInterval', value: 'metrics.rasInterval' },
   { option: 'clientMemory', value: 'metrics.clientMemory' },
   { option: 'exemplars', value: 'metrics.exemplars' },
   { option: 'eventRateLimitPerMinute', value: 'events.rateLimitPerMinute' },

@@ -57,6 +57,7 @@ complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health 
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l outcome-window -x -d 'How long after an out-of-memory error to wait before reporting what became of the client, 1s to 60m.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run' -l client-series-retention -x -d 'How long to keep the series of a container after its last client has gone, 1s to 1440m.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run demo' -l memory-interval -x -a 'off' -d 'How often to read the memory of awake devices, 15s to 60m; off also leaves memory out of log events.'
+complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch health run demo' -l ras-interval -x -a 'off' -d 'How often to read the hardware error counters that the driver keeps for server GPUs (drm-ras of Linux 7.1 and later), 15s to 60m; 5m will do.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run demo' -l client-memory -d 'Also publish how much device memory each container holds.'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run demo' -l no-client-memory -d 'The opposite of --client-memory'
 complete -c xe-exporter -n 'not __fish_seen_subcommand_from watch doctor health bundle run demo' -l top-consumers -d 'Name the largest holders of GPU memory in the log event of an out-of-memory error.'

@@ -14,6 +14,7 @@ const APART: readonly FeatureName[] = [
   'otlp_metrics',
   'jobs',
   'coredumps',
+  'ras',
 ];
 const ALL = FEATURES.filter((name) => !APART.includes(name));
 const without = (...names: readonly FeatureName[]): FeatureName[] => ALL.filter((name) => !names.includes(name));
@@ -110,6 +111,18 @@ test('coredumps are copied to a folder of the node when that is wanted, by uid 0
   for (const deaf of [{ mode: 'watch_queue' }, { sources: { uevent: { enabled: 'off' } } }])
     assert.match(refusal({ coredumps, ...deaf }), /coredumps\.enabled needs uevents/);
   assert.match(refusal({ coredumps: { enabled: true, hostPath: 'dumps' } }), /hostPath/);
+});
+
+test('hardware error counters take NET_ADMIN, and only where they are wanted', () => {
+  const capabilities = (values: object): unknown => containerOf(render(values)).securityContext.capabilities.add ?? [];
+  const metrics = { rasInterval: '5m' };
+  assert.deepEqual(capabilities({ posture: 'device-only' }), []);
+  assert.deepEqual(capabilities({ posture: 'device-only', metrics: { rasInterval: 'off' } }), []);
+  assert.deepEqual(capabilities({ posture: 'device-only', metrics: { rasInterval: false } }), [], 'as Helm reads off');
+  assert.deepEqual(capabilities({ posture: 'device-only', metrics }), ['NET_ADMIN']);
+  assert.deepEqual(capabilities({ metrics, sources: { simulator: { enabled: true } } }), []);
+  const config = only(render({ metrics }), 'ConfigMap').data['config.yaml'];
+  assert.equal(parseYaml(config).rasInterval, '5m');
 });
 
 test('AppArmor is unconfined only where other processes are looked into', () => {

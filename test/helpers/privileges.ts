@@ -16,6 +16,9 @@ export function capabilitiesOf(rows: readonly FeaturePrivileges[]): readonly Cap
   return [...new Set(rows.flatMap(({ capabilities }) => capabilities))].sort();
 }
 
+/** What the features that are on by default need together: the systemd unit and the commands of INSTALL.md grant it. */
+export const USUAL_CAPABILITIES = capabilitiesOf(PRIVILEGES.filter(({ feature }) => feature !== 'ras'));
+
 /** The uid a container with these capabilities needs; see {@link FeaturePrivileges.capabilities}. */
 export function containerUid(capabilities: readonly Capability[]): number {
   return capabilities.length > 0 ? 0 : UNPRIVILEGED_UID;

@@ -29,6 +29,7 @@ export const CHECKS: readonly Check[] = [
   { id: 'kubernetes_node_condition', title: 'node condition', for: 'node', run: nodeCondition },
   { id: 'coredumps', title: 'coredumps', for: 'node', run: coredumps },
   { id: 'jobs_socket', title: "jobs' socket", for: 'node', run: jobsSocket },
+  { id: 'ras', title: 'error counters', for: 'node', run: ras },
   { id: 'otlp', title: 'OTLP log events', for: 'node', run: otlp },
   { id: 'otlp_metrics', title: 'OTLP metrics', for: 'node', run: otlpMetrics },
   { id: 'web_config', title: 'web configuration', for: 'node', run: webConfig },
@@ -147,6 +148,15 @@ function coredumps({ coredumps: support }: Facts): Finding {
     return off('not copied', 'The kernel keeps one for an hour. To have copies, set --coredump-dir.');
   const { state, reason, fix } = support;
   return state === 'active' ? ok('are copied') : fail(reason, fix);
+}
+
+function ras({ addonError, ras: support, devices: found }: Facts): Finding {
+  if (addonError !== undefined) return off(NO_ADDON);
+  if (support === undefined) return off('not read', 'To read those of server GPUs, set --ras-interval.');
+  if (found.length === 0) return off(NO_DEVICE);
+  const { state, reason, fix } = support;
+  if (state === 'active') return ok('can be read');
+  return state === 'denied' ? fail(reason, fix) : warn(reason, fix);
 }
 
 function clientsVisible({ addonError, clients, devices: found }: Facts): Finding {

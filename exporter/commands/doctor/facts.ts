@@ -25,6 +25,9 @@ import { ClientTable } from '../../clients/client-table.js';
 import { metricPushWanted } from '../../otlp/metrics/open.js';
 import { LOGS } from '../../otlp/signal.js';
 import { otlpWanted } from '../../otlp/wanted.js';
+import { ownNodes } from '../../ras/own-nodes.js';
+import { RAS_ACTIVE } from '../../ras/ras-feature.js';
+import { RasReader } from '../../ras/ras-reader.js';
 import { sources } from '../../sources/index.js';
 import { coredumpFolder } from '../../sources/uevent/coredumps/open.js';
 import { coredumpSupport } from '../../sources/uevent/coredumps/support.js';
@@ -73,6 +76,7 @@ export async function gatherFacts(context: CommandContext, given: Partial<Machin
     kubernetesEvents: config.kubernetesEvents ? await findRights(env, EVENT_RIGHTS) : undefined,
     nodeCondition: config.kubernetesNodeCondition ? await findRights(env, NODE_CONDITION_RIGHTS) : undefined,
     coredumps: await findCoredumpSupport(config),
+    ras: addon && (await findRasSupport(addon, devices, config)),
     privileges: readPrivileges(config.procRoot),
     devices,
     survivability,
@@ -153,6 +157,7 @@ function listAnnounced(debugfsRoot: string): NonNullable<Facts['announced']> {
 }
 
 const RIGHTS_DEADLINE_MS = 2_000;
+const RAS_DEADLINE_MS = 2_000;
 
 async function findRights(env: CommandContext['env'], wanted: WantedRights): Promise<ApiRights> {
   const access = await findApiAccess(env);
@@ -163,6 +168,17 @@ async function findRights(env: CommandContext['env'], wanted: WantedRights): Pro
 async function findCoredumpSupport(config: CommandContext['config']): Promise<Facts['coredumps']> {
   const folder = coredumpFolder(config);
   return folder && coredumpSupport(folder, config);
+}
+
+/** Reads no counter, because that could wake a device. */
+async function findRasSupport(
+  native: NativeAddon,
+  devices: readonly XeDevice[],
+  { rasInterval, sysRoot }: CommandContext['config'],
+): Promise<Facts['ras']> {
+  if (rasInterval === 0) return undefined;
+  const own = await ownNodes(new RasReader({ native, sysRoot, deadlineMs: RAS_DEADLINE_MS }), devices);
+  return 'state' in own ? own : RAS_ACTIVE;
 }
 
 /** Asks for the names as the exporter would: at most the two seconds it waits at its start. */

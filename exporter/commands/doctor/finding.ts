@@ -8,6 +8,7 @@ import type { OtlpDecision } from '../../otlp/wanted.js';
 import type { FeatureReport } from '../../features.js';
 import type { SourceName } from '../../names.js';
 import type { CoredumpSupport } from '../../sources/uevent/coredumps/support.js';
+import type { RasSupport } from '../../ras/ras-feature.js';
 import type { WatchSupport } from '../../sources/watch-queue/probe.js';
 import type { JobsFacts } from './jobs-facts.js';
 import type { MemoryFacts } from './memory-facts.js';
@@ -46,6 +47,8 @@ export interface Facts {
   readonly nodeCondition: ApiRights | undefined;
   /** Whether coredumps can be copied; undefined = that is not wanted. */
   readonly coredumps: CoredumpSupport | undefined;
+  /** Whether hardware error counters can be read; undefined = that is not wanted. */
+  readonly ras: RasSupport | undefined;
   readonly privileges: Privileges;
   readonly devices: readonly XeDevice[];
   /** Those of them in survivability mode. */

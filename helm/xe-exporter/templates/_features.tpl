@@ -33,6 +33,7 @@
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.trace.enabled "off") }}{{ $names = append $names "trace" }}{{ end }}
 {{- if and (ne $values.mode "watch_queue") (ne $values.sources.uevent.enabled "off") }}{{ $names = append $names "uevent" }}{{ end }}
 {{- if include "xe-exporter.coredumps" . }}{{ $names = append $names "coredumps" }}{{ end }}
+{{- if ne $values.metrics.rasInterval "off" }}{{ $names = append $names "ras" }}{{ end }}
 {{- if eq $values.posture "full" }}
 {{- $names = append $names "discovery_proc" }}
 {{- if ne $values.discovery.method "proc" }}{{ $names = append $names "discovery_debugfs" }}{{ end }}

@@ -21,6 +21,7 @@ kubernetes: {{ toJson .attribution.kubernetes }}
 workloadLabels: {{ toJson .attribution.labels }}
 clientSeriesRetention: {{ toJson .attribution.retention }}
 memoryInterval: {{ toJson .metrics.memoryInterval }}
+rasInterval: {{ toJson .metrics.rasInterval }}
 clientMemory: {{ toJson .metrics.clientMemory }}
 exemplars: {{ toJson .metrics.exemplars }}
 eventRateLimitPerMinute: {{ toJson .events.rateLimitPerMinute }}
@@ -56,4 +57,5 @@ shutdownTimeout: {{ toJson .shutdownTimeout }}
 {{- if eq (toString .sources.simulator.wedgeEvery) "false" }}{{ $_ := set .sources.simulator "wedgeEvery" "off" }}{{ end }}
 {{- if eq (toString .attribution.kubernetes) "false" }}{{ $_ := set .attribution "kubernetes" "off" }}{{ end }}
 {{- if eq (toString .metrics.memoryInterval) "false" }}{{ $_ := set .metrics "memoryInterval" "off" }}{{ end }}
+{{- if eq (toString .metrics.rasInterval) "false" }}{{ $_ := set .metrics "rasInterval" "off" }}{{ end }}
 {{- end }}

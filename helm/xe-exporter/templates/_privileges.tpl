@@ -179,6 +179,17 @@
     "writableMounts": [],
     "optionalMounts": [],
     "rbac": []
+  },
+  "ras": {
+    "capabilities": [
+      "NET_ADMIN"
+    ],
+    "root": false,
+    "hostPid": false,
+    "mounts": [],
+    "writableMounts": [],
+    "optionalMounts": [],
+    "rbac": []
   }
 }
 {{- end }}

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
-import { PRIVILEGES, UNPRIVILEGED_UID, type Capability } from '../../../exporter/privileges/table.js';
-import { capabilitiesOf } from '../../helpers/privileges.js';
+import { UNPRIVILEGED_UID, type Capability } from '../../../exporter/privileges/table.js';
+import { USUAL_CAPABILITIES } from '../../helpers/privileges.js';
 import { CAPABILITY } from '../../../exporter/host/privileges.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { driverState, GPU0, postVmError, startClient, waitFor, type GuestClient } from '../guest-lib.js';
@@ -12,10 +12,11 @@ import { driverState, GPU0, postVmError, startClient, waitFor, type GuestClient 
 const root = process.env['XE_TEST_CONTAINER_ROOT'] ?? '';
 const NUMBERS: Readonly<Record<Capability, number>> = {
   DAC_READ_SEARCH: CAPABILITY.dacReadSearch,
+  NET_ADMIN: 12,
   SYSLOG: 34,
   SYS_PTRACE: CAPABILITY.sysPtrace,
 };
-const ALL = capabilitiesOf(PRIVILEGES);
+const ALL = USUAL_CAPABILITIES;
 const WATCHED = `xe_clients_watched{pci_bdf="${GPU0}"}`;
 const COUNTED = `xe_vm_rebind_errors_total{pci_bdf="${GPU0}",errno="ENOMEM"}`;
 

@@ -6,6 +6,7 @@ import type { MemoryFacts } from '../../../exporter/commands/doctor/memory-facts
 import { makeReport } from '../../../exporter/commands/doctor/report.js';
 import { webConfig } from '../../../exporter/commands/doctor/web-config-check.js';
 import type { SourceName } from '../../../exporter/names.js';
+import { NO_COUNTERS, rasRefused } from '../../../exporter/ras/ras-feature.js';
 import {
   EACCES,
   EAGAIN,
@@ -66,6 +67,12 @@ describe('checks', () => {
     ],
     ['pod_names', { podNames: { state: 'disabled', reason: 'no node', fix: '' } }, 'off', /no node/, /^$/],
     ['jobs_socket', { jobs: undefined }, 'off', /^off$/, /--jobs-socket/],
+    ['ras', {}, 'ok', /^can be read$/, /^$/],
+    ['ras', { ras: undefined }, 'off', /^not read$/, /--ras-interval/],
+    ['ras', { devices: [], watches: [] }, 'off', /no xe device/, /^$/],
+    ['ras', { ras: NO_COUNTERS }, 'warn', /no hardware error counters/, /Ponte Vecchio/],
+    ['ras', { ras: rasRefused({ operation: 'answer', errno: EPERM }) }, 'fail', /EPERM/, /CAP_NET_ADMIN/],
+    ['ras', { ras: rasRefused({ operation: 'answer', errno: ENOENT }) }, 'warn', /drm-ras/, /CONFIG_DRM_RAS/],
     ['coredumps', { coredumps: undefined }, 'off', /^not copied$/, /--coredump-dir/],
     [
       'coredumps',

@@ -39,6 +39,7 @@ export const GOOD: Facts = {
   kubernetesEvents: { state: 'active', reason: '', fix: '' },
   nodeCondition: { state: 'active', reason: '', fix: '' },
   coredumps: { state: 'active', reason: '', fix: '' },
+  ras: { state: 'active', reason: '', fix: '' },
   privileges: {
     effectiveUid: 0,
     capabilities: (1n << 19n) | (1n << 2n),

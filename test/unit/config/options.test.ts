@@ -232,6 +232,14 @@ const EXAMPLES: Readonly<Record<OptionKey, { good: readonly [string, unknown][];
     ],
     bad: ['', '15', '0s', '1441m', '1d'],
   },
+  rasInterval: {
+    good: [
+      ['15s', 15_000],
+      ['60m', 3_600_000],
+      ['off', 0],
+    ],
+    bad: ['14s', '61m', '60', 'on', ''],
+  },
   memoryInterval: {
     good: [
       ['15s', 15_000],

@@ -6,9 +6,9 @@ import { explainPrivileges } from '../../../exporter/privileges/explain.js';
 import { PRIVILEGES, UNPRIVILEGED_UID } from '../../../exporter/privileges/table.js';
 import { FEATURES } from '../../../exporter/names.js';
 import { dockerRun } from '../../helpers/install-document.js';
-import { capabilitiesOf, containerUid, privilegesOf } from '../../helpers/privileges.js';
+import { capabilitiesOf, containerUid, privilegesOf, USUAL_CAPABILITIES } from '../../helpers/privileges.js';
 
-const ALL = capabilitiesOf(PRIVILEGES);
+const ALL = USUAL_CAPABILITIES;
 const dockerfile = readFileSync('Dockerfile', 'utf8');
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 
