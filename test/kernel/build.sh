@@ -159,6 +159,8 @@ wanted_config() {
     sed -E 's/^(CONFIG_(WATCH_QUEUE|KEY_NOTIFICATIONS))=y$/# \1 is not set/' "$here/kernel.config"
   else
     cat "$here/kernel.config"
+    # Since Linux 7.1.
+    [[ $variant != client-directories ]] || echo CONFIG_DRM_RAS=y
   fi
 }
 

@@ -80,6 +80,8 @@ const scenarios: Scenario[] = [
   nodeTest('trace-events', ['xestub.trace=7.3']),
   nodeTest('memory-snapshot', []),
   nodeTest('memory-hang', []),
+  nodeTest('ras', []),
+  nodeTest('ras', [], 'no-watch-queue'),
   nodeTest('first-light', ['xestub.watch_nr=0x0f']),
   nodeTest('first-light', ['xestub.watch_nr=0x10']),
   nodeTest('first-light', ['xestub.watch_nr=0x11']),

@@ -51,6 +51,8 @@ struct xestub_device {
 	struct xarray asids;
 	/** @guc_ids: numbers of exec queues, reused at once as in xe */
 	struct ida guc_ids;
+	/** @ras: error counters; NULL without CONFIG_DRM_RAS */
+	struct xestub_ras *ras;
 };
 
 /**
@@ -111,6 +113,10 @@ static inline struct xestub_device *to_xestub(struct drm_device *drm)
 	return container_of(drm, struct xestub_device, drm);
 }
 
+/* xestub_drv.c */
+void xestub_resume(struct xestub_device *xe);
+void xestub_release(struct xestub_device *xe);
+
 /* xestub_pci.c */
 int xestub_add_bridges(void);
 
@@ -140,6 +146,29 @@ int xestub_vm_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file 
 int xestub_vm_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int xestub_exec_queue_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 int xestub_exec_queue_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+
+/* xestub_ras.c */
+#define XESTUB_RAS_NODES	2
+#ifdef CONFIG_DRM_RAS
+int xestub_ras_init(struct xestub_device *xe);
+int xestub_ras_set(struct xestub_device *xe, u32 node, u32 id, u32 value);
+int xestub_ras_fail(struct xestub_device *xe, bool on);
+#else
+static inline int xestub_ras_init(struct xestub_device *xe)
+{
+	return 0;
+}
+
+static inline int xestub_ras_set(struct xestub_device *xe, u32 node, u32 id, u32 value)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int xestub_ras_fail(struct xestub_device *xe, bool on)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 /* xestub_watch.c */
 #ifdef CONFIG_WATCH_QUEUE

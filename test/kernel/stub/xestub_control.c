@@ -46,6 +46,9 @@ struct xestub_command {
 	u64 vram;
 	u32 vm;
 	u32 queue;
+	u32 node;
+	u32 id;
+	u32 value;
 	u32 count;
 	u32 len;
 	u32 subtype;
@@ -82,6 +85,12 @@ static int xestub_set_key(struct xestub_command *cmd, const char *key, char *val
 		return kstrtou32(value, 0, &cmd->vm);
 	else if (!strcmp(key, "queue"))
 		return kstrtou32(value, 0, &cmd->queue);
+	else if (!strcmp(key, "node"))
+		return kstrtou32(value, 0, &cmd->node);
+	else if (!strcmp(key, "id"))
+		return kstrtou32(value, 0, &cmd->id);
+	else if (!strcmp(key, "value"))
+		return kstrtou32(value, 0, &cmd->value);
 	else if (!strcmp(key, "count"))
 		return kstrtou32(value, 0, &cmd->count);
 	else if (!strcmp(key, "len"))
@@ -367,6 +376,26 @@ static int xestub_cmd_hang(const struct xestub_command *cmd)
 	return 0;
 }
 
+/* An error counter of drm-ras. */
+static int xestub_cmd_ras(const struct xestub_command *cmd)
+{
+	struct xestub_device *xe = xestub_find_device(cmd->device);
+
+	if (!xe)
+		return -ENOENT;
+	return xestub_ras_set(xe, cmd->node, cmd->id, cmd->value);
+}
+
+/* Queries of its error counters fail from now on, or no longer. */
+static int xestub_cmd_fail_ras(const struct xestub_command *cmd)
+{
+	struct xestub_device *xe = xestub_find_device(cmd->device);
+
+	if (!xe)
+		return -ENOENT;
+	return xestub_ras_fail(xe, cmd->on);
+}
+
 static const struct {
 	const char *verb;
 	int (*run)(const struct xestub_command *cmd);
@@ -380,6 +409,8 @@ static const struct {
 	{ "log", xestub_cmd_log },
 	{ "memory", xestub_cmd_memory },
 	{ "hang_fdinfo", xestub_cmd_hang },
+	{ "ras", xestub_cmd_ras },
+	{ "fail_ras", xestub_cmd_fail_ras },
 };
 
 static int xestub_run_line(char *line)

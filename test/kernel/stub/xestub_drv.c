@@ -210,12 +210,12 @@ static unsigned int xestub_fill_ioctls(void)
  * The real driver resumes the GPU for every ioctl, every close and every
  * read of fdinfo; the count of wakes shows a test who does so.
  */
-static void xestub_resume(struct xestub_device *xe)
+void xestub_resume(struct xestub_device *xe)
 {
 	pm_runtime_get_sync(xe->drm.dev);
 }
 
-static void xestub_release(struct xestub_device *xe)
+void xestub_release(struct xestub_device *xe)
 {
 	pm_runtime_mark_last_busy(xe->drm.dev);
 	pm_runtime_put_autosuspend(xe->drm.dev);
@@ -352,6 +352,9 @@ static int xestub_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	init_waitqueue_head(&xe->fdinfo_wait);
 	pci_set_drvdata(pdev, xe);
 
+	ret = xestub_ras_init(xe);
+	if (ret)
+		return ret;
 	ret = drm_dev_register(&xe->drm, 0);
 	if (ret)
 		return ret;
