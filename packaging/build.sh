@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the .deb and the tarball of xe-exporter from the working tree, with a Node.js inside: a machine that installs one needs nothing else.
+# Builds .deb, .rpm and tarball of xe-exporter from the working tree, with a Node.js inside: a machine that installs one needs nothing else.
 # The same source gives the same bytes. Runs on Debian 12, so that the addon also loads on everything newer.
 #
 #   packaging/build.sh OUTPUT ARCHITECTURE...     ARCHITECTURE is amd64 or arm64; the compiler makes code for the other
 #
-# Needs Node.js, npm, python3, make, g++, and for arm64 on amd64 g++-aarch64-linux-gnu (the other way round: g++-x86-64-linux-gnu).
+# Needs Node.js, npm, python3, make, g++, rpm, and for arm64 on amd64 g++-aarch64-linux-gnu (the other way round: g++-x86-64-linux-gnu).
 #
 #   SOURCE_DATE_EPOCH  time of every file (default: the last commit)
 set -euo pipefail
@@ -98,6 +98,17 @@ deb() {
   dpkg-deb --root-owner-group -Zzstd -z9 --threads-max=1 --build "$root" "$output/xe-exporter_${version//-/\~}_$1.deb" >/dev/null
 }
 
+rpm() {
+  local root=$tree/rpm-$1
+  stage "$1" "$root/usr" site-functions
+  install -D -m 644 packaging/config/config.yaml "$root/etc/xe-exporter/config.yaml"
+  # Where these distributions look for licences.
+  install -d "$root/usr/share/licenses/xe-exporter"
+  mv "$root/usr/lib/xe-exporter/LICENSE" "$root/usr/lib/xe-exporter/NODE-LICENSE" "$root/usr/share/licenses/xe-exporter/"
+  settle "$root"
+  packaging/rpm/pack.sh "$root" "$version" "$1" "$output"
+}
+
 tarball() {
   local name=xe-exporter-$version-linux-$1
   stage "$1" "$tree/$name" site-functions
@@ -113,6 +124,7 @@ for architecture in "$@"; do addon "$architecture"; fetch_node "$architecture"; 
 packaging/trim.sh "$tree/src"
 for architecture in "$@"; do
   deb "$architecture"
+  rpm "$architecture"
   tarball "$architecture"
 done
 (cd "$output" && ls -1 ./*"$version"* ./*"${version//-/\~}"* 2>/dev/null | sort -u | sed 's|^\./|packaging: |')

@@ -21,6 +21,8 @@ describe('the files of the release', () => {
     const names = [
       `xe-exporter_${debian}_amd64.deb`,
       `xe-exporter_${debian}_arm64.deb`,
+      `xe-exporter-${debian}-1.aarch64.rpm`,
+      `xe-exporter-${debian}-1.x86_64.rpm`,
       `xe-exporter-${version}-linux-amd64.tar.gz`,
       `xe-exporter-${version}-linux-arm64.tar.gz`,
       `xe-exporter-chart-${version}.tgz`,

@@ -22,8 +22,8 @@ export class Machine {
     this.#exited = once(nspawn, 'exit');
   }
 
-  /** @throws when it does not boot */
-  static async boot(suite: 'bookworm' | 'trixie'): Promise<Machine> {
+  /** @param suite of Debian; bookworm-rpm also has RPM. @throws when it does not boot */
+  static async boot(suite: 'bookworm' | 'bookworm-rpm' | 'trixie'): Promise<Machine> {
     const root = mkdtempSync(join(RELEASE.roots, `machine-${suite}-`));
     output('tar', '-x', '-C', root, '-f', join(RELEASE.roots, `${suite}.tar`));
     // The root folder of a temporary one is closed to everybody else.

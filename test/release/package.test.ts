@@ -3,11 +3,10 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { waitFor } from '../helpers/wait-for.js';
 import { Machine } from './machine.js';
 import { asset, output, RELEASE } from './release.js';
+import { filesOf, get, property, ready } from './service.js';
 
-const DEADLINE_MS = 60_000;
 /** systemd's own scale from 0 (nothing is open) to 10; what is left is what watching takes. */
 const MOST_EXPOSED = 3;
 const BEFORE = '0.0.1';
@@ -51,40 +50,21 @@ for (const suite of ['bookworm', 'trixie'] as const) {
         '/root/xe-exporter.deb',
       );
     };
-    const property = (name: string): string =>
-      machine.check('systemctl', 'show', '--value', '--property', name, 'xe-exporter').trim();
-    const get = (path: string): string =>
-      machine.check(
-        '/usr/lib/xe-exporter/bin/node',
-        '--eval',
-        `fetch('http://127.0.0.1:9464${path}').then(async (answer) => { console.log(answer.status, await answer.text()) })`,
-      );
-    const ready = (): Promise<true> =>
-      waitFor(
-        () => {
-          try {
-            return /^200 /.test(get('/readyz'));
-          } catch {
-            return false;
-          }
-        },
-        { what: 'the service to be ready', deadlineMs: DEADLINE_MS },
-      );
 
     it('gives a running service that starts at boot, with one command', async () => {
       install(releaseBefore());
       assert.equal(machine.check('systemctl', 'is-enabled', 'xe-exporter').trim(), 'enabled');
-      await ready();
-      assert.equal(property('ActiveState'), 'active');
-      assert.equal(property('NRestarts'), '0');
+      await ready(machine);
+      assert.equal(property(machine, 'ActiveState'), 'active');
+      assert.equal(property(machine, 'NRestarts'), '0');
       assert.match(
-        get('/metrics'),
+        get(machine, '/metrics'),
         new RegExp(`^xe_exporter_build_info\\{.*version="${RELEASE.version.replaceAll('.', '\\.')}"`, 'm'),
       );
     });
 
     it('does not run as root, and has the three capabilities of the privilege table', () => {
-      const status = machine.check('cat', `/proc/${property('MainPID')}/status`);
+      const status = machine.check('cat', `/proc/${property(machine, 'MainPID')}/status`);
       const uid = machine.check('id', '-u', 'xe-exporter').trim();
       assert.notEqual(uid, '0');
       assert.match(status, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'));
@@ -114,15 +94,15 @@ for (const suite of ['bookworm', 'trixie'] as const) {
       const verified = machine.run('systemd-analyze', 'verify', '--man=no', 'xe-exporter.service');
       assert.deepEqual([verified.status, verified.stdout + verified.stderr], [0, '']);
       machine.check('systemctl', 'restart', 'xe-exporter');
-      await ready();
-      const status = machine.check('cat', `/proc/${property('MainPID')}/status`);
+      await ready(machine);
+      const status = machine.check('cat', `/proc/${property(machine, 'MainPID')}/status`);
       assert.match(status, /^Uid:\t0\t0\t0\t0$/m);
       for (const set of ['CapPrm', 'CapEff', 'CapBnd'])
         assert.match(status, new RegExp(`^${set}:\\t0000000400080004$`, 'm'));
       machine.check('rm', '-r', '/etc/systemd/system/xe-exporter.service.d');
       machine.check('systemctl', 'daemon-reload');
       machine.check('systemctl', 'restart', 'xe-exporter');
-      await ready();
+      await ready(machine);
     });
 
     it('has doctor on the PATH, which judges what the service is configured to', () => {
@@ -133,25 +113,25 @@ for (const suite of ['bookworm', 'trixie'] as const) {
     });
 
     it('reads the configuration again on reload, and goes on', async () => {
-      const pid = property('MainPID');
+      const pid = property(machine, 'MainPID');
       machine.check('systemctl', 'reload', 'xe-exporter');
-      await ready();
-      assert.equal(property('MainPID'), pid);
+      await ready(machine);
+      assert.equal(property(machine, 'MainPID'), pid);
     });
 
     it('is upgraded from the release before, keeps the changed configuration, and runs again', async () => {
-      const pid = property('MainPID');
+      const pid = property(machine, 'MainPID');
       install(newest);
       assert.equal(machine.check('dpkg-query', '--showformat=${Version}', '--show', 'xe-exporter'), debian);
-      await ready();
-      assert.notEqual(property('MainPID'), pid);
+      await ready(machine);
+      assert.notEqual(property(machine, 'MainPID'), pid);
       assert.match(readFileSync(join(machine.root, CONFIG), 'utf8'), /^kmsg: "off"$/m);
     });
 
     it('ends within its time when it is stopped', () => {
       machine.check('systemctl', 'stop', 'xe-exporter');
-      assert.equal(property('Result'), 'success');
-      assert.equal(property('ActiveState'), 'inactive');
+      assert.equal(property(machine, 'Result'), 'success');
+      assert.equal(property(machine, 'ActiveState'), 'inactive');
       machine.check('systemctl', 'start', 'xe-exporter');
     });
 
@@ -166,39 +146,4 @@ for (const suite of ['bookworm', 'trixie'] as const) {
       );
     });
   });
-}
-
-/** Everything in the root folder but state of the system itself that any package changes. */
-function filesOf(machine: Machine): readonly string[] {
-  const found = machine.check(
-    'find',
-    '/',
-    '-xdev',
-    '-not',
-    '-path',
-    '/proc/*',
-    '-not',
-    '-path',
-    '/sys/*',
-    '-not',
-    '-path',
-    '/dev/*',
-    '-not',
-    '-path',
-    '/run/*',
-    '-not',
-    '-path',
-    '/tmp/*',
-    '-not',
-    '-path',
-    '/var/tmp/*',
-  );
-  return found
-    .split('\n')
-    .filter(
-      (path) =>
-        !/^\/var\/(?:log|cache|lib\/(?:apt|dpkg|systemd))\/|^\/etc\/(?:passwd|group|shadow|gshadow)-$|^\/etc\/\.pwd\.lock$|^\/root\/?/.test(
-          path,
-        ),
-    );
 }

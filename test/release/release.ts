@@ -7,7 +7,7 @@ export const RELEASE = {
   version: required('VERSION'),
   folder: required('RELEASE'),
   registry: required('REGISTRY'),
-  /** Folder with bookworm.tar and trixie.tar, fresh roots of Debian. */
+  /** Folder with bookworm.tar, bookworm-rpm.tar and trixie.tar, fresh roots of Debian. */
   roots: required('ROOTS'),
 } as const;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Releases the version of the working tree into a registry of its own on the loopback interface, and tests what came out, by itself:
-# images by digest, the chart from oci:// with Helm 3 and 4, the .deb in fresh roots of Debian 12 and 13, and the tarball. The last line
-# says how many tests passed and failed; a tool that cannot be had is a failure, never a skip.
+# images by digest, the chart from oci:// with Helm 3 and 4, the .deb in fresh roots of Debian 12 and 13, the .rpm in one that has RPM, and
+# the tarball. The last line says how many tests passed and failed; a tool that cannot be had is a failure, never a skip.
 #
 # Needs root on Debian 12 amd64, and installs what is missing by name.
 #
@@ -16,7 +16,8 @@ die() { printf 'release: %s\n0 passed, 1 failed\n' "$*" >&2; exit 1; }
 
 missing=()
 for pair in buildah:buildah podman:podman runc:runc skopeo:skopeo debootstrap:debootstrap docker-registry:docker-registry \
-  systemd-nspawn:systemd-container aarch64-linux-gnu-g++:g++-aarch64-linux-gnu groff:groff-base zsh:zsh fish:fish openssl:openssl; do
+  systemd-nspawn:systemd-container aarch64-linux-gnu-g++:g++-aarch64-linux-gnu groff:groff-base zsh:zsh fish:fish openssl:openssl \
+  rpmbuild:rpm rpmlint:rpmlint; do
   command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -73,14 +74,16 @@ fi
 # shellcheck source=test/apt.sh
 source test/apt.sh
 require_mirror
-for suite in bookworm trixie; do
-  [ -e "$here/$suite.tar" ] && continue
+for machine in bookworm trixie bookworm-rpm; do
+  [ -e "$here/$machine.tar" ] && continue
+  suite=${machine%-rpm} include=systemd,systemd-sysv,libstdc++6
+  [ "$machine" = "$suite" ] || include+=,rpm
   root=$(mktemp -d "$here/root.XXXXXX")
-  debootstrap --cache-dir="$cache/image/packages" --variant=minbase --include=systemd,systemd-sysv,libstdc++6 "$suite" "$root" "$mirror" >"$here/debootstrap.log" || die "debootstrap $suite failed, see $here/debootstrap.log"
+  debootstrap --cache-dir="$cache/image/packages" --variant=minbase --include="$include" "$suite" "$root" "$mirror" >"$here/debootstrap.log" || die "debootstrap $suite failed, see $here/debootstrap.log"
   # mktemp closes it to everybody else, and nobody but root could run anything in it.
   chmod 755 "$root"
-  tar -c -C "$root" . >"$here/$suite.tar.part"
-  mv "$here/$suite.tar.part" "$here/$suite.tar"
+  tar -c -C "$root" . >"$here/$machine.tar.part"
+  mv "$here/$machine.tar.part" "$here/$machine.tar"
   rm -rf "$root"
 done
 
