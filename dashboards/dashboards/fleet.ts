@@ -117,7 +117,7 @@ export function fleetDashboard(): DashboardBuilder {
         sortedBy: 'GPUs or jobs',
         queries: [`count by (alertname, severity, ${PLACE.join(', ')}) (${firing()})`],
         columns: [
-          { field: 'alertname', title: 'Alert' },
+          { field: 'alertname', title: 'Alert', width: 165 },
           {
             field: 'severity',
             title: 'Severity',
@@ -129,8 +129,8 @@ export function fleetDashboard(): DashboardBuilder {
             },
           },
           { field: NODE, title: 'Node', link: toNode('Node') },
-          { field: CLUSTER, title: 'Cluster', width: 100 },
-          { field: 'Value', title: 'GPUs or jobs', width: 110 },
+          { field: CLUSTER, title: 'Cluster', width: 80 },
+          { field: 'Value', title: 'GPUs or jobs', width: 130 },
         ],
       }),
     )
@@ -193,7 +193,7 @@ export function fleetDashboard(): DashboardBuilder {
           { field: NODE, title: 'Node', width: 180, link: toNode('Node') },
           { field: CLUSTER, title: 'Cluster', width: 90 },
           { field: LABEL.pciBdf, title: 'GPU', width: 110 },
-          { field: 'Value #A', title: 'Times', width: 65 },
+          { field: 'Value #A', title: 'Times', width: 90 },
           { field: 'Value #B', title: 'Last time', unit: 'dateTimeFromNow', width: 120 },
         ],
       }),
