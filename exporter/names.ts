@@ -85,6 +85,8 @@ export const LABEL = {
   vendor: 'vendor',
   model: 'model',
   driverVersion: 'driver_version',
+  serial: 'serial',
+  physicalFunction: 'physical_function',
   numaNode: 'numa_node',
   version: 'version',
   revision: 'revision',

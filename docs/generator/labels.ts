@@ -73,6 +73,15 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
   vendor: { open: true, meaning: '`Intel`, or empty.' },
   model: { open: true, meaning: 'Model name from the pci.ids database; empty when it is not installed or too old.' },
   driverVersion: { open: true, meaning: 'Version of the xe module, where it has one.' },
+  serial: {
+    open: true,
+    meaning:
+      'Serial number of the card, read while it is awake; empty where card or kernel has none (Linux 7.2 has), and without root.',
+  },
+  physicalFunction: {
+    open: true,
+    meaning: 'PCI address of the physical function, of an SR-IOV virtual function; else empty.',
+  },
   numaNode: { open: true, meaning: 'NUMA node of the device, `-1` for none.' },
   version: { open: true, meaning: 'Version of the exporter.' },
   revision: { open: true, meaning: 'Commit it was built from, where known.' },

@@ -15,6 +15,10 @@ export interface XeDevice {
   readonly model: string;
   /** Version of the xe module, or the empty string where the kernel does not report it. */
   readonly driverVersion: string;
+  /** Serial number of the card, e.g. `00-00-00-ff-ff-00-00-00`; empty where the kernel or the card has none, or may not be asked. */
+  readonly serial: string;
+  /** PCI address of the physical function that an SR-IOV virtual function belongs to; empty for any other device. */
+  readonly physicalFunction: string;
   /** -1 when the machine has one node or does not report it. */
   readonly numaNode: number;
   /**
@@ -49,6 +53,8 @@ export function unboundXeDevice(pciBdf: string): XeDevice {
     deviceId: '',
     model: '',
     driverVersion: '',
+    serial: '',
+    physicalFunction: '',
     numaNode: -1,
     binding: undefined,
   });

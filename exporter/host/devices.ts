@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { INTEL_VENDOR_ID, type XeDevice } from './device.js';
 import { PciIds } from './pci-ids.js';
 
@@ -39,8 +39,29 @@ function readDevice(path: string, pciBdf: string, driverVersion: string, pciIds:
     model: vendorId === INTEL_VENDOR_ID ? pciIds.intelModel(deviceId) : '',
     driverVersion,
     binding: inodeOf(join(path, 'drm')),
+    serial: serialOf(path),
+    physicalFunction: physicalFunctionOf(path),
     numaNode: Number(/^\d+$/.exec(readAttribute(join(path, 'numa_node')) ?? '')?.[0] ?? -1),
   }) as XeDevice;
+}
+
+/**
+ * The device serial number (`serial_number` in drivers/pci/pci-sysfs.c, read in Linux 7.2; mode 0400). It comes from PCI configuration space,
+ * which wakes no device, but one that is powered off answers with ones only.
+ */
+function serialOf(path: string): string {
+  if (readAttribute(join(path, 'power/runtime_status')) !== 'active') return '';
+  const serial = /^(?:[0-9a-f]{2}-){7}[0-9a-f]{2}$/.exec(readAttribute(join(path, 'serial_number')) ?? '')?.[0] ?? '';
+  return /^[f-]+$/.test(serial) ? '' : serial;
+}
+
+function physicalFunctionOf(path: string): string {
+  try {
+    const pciBdf = basename(readlinkSync(join(path, 'physfn')));
+    return PCI_ADDRESS.test(pciBdf) ? pciBdf : '';
+  } catch {
+    return '';
+  }
 }
 
 function inodeOf(path: string): number | undefined {

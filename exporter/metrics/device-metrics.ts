@@ -36,6 +36,8 @@ const IDENTITY_LABELS = [
   LABEL.vendor,
   LABEL.model,
   LABEL.driverVersion,
+  LABEL.serial,
+  LABEL.physicalFunction,
   LABEL.numaNode,
 ] as const;
 
@@ -192,6 +194,7 @@ export class DeviceMetrics {
 /** Values of the labels of xe_device_info. */
 function identityOf(device: XeDevice): readonly string[] {
   const { pciBdf, card = '', render = '', vendorId, deviceId, model, driverVersion, numaNode } = device;
+  const { serial, physicalFunction } = device;
   const pciId = `${vendorId.replace(/^0x/, '')}:${deviceId.replace(/^0x/, '')}`;
   return [
     pciBdf,
@@ -201,6 +204,8 @@ function identityOf(device: XeDevice): readonly string[] {
     vendorId === INTEL_VENDOR_ID ? 'Intel' : '',
     model,
     driverVersion,
+    serial,
+    physicalFunction,
     String(numaNode),
   ];
 }

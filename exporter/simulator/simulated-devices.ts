@@ -34,6 +34,8 @@ function deviceAt(pciBdf: string, binding: number): XeDevice {
     deviceId: '0xe20b',
     model: 'Battlemage G21 [Arc B580]',
     driverVersion: '',
+    serial: '',
+    physicalFunction: '',
     numaNode: 0,
     binding,
   });

@@ -16,6 +16,8 @@ export function aDevice(given: Partial<XeDevice> = {}): XeDevice {
     deviceId: '0xe20b',
     model: '',
     driverVersion: '',
+    serial: '',
+    physicalFunction: '',
     numaNode: -1,
     binding: 1,
     ...given,

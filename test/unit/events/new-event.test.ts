@@ -41,7 +41,7 @@ const pipeline = new Pipeline(metrics, sinks, { instanceId: 'i', includeProcess:
 const pciBdf = '0000:03:00.0';
 const device = {
   pciBdf, card: 'card0', render: 'renderD128', cardMinor: 0, renderMinor: 128, vendorId: '0x8086', deviceId: '0xe20b',
-  model: '', driverVersion: '', numaNode: -1, binding: 1,
+  model: '', driverVersion: '', serial: '', physicalFunction: '', numaNode: -1, binding: 1,
 };
 const count = async () => {
   const text = await metrics.registry.render('text');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { listXeDevices } from '../../../exporter/host/devices.js';
@@ -13,7 +13,11 @@ test('without the driver there are no devices', (t) => {
 
 test('a device with its nodes and identity', (t) => {
   const tree = new FixtureTree(t);
-  tree.xeDevice('0000:03:00.0', { card10: '226:10', renderD129: '226:129' }, { numa_node: '-1' });
+  tree.xeDevice(
+    '0000:03:00.0',
+    { card10: '226:10', renderD129: '226:129' },
+    { numa_node: '-1', serial_number: '88-88-88-88-87-88-88-88', 'power/runtime_status': 'active' },
+  );
   tree.file('module/xe/version', '1.1.0\n');
   const [device, ...more] = listXeDevices(tree.root, new PciIds([]));
   assert.deepEqual(more, []);
@@ -27,6 +31,8 @@ test('a device with its nodes and identity', (t) => {
     deviceId: '0xe20b',
     model: '',
     driverVersion: '1.1.0',
+    serial: '88-88-88-88-87-88-88-88',
+    physicalFunction: '',
     numaNode: -1,
     binding: statSync(join(tree.root, 'bus/pci/drivers/xe/0000:03:00.0/drm')).ino,
   });
@@ -82,6 +88,36 @@ test('unreadable and strange attributes count as absent', (t) => {
   assert.deepEqual(
     [device?.card, device?.cardMinor, device?.renderMinor, device?.vendorId, device?.deviceId, device?.numaNode],
     ['card0', undefined, undefined, '', '', -1],
+  );
+});
+
+test('a serial number is read of a device that is awake, and believed if it looks like one', (t) => {
+  const serialOf = (attributes: Readonly<Record<string, string>>): string | undefined => {
+    const tree = new FixtureTree(t);
+    tree.xeDevice('0000:03:00.0', {}, attributes);
+    return listXeDevices(tree.root)[0]?.serial;
+  };
+  const [serial, awake] = ['88-88-88-88-87-88-88-88', 'active'];
+  assert.equal(serialOf({ serial_number: serial, 'power/runtime_status': awake }), serial);
+  assert.equal(serialOf({ serial_number: serial, 'power/runtime_status': 'suspended' }), '', 'asleep');
+  assert.equal(serialOf({ serial_number: serial }), '', 'power state unknown');
+  for (const strange of ['ff-ff-ff-ff-ff-ff-ff-ff', '88', 'x"} 1', `${serial}-00`])
+    assert.equal(serialOf({ serial_number: strange, 'power/runtime_status': awake }), '', strange);
+});
+
+test('a virtual function names the physical one', (t) => {
+  const tree = new FixtureTree(t);
+  for (const [name, target] of [
+    ['0000:03:00.0', undefined],
+    ['0000:03:00.1', '../0000:03:00.0'],
+    ['0000:03:00.2', '../elsewhere'],
+  ] as const) {
+    tree.xeDevice(name, {});
+    if (target !== undefined) symlinkSync(target, join(tree.root, `bus/pci/drivers/xe/${name}/physfn`));
+  }
+  assert.deepEqual(
+    listXeDevices(tree.root).map(({ physicalFunction }) => physicalFunction),
+    ['', '0000:03:00.0', ''],
   );
 });
 

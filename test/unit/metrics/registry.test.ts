@@ -111,7 +111,7 @@ describe('ExporterMetrics', () => {
       assert.equal(series.get(`${name}{pci_bdf="0000:03:00.0"}`), 0, name);
     }
     const identity =
-      'card="card0",render="renderD128",pci_id="8086:e20b",vendor="Intel",model="",driver_version="",numa_node="-1"';
+      'card="card0",render="renderD128",pci_id="8086:e20b",vendor="Intel",model="",driver_version="",serial="",physical_function="",numa_node="-1"';
     assert.equal(series.get(`${METRIC.deviceInfo}{pci_bdf="0000:03:00.0",${identity}}`), 1);
   });
 
