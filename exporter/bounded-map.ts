@@ -3,12 +3,13 @@ export class BoundedMap<Key, Value> {
   readonly #entries = new Map<Key, Value>();
   readonly #most: number;
   /** Stands behind the entries that had to leave: a new one would begin with all that a Map remembers of deleted entries. */
-  #oldest: IterableIterator<Key>;
+  #oldest: IterableIterator<Key> | undefined;
+  /** Since an entry had to leave. */
+  #sets = 0;
 
   /** @param most entries kept, at least 1 */
   constructor(most: number) {
     this.#most = most;
-    this.#oldest = this.#entries.keys();
   }
 
   get size(): number {
@@ -27,7 +28,13 @@ export class BoundedMap<Key, Value> {
   set(key: Key, value: Value): readonly [Key, Value] | undefined {
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    if (this.#entries.size <= this.#most) return undefined;
+    if (this.#entries.size <= this.#most) {
+      // V8 keeps each table that the Map has outgrown since for an iterator that waits.
+      if (++this.#sets > this.#most) this.#oldest = undefined;
+      return undefined;
+    }
+    this.#sets = 0;
+    this.#oldest ??= this.#entries.keys();
     const oldest = this.#oldest.next().value as Key;
     const left = [oldest, this.#entries.get(oldest)!] as const;
     this.#entries.delete(oldest);
@@ -40,7 +47,7 @@ export class BoundedMap<Key, Value> {
 
   clear(): void {
     this.#entries.clear();
-    this.#oldest = this.#entries.keys();
+    this.#oldest = undefined;
   }
 
   /** Set longest ago first. */

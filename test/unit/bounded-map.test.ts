@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { BoundedMap } from '../../exporter/bounded-map.js';
 
@@ -47,4 +49,26 @@ it('is a Map without what had to leave, whatever is set, deleted and cleared', (
       }
     }),
   );
+});
+
+it('keeps nothing of what it has forgotten, whether it is full or never will be', () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const heap = (): number => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const small = new BoundedMap<number, number>(4096);
+  const full = new BoundedMap<number, number>(8);
+  const setAll = (count: number): void => {
+    for (let n = 0; n < count; n++) {
+      small.set(n % 6, n);
+      // Lets a key go once, and then sets the same eight again and again.
+      full.set(n < 9 ? n : 1 + (n % 8), n);
+    }
+  };
+  setAll(50_000);
+  const before = heap();
+  setAll(500_000);
+  assert.ok(heap() - before < 1024 * 1024, `${heap() - before} bytes more after a million sets`);
 });
