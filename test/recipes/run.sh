@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 packages=(slurmctld slurmd slurm-client munge python3-torch)
 dpkg-query -W "${packages[@]}" >/dev/null 2>&1 || {
   # Their services stay off: the tests start daemons of their own, with a configuration of their own.
-  { apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${packages[@]}"; } >/dev/null ||
+  { apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install -y --no-install-recommends "${packages[@]}"; } >/dev/null ||
     { echo "run: cannot install ${packages[*]}: install them as root, or run this as root." >&2; echo '0 passed, 1 failed'; exit 1; }
 }
 mapfile -t tests < <(find dist/test/recipes -name '*.test.js' | sort)
