@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { PRIVILEGES, type Capability } from '../../exporter/privileges/table.js';
-import { capabilitiesOf } from '../helpers/privileges.js';
+import { USUAL_CAPABILITIES } from '../helpers/privileges.js';
 import { startCollector } from '../helpers/collector.js';
 import { ExporterProcess, type LogLine } from '../helpers/exporter-process.js';
 import { documentedCommands } from '../helpers/documented-commands.js';
@@ -16,7 +16,7 @@ import { AMD64, IMAGES, logs, NOTHING, podman, program, runToEnd, type TestImage
 
 /** Emulated, it starts in half a minute where the machine has other work. */
 const DEADLINE_MS = 120_000;
-const ALL = capabilitiesOf(PRIVILEGES);
+const ALL = USUAL_CAPABILITIES;
 const asRoot = (...capabilities: readonly Capability[]): readonly string[] => [
   ...NOTHING,
   '--user=0',
