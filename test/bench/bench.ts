@@ -4,6 +4,7 @@ import { discovery } from './discovery.js';
 import { idle } from './idle.js';
 import { jobStart } from './job-start.js';
 import { kernelLog } from './kernel-log.js';
+import { kernelLogStorm } from './kernel-log-storm.js';
 import { latency } from './latency.js';
 import { Scope, type Measurement } from './measurement.js';
 import { scrape } from './scrape.js';
@@ -16,6 +17,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   throughput,
   latency,
   kernelLog,
+  kernelLogStorm,
   scrape,
   startUp,
   jobStart,
