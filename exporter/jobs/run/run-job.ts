@@ -55,37 +55,17 @@ interface Listening extends Pick<RunOptions, 'config' | 'own' | 'say'> {
 
 /** Tries who can hear of the job's errors, the best first. Says once when nobody can. */
 async function listen({ config, native, own, tree, say }: Listening, onVmError: OnVmError): Promise<Ears | undefined> {
+  const { procRoot, sysRoot, devRoot } = config;
+  const listening = { ownPid: own.pid, tree, procRoot, sysRoot, devRoot, onVmError, say };
   const ways: string[] = [];
   if (native !== undefined && config.xeWatchIoctl !== 'off') {
     const { watchOwnJob } = await import('./own-watch.js');
-    const { procRoot, sysRoot, devRoot, xeWatchIoctl: ioctl } = config;
-    const found = await watchOwnJob({
-      native,
-      ownPid: own.pid,
-      tree,
-      procRoot,
-      sysRoot,
-      devRoot,
-      ioctl,
-      onVmError,
-      say,
-    });
+    const found = await watchOwnJob({ ...listening, native, ioctl: config.xeWatchIoctl });
     if (!('cannot' in found)) return found;
     ways.push(found.cannot);
   }
   const { askNode, USUAL_SOCKET } = await import('./node-ears.js');
-  const { procRoot, sysRoot, devRoot, jobsSocket: socketPath = USUAL_SOCKET } = config;
-  const found = await askNode({
-    native,
-    ownPid: own.pid,
-    tree,
-    procRoot,
-    sysRoot,
-    devRoot,
-    socketPath,
-    onVmError,
-    say,
-  });
+  const found = await askNode({ ...listening, native, socketPath: config.jobsSocket ?? USUAL_SOCKET });
   if (!('cannot' in found)) {
     if (found.caveat !== undefined) say(found.caveat);
     return found;
