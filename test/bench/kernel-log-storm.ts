@@ -2,18 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EVENT, EVENT_METRIC } from '../../exporter/events/index.js';
 import { METRIC } from '../../exporter/names.js';
 import type { LogRecord } from '../../exporter/pipeline/log/log-record.js';
-import { openKmsg } from '../../exporter/sources/kernel-log/source.js';
-import { parseExposition } from '../helpers/exposition.js';
-import { FixtureTree } from '../helpers/fixture-tree.js';
-import { MessageSourceUnderTest } from '../helpers/message-source.js';
-import { recordedPipeline } from '../helpers/recorded-pipeline.js';
+import type { MessageSourceUnderTest } from '../helpers/message-source.js';
+import { HUNG, OTHER, stormyNode } from '../helpers/stormy-node.js';
 import type { Measurement, Scope } from './measurement.js';
 
 const LINES_PER_SECOND = 100_000;
 const WARM_UP_SECONDS = 5;
 const STORM_SECONDS = 60;
-const HUNG = '0000:03:00.0';
-const OTHER = '0000:04:00.0';
 const RESET = 'GT1: trying reset from guc_exec_queue_timedout_job [xe]';
 
 /** A GPU that repeats one line of the kernel log for a minute, through the real reader thread, beside as many lines of another driver. */
@@ -61,24 +56,8 @@ interface Node {
 
 async function aNode(scope: Scope): Promise<Node> {
   const after = { after: (close: () => unknown) => scope.onClose(async () => void (await close())) };
-  const tree = new FixtureTree(after);
-  tree.xeDevice(HUNG, { card0: '226:0', renderD128: '226:128' });
-  tree.xeDevice(OTHER, { card1: '226:1', renderD129: '226:129' });
-  const { metrics, pipeline, records } = recordedPipeline(['kmsg']);
-  const under = new MessageSourceUnderTest(after, openKmsg, {
-    config: { sysRoot: tree.root },
-    handler: pipeline.handle,
-  });
-  for (const device of under.devices.devices) {
-    metrics.devices.deviceDiscovered(device);
-    pipeline.deviceAdded(device);
-  }
-  pipeline.sourceUp('kmsg', true);
-  const opened = await under.open();
-  if (!('run' in opened)) throw new Error('the reader does not open');
-  scope.onClose(() => opened.run.stop());
-  scope.onClose(() => pipeline.close(0));
-  const series = async () => parseExposition(await metrics.registry.render('text'));
+  const { under, run, records, series } = await stormyNode(after);
+  scope.onClose(() => run.stop());
   return { under, records, series, posted: 0, sequence: 0 };
 }
 

@@ -51,3 +51,10 @@ export function spawnNode(args: readonly string[], options: SpawnOptions = {}): 
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OTEL_|XE_EXPORTER_)/.test(name)));
   return spawn(process.execPath, args, { stdio: 'ignore', env, ...options });
 }
+
+/** CPU of a process in milliseconds a second, while something is done. */
+export async function cpuPerSecond(pid: number, work: () => Promise<unknown>): Promise<number> {
+  const [begin, before] = [performance.now(), await processTime(pid)];
+  await work();
+  return (((await processTime(pid)) - before) / ((performance.now() - begin) / 1000)) * 1000;
+}

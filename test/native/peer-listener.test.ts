@@ -60,27 +60,35 @@ test('who connects is named by the kernel, with its cgroup', async (t) => {
   assert.equal(other?.pid, child.pid);
 });
 
-test('a process that has ended by then has no cgroup', async (t) => {
+/** A listener that takes no second batch of connections before its first one is drained, so that who connects can end in between. */
+async function occupied(t: Pick<TestContext, 'after'>) {
   const path = join(folder(t), 's');
   let ready = 0;
   const listener = new addon.PeerListener({ path, procRoot: '/proc', onReady: () => ready++ });
   t.after(() => listener.close());
   assert.equal(listener.open(), undefined);
-  // Until it is drained, the listener takes no second batch: the child connects and ends in between.
   const socket = connect(path);
   t.after(() => socket.destroy());
   await waitFor(() => ready === 1, { what: 'the first connection' });
+  const assertNobody = async (): Promise<void> => {
+    const first = listener.drain().connections;
+    await waitFor(() => ready === 2, { what: 'the second connection' });
+    const [gone] = listener.drain().connections;
+    assert.ok(gone?.failure, 'it cannot be identified');
+    assert.equal(gone.cgroup.length, 0);
+    for (const { fd } of [...first, gone]) closeSync(fd);
+  };
+  return { path, assertNobody };
+}
+
+test('a process that has ended by then has no cgroup', async (t) => {
+  const { path, assertNobody } = await occupied(t);
   const child = spawn(process.execPath, [
     '-e',
     `require('net').connect(${JSON.stringify(path)}, () => process.exit())`,
   ]);
   await once(child, 'close');
-  const first = listener.drain().connections;
-  await waitFor(() => ready === 2, { what: 'the second connection' });
-  const [gone] = listener.drain().connections;
-  assert.ok(gone?.failure, 'it cannot be identified');
-  assert.equal(gone.cgroup.length, 0);
-  for (const { fd } of [...first, gone]) closeSync(fd);
+  await assertNobody();
 });
 
 /** Connects in a child, which ends; then starts another child with the number of the first one (clone3(2), set_tid). */
@@ -104,15 +112,7 @@ os.read(0, 1)
 `;
 
 test('a process that has the very number of one that connected and ended is not taken for it', async (t) => {
-  const path = join(folder(t), 's');
-  let ready = 0;
-  const listener = new addon.PeerListener({ path, procRoot: '/proc', onReady: () => ready++ });
-  t.after(() => listener.close());
-  assert.equal(listener.open(), undefined);
-  // As above: the listener looks at the second connection only after its first one was drained.
-  const socket = connect(path);
-  t.after(() => socket.destroy());
-  await waitFor(() => ready === 1, { what: 'the first connection' });
+  const { path, assertNobody } = await occupied(t);
   const child = spawn('python3', ['-c', SAME_PID, path], { stdio: ['pipe', 'pipe', 'inherit'] });
   const closed = once(child, 'close');
   t.after(async () => {
@@ -124,12 +124,7 @@ test('a process that has the very number of one that connected and ended is not 
   if (again === -1 && errno === EPERM) return t.skip('choosing the number of a process needs root');
   assert.equal(again, ended, said);
   assert.ok(readFileSync(`/proc/${ended}/cgroup`, 'utf8'), 'there is a process of that number');
-  const first = listener.drain().connections;
-  await waitFor(() => ready === 2, { what: 'the second connection' });
-  const [gone] = listener.drain().connections;
-  assert.ok(gone?.failure, 'it cannot be identified');
-  assert.equal(gone.cgroup.length, 0);
-  for (const { fd } of [...first, gone]) closeSync(fd);
+  await assertNobody();
 });
 
 test('a process outside the procfs has pid 0 and no cgroup', async (t) => {

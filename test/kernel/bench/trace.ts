@@ -1,7 +1,7 @@
 // What reading the driver's trace costs, off and on in one guest of kernel 7.x. Guest side; the last line it prints is JSON.
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { processTime } from '../../bench/process.js';
+import { cpuPerSecond } from '../../bench/process.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { startClient, waitFor, type GuestClient } from '../guest-lib.js';
 import {
@@ -22,13 +22,6 @@ async function makeVms(
   const { seconds, cpu } = await client.send(`vms 0 ${count} ${perSecond}`);
   assert.ok(seconds !== undefined && cpu !== undefined);
   return { seconds, cpu };
-}
-
-/** CPU of a process in milliseconds a second. */
-async function cpuPerSecond(pid: number, work: () => Promise<unknown>): Promise<number> {
-  const [begin, before] = [performance.now(), await processTime(pid)];
-  await work();
-  return (((await processTime(pid)) - before) / ((performance.now() - begin) / 1000)) * 1000;
 }
 
 async function measure(trace: Trace): Promise<TraceCost> {

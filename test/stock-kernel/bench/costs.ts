@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { openSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { processTime } from '../../bench/process.js';
+import { cpuPerSecond } from '../../bench/process.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { waitFor } from '../../kernel/guest-lib.js';
 import { control, GPU, startGpu } from '../guest-lib.js';
@@ -37,12 +37,6 @@ async function load(perSecond: number, make: (count: number) => void): Promise<n
 function makeVms(count: number): void {
   const vms = Array.from({ length: count }, (_, index) => index + 1);
   control(...vms.map((vm) => `create ${vm} ${client}`), ...vms.map((vm) => `free ${vm}`));
-}
-
-async function cpuPerSecond(pid: number, work: () => Promise<unknown>): Promise<number> {
-  const [begin, before] = [performance.now(), await processTime(pid)];
-  await work();
-  return (((await processTime(pid)) - before) / ((performance.now() - begin) / 1000)) * 1000;
 }
 
 async function measure(trace: Trace): Promise<Cost> {

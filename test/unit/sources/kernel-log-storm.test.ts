@@ -5,15 +5,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { EVENT, EVENT_METRIC } from '../../../exporter/events/index.js';
 import { METRIC } from '../../../exporter/names.js';
-import { openKmsg } from '../../../exporter/sources/kernel-log/source.js';
-import { parseExposition } from '../../helpers/exposition.js';
-import { FixtureTree } from '../../helpers/fixture-tree.js';
-import { MessageSourceUnderTest } from '../../helpers/message-source.js';
-import { recordedPipeline } from '../../helpers/recorded-pipeline.js';
+import { HUNG, OTHER, stormyNode } from '../../helpers/stormy-node.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
-const HUNG = '0000:03:00.0';
-const OTHER = '0000:04:00.0';
 const LINES = 300_000;
 /** So many lines at once, which is more than the queue of the reader holds. */
 const BURST = 15_000;
@@ -26,24 +20,7 @@ function heap(): number {
 }
 
 test('a GPU that repeats one line hides no other GPU, costs no memory, and no line of it is lost uncounted', async (t) => {
-  const tree = new FixtureTree(t);
-  tree.xeDevice(HUNG, { card0: '226:0', renderD128: '226:128' });
-  tree.xeDevice(OTHER, { card1: '226:1', renderD129: '226:129' });
-  const { metrics, pipeline, records } = recordedPipeline(['kmsg']);
-  t.after(() => pipeline.close(0));
-  const under = new MessageSourceUnderTest(t, openKmsg, {
-    config: { sysRoot: tree.root },
-    handler: pipeline.handle,
-  });
-  for (const device of under.devices.devices) {
-    metrics.devices.deviceDiscovered(device);
-    pipeline.deviceAdded(device);
-  }
-  pipeline.sourceUp('kmsg', true);
-  const opened = await under.open();
-  assert.ok('run' in opened);
-  const { run } = opened;
-
+  const { under, run, records, series } = await stormyNode(t);
   let sequence = 0;
   const say = async (pciBdf: string, text: string): Promise<void> => {
     const line = `6,${++sequence},1000000,-;xe ${pciBdf}: [drm] ${text}\n SUBSYSTEM=pci\n DEVICE=+pci:${pciBdf}\n`;
@@ -55,7 +32,6 @@ test('a GPU that repeats one line hides no other GPU, costs no memory, and no li
       if (line % BURST === 0) await nextTurn();
     }
   };
-  const series = async () => parseExposition(await metrics.registry.render('text'));
   const rebindErrors = `${METRIC.vmRebindErrors}{pci_bdf="${OTHER}",errno="ENOMEM"}`;
 
   await storm(LINES / 2);
