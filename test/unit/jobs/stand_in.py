@@ -12,6 +12,12 @@ sys.path[:0] = [os.environ["XE_TEST_RECIPES"], os.environ["XE_TEST_CLIENT_FOLDER
 ROOM = 16
 
 
+def say(line: str) -> None:
+    """In one write, or the lines of two workers mix: with PYTHONUNBUFFERED, print() writes each word by itself."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def lose_vm(errno: int) -> None:
     connection = http.client.HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX)
@@ -43,7 +49,7 @@ def loop(batch_size: str) -> None:
         samples.append(batch.micro * batch.accumulation)
 
     batch = training_loop.train(int(batch_size), 5, step, lambda: None)
-    print(batch.micro, batch.accumulation, samples)
+    say(f"{batch.micro} {batch.accumulation} {samples}")
 
 
 def loop_with_bug() -> None:
@@ -62,7 +68,7 @@ def worker(folder: str) -> None:
     import worker as recipe
 
     scale = recipe.guard(Path(folder))
-    print("scale", scale, flush=True)
+    say(f"scale {scale}")
     try:
         compute(int(64 * scale))
     except RuntimeError:
@@ -71,7 +77,7 @@ def worker(folder: str) -> None:
 
 def train(batch_size: str) -> None:
     size = int(int(batch_size.split("=")[1]) * float(os.environ["XE_EXPORTER_RUN_SCALE"]))
-    print("batch", size, flush=True)
+    say(f"batch {size}")
     try:
         compute(size)
     except RuntimeError:
