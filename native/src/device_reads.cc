@@ -30,18 +30,24 @@ BlockingRead FileRead(Arguments* args, const Napi::Object& read) {
   };
 }
 
+/// A read of a GPU that must not wake it: `runtime_status` of its PCI device is looked at right before.
+template <typename Read>
+BlockingRead WhileAwake(const std::string& runtime_status, Read read) {
+  return [runtime_status, read](const std::atomic<bool>&) -> ReadOutcome {
+    ReadOutcome outcome;
+    outcome.failure = RequireAwake(runtime_status);
+    if (!outcome.failure) {
+      outcome.failure = read(&outcome.bytes);
+    }
+    return outcome;
+  };
+}
+
 BlockingRead FdinfoRead(Arguments* args, const Napi::Object& read) {
   const std::string proc_root = args->String(read.Get("procRoot"), "read.procRoot");
   const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
   const BorrowTarget target = ReadBorrowTarget(args, read);
-  return [proc_root, status, target](const std::atomic<bool>&) -> ReadOutcome {
-    ReadOutcome outcome;
-    outcome.failure = RequireAwake(status);
-    if (!outcome.failure) {
-      outcome.failure = ReadFdinfo(proc_root, target, &outcome.bytes);
-    }
-    return outcome;
-  };
+  return WhileAwake(status, [proc_root, target](std::string* bytes) { return ReadFdinfo(proc_root, target, bytes); });
 }
 
 BlockingRead RegionsRead(Arguments* args, const Napi::Object& read) {
@@ -49,14 +55,7 @@ BlockingRead RegionsRead(Arguments* args, const Napi::Object& read) {
   const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
   const uint32_t major = args->Uint32(read.Get("major"), "read.major");
   const uint32_t minor = args->Uint32(read.Get("minor"), "read.minor");
-  return [node, status, major, minor](const std::atomic<bool>&) -> ReadOutcome {
-    ReadOutcome outcome;
-    outcome.failure = RequireAwake(status);
-    if (!outcome.failure) {
-      outcome.failure = ReadMemoryRegions(node, major, minor, &outcome.bytes);
-    }
-    return outcome;
-  };
+  return WhileAwake(status, [node, major, minor](std::string* bytes) { return ReadMemoryRegions(node, major, minor, bytes); });
 }
 
 /// Answers `whole`, or `cut` when there was more.
@@ -87,14 +86,7 @@ BlockingRead NetlinkRead(Arguments* args, const Napi::Object& read) {
   const std::string request = ToString(args->Bytes(read.Get("request"), "read.request"));
   const std::string status = args->String(read.Get("runtimeStatus"), "read.runtimeStatus");
   const uint32_t timeout_ms = args->Uint32(read.Get("timeoutMs"), "read.timeoutMs", 1, 600'000);
-  return [request, status, timeout_ms](const std::atomic<bool>&) -> ReadOutcome {
-    ReadOutcome outcome;
-    outcome.failure = RequireAwake(status);
-    if (!outcome.failure) {
-      outcome.failure = AskGenericNetlink(request, timeout_ms, &outcome.bytes);
-    }
-    return outcome;
-  };
+  return WhileAwake(status, [request, timeout_ms](std::string* bytes) { return AskGenericNetlink(request, timeout_ms, bytes); });
 }
 
 /// What NetlinkAnswer makes of these datagrams; ETIMEDOUT where they are no whole answer.
