@@ -8,6 +8,8 @@
 # image-again takes the image of the last run. An image needs root on Debian amd64.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=test/suite.sh
+source test/suite.sh
 
 die() { printf 'attack: %s\n0 passed, 1 failed\n' "$*" >&2; exit 1; }
 
@@ -22,8 +24,6 @@ done
 # For clocks that jump.
 command -v faketime >/dev/null || apt-get install -y -qq faketime >/dev/null ||
   die 'faketime is missing: install the package faketime.'
-mapfile -t tests < <(find dist/test/attack -name '*.test.js' | sort)
-[ ${#tests[@]} -gt 0 ] || die 'dist/test/attack has no tests; run npm run build first.'
 
 if [ -n "$image" ]; then
   [ "$(id -u)" = 0 ] || die 'containers with a limit of memory need root.'
@@ -41,14 +41,8 @@ if [ -n "$image" ]; then
   podman image exists "$XE_EXPORTER_ATTACK_IMAGE" || die 'there is no image of an earlier run: use image, not image-again.'
 fi
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-status=0
 # One at a time: they measure.
-node --test --test-concurrency=1 --test-timeout=900000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" "${tests[@]}" || status=$?
-
-count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
-passed=$(count pass) failed=$(($(count fail) + $(count cancelled)))
-[ "$passed" -gt 0 ] && [ "$failed" -eq 0 ] || status=1
-echo "$passed passed, $failed failed"
-exit "$status"
+run_tests attack --test-concurrency=1 --test-timeout=900000
+# The short form skips, and so do those that need root or the program itself.
+skipped=0
+report

@@ -5,6 +5,8 @@
 #   test/helm/run.sh --update   writes the rendered examples anew instead
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=test/suite.sh
+source test/suite.sh
 
 tools=$(bash test/helm/tools.sh) || { echo '0 passed, 1 failed'; exit 1; }
 eval "$tools"
@@ -13,13 +15,5 @@ if [ "${1:-}" = --update ]; then
   exec node dist/test/helm/update-examples.js
 fi
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-status=0
-node --test --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" dist/test/helm/*.test.js || status=$?
-
-count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
-passed=$(count pass) failed=$(($(count fail) + $(count cancelled) + $(count skipped) + $(count todo)))
-[ "$passed" -gt 0 ] && [ "$failed" -eq 0 ] || status=1
-echo "$passed passed, $failed failed"
-exit "$status"
+run_tests helm --test-timeout=600000
+report

@@ -9,6 +9,8 @@
 #   XE_EXPORTER_TEST_ARM64  0 = nothing for arm64. Without it, a machine on which arm64 cannot be emulated has a failed test
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=test/suite.sh
+source test/suite.sh
 
 cache=${XE_EXPORTER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xe-exporter}/image
 image=localhost/xe-exporter:test
@@ -40,7 +42,7 @@ unpack() { # <architecture> <image> <folder>
 
 # shellcheck source=test/image/emulator.sh
 source test/image/emulator.sh
-trap 'rm -rf "${again:-}" "${log:-}"; stop_emulator' EXIT
+trap 'rm -rf "${again:-}"; stop_emulator' EXIT
 
 if [ "${1:-}" != --reuse ]; then
   bash test/image/base.sh "$(sed -n 's/^ARG NODE_IMAGE=//p' Dockerfile)" "${architectures[@]}" || die 'there is no base image.'
@@ -55,23 +57,17 @@ fi
 
 unpack amd64 "$image" "$cache/root"
 export XE_TEST_CONTAINER_IMAGE=$image XE_TEST_CONTAINER_ROOT=$cache/root
-emulated=1
+unemulated=0
 if [ ${#architectures[@]} -gt 1 ]; then
   unpack arm64 "$image-arm64" "$cache/root-arm64"
   if start_emulator "$cache/root-arm64"; then
     export XE_TEST_CONTAINER_IMAGE_ARM64=$image-arm64 XE_TEST_CONTAINER_ROOT_ARM64=$cache/root-arm64
   else
-    emulated=0
+    unemulated=1
   fi
 fi
 
-log=$(mktemp)
-status=0
-node --test --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" dist/test/image/*.test.js || status=$?
-bash test/kernel/run.sh image && guest=1 || guest=0
-
-count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
-passed=$(($(count pass) + guest)) failed=$(($(count fail) + $(count cancelled) + $(count skipped) + $(count todo) + 1 - guest + 1 - emulated))
-[ "$passed" -gt 1 ] && [ "$failed" -eq 0 ] || status=1
-echo "$passed passed, $failed failed"
-exit "$status"
+run_tests image --test-timeout=600000
+if bash test/kernel/run.sh image; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+failed=$((failed + unemulated))
+report

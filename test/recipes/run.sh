@@ -4,6 +4,8 @@
 # failure, never a skip.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=test/suite.sh
+source test/suite.sh
 
 packages=(slurmctld slurmd slurm-client munge python3-torch)
 dpkg-query -W "${packages[@]}" >/dev/null 2>&1 || {
@@ -11,16 +13,5 @@ dpkg-query -W "${packages[@]}" >/dev/null 2>&1 || {
   { apt-get -qq update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install -y --no-install-recommends "${packages[@]}"; } >/dev/null ||
     { echo "run: cannot install ${packages[*]}: install them as root, or run this as root." >&2; echo '0 passed, 1 failed'; exit 1; }
 }
-mapfile -t tests < <(find dist/test/recipes -name '*.test.js' | sort)
-[ ${#tests[@]} -gt 0 ] || { echo 'run: dist/test/recipes has no tests; run npm run build first' >&2; echo '0 passed, 1 failed'; exit 1; }
-
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-status=0
-node --test --test-concurrency=1 --test-timeout=600000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" "${tests[@]}" || status=$?
-
-count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
-passed=$(count pass) failed=$(($(count fail) + $(count cancelled) + $(count skipped) + $(count todo)))
-[ "$passed" -gt 0 ] && [ "$failed" -eq 0 ] || status=1
-echo "$passed passed, $failed failed"
-exit "$status"
+run_tests recipes --test-concurrency=1 --test-timeout=600000
+report

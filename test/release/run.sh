@@ -8,6 +8,8 @@
 #   test/release/run.sh --reuse   tests the release of the last run
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=test/suite.sh
+source test/suite.sh
 
 cache=${XE_EXPORTER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xe-exporter}
 here=$cache/release
@@ -88,12 +90,5 @@ for machine in bookworm trixie bookworm-rpm; do
 done
 
 export XE_EXPORTER_TEST_RELEASE=$here/files XE_EXPORTER_TEST_REGISTRY=127.0.0.1:$port/test XE_EXPORTER_TEST_ROOTS=$here XE_EXPORTER_TEST_VERSION=$version
-log=$(mktemp)
-status=0
-node --test --test-timeout=300000 --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$log" dist/test/release/*.test.js || status=$?
-count() { sed -n "s/^# $1 //p" "$log" | tail -n 1; }
-passed=$(count pass) failed=$(($(count fail) + $(count cancelled) + $(count skipped) + $(count todo)))
-rm -f "$log"
-[ "$passed" -gt 0 ] && [ "$failed" -eq 0 ] || status=1
-echo "$passed passed, $failed failed"
-exit "$status"
+run_tests release --test-timeout=300000
+report
