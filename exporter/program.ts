@@ -1,8 +1,5 @@
-import { readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
-import { inspect } from 'node:util';
-import { setFlagsFromString } from 'node:v8';
 import type { Command } from './commands/command.js';
 import { isCommand, parseArguments } from './config/argv.js';
 import { loadConfig } from './config/load.js';
@@ -42,11 +39,10 @@ const SHUTDOWN_GRACE_MS = 1000;
 const STDERR = 2;
 
 // One of V8's compilers, on since Node 22, takes 15 MiB. A scrape costs the same without it, a storm of events a tenth more.
-setFlagsFromString('--no-maglev');
+// Later, as all that a job under `run` need not wait for: Node.js loads its own modules when they are asked for, and `import` of
+// some, such as node:fs and node:util, loads others with them.
+setImmediate(() => process.getBuiltinModule('node:v8').setFlagsFromString('--no-maglev'));
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 const stop = new AbortController();
 let running:
   | { readonly name: CommandName; readonly config: Config; readonly logger: Logger; readonly inText: boolean }
@@ -85,7 +81,7 @@ const ownProcess: OwnProcess = {
   },
   tell(text) {
     try {
-      writeSync(STDERR, text);
+      process.getBuiltinModule('node:fs').writeSync(STDERR, text);
     } catch {
       // There is nowhere left to tell.
     }
@@ -104,8 +100,8 @@ void main(process.argv.slice(2)).catch(report).then(process.exit);
 async function main(argv: readonly string[]): Promise<number> {
   const args = parseArguments(argv);
   const name = args.command;
-  if (args.version) return print(`${version}\n`);
-  if (name === undefined) return print((await import('./config/help.js')).programHelp(version));
+  if (args.version) return print(`${ownVersion()}\n`);
+  if (name === undefined) return print((await import('./config/help.js')).programHelp(ownVersion()));
   if (!isCommand(name)) throw unknownCommand(name);
   if (args.help) return print((await import('./config/help.js')).commandHelp(name));
   const load = (): Promise<Config> => loadConfig(name, args, process.env);
@@ -155,7 +151,9 @@ async function run(
       logger,
       operands,
       own: ownProcess,
-      version,
+      get version() {
+        return ownVersion();
+      },
       nodeVersion: process.versions.node,
     });
   } catch (error) {
@@ -219,9 +217,14 @@ function report(error: unknown): number {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error
-    ? `${error.name}: ${error.message}`
-    : `thrown: ${inspect(error, { depth: 0, breakLength: Infinity })}`;
+  if (error instanceof Error) return `${error.name}: ${error.message}`;
+  const { inspect } = process.getBuiltinModule('node:util');
+  return `thrown: ${inspect(error, { depth: 0, breakLength: Infinity })}`;
+}
+
+function ownVersion(): string {
+  const { version } = require('../../package.json') as { readonly version: string };
+  return version;
 }
 
 function unknownCommand(name: string): CodedError {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { survives } from '../../host/signal-masks.js';
 import type { OwnProcess } from './own-process.js';
 
@@ -64,7 +63,8 @@ function terminalOf(pid: number | 'self'): { readonly group: number; readonly fo
 
 function procText(pid: number | 'self', file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+    // Not by `import`, which would load Node's streams and promises of files before the job starts.
+    return process.getBuiltinModule('node:fs').readFileSync(`/proc/${pid}/${file}`, 'latin1');
   } catch {
     return '';
   }
