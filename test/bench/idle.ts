@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { join } from 'node:path';
 import { startCollector } from '../helpers/collector.js';
+import { packProgram } from '../helpers/packed-program.js';
 import type { Measurement, Scope } from './measurement.js';
-import { freePort, PROGRAM, processMemory, processTime, spawnNode } from './process.js';
-import { firstScrape } from './start-up.js';
+import { BARE_SERVER, freePort, NODE_OPTIONS, PROGRAM, processMemory, processTime, spawnNode } from './process.js';
+import { BARE, firstScrape, listening } from './start-up.js';
 import type { Cell } from './table.js';
 
 /** V8 tidies up for up to 20 s after the last thing that happened, with as much CPU as two idle minutes take. */
@@ -10,6 +12,8 @@ const SETTLE_MS = 25_000;
 const WINDOW_MS = 60_000;
 /** An afternoon's worth at one every 15 s: V8's young generation grows with every one of them for as long as it may. */
 const SCRAPES = 1000;
+/** Of the bare server: as many as `serve` has without a GPU. */
+const SERIES = 60;
 
 interface Subject {
   readonly title: string;
@@ -27,13 +31,17 @@ export const idle: Measurement = {
     const collector = await startCollector();
     scope.onClose(() => collector.stop());
     const otlp = `--otlp-endpoint=${collector.url}`;
+    const packed = [...NODE_OPTIONS, packProgram(join(scope.folder, 'packed'))];
+    const demo = ['demo', '--demo-rate=0.01'];
     const subjects: Subject[] = [
       bare(scope),
       ...(await Promise.all([
-        exporter(scope, 'serve'),
-        exporter(scope, 'demo', '--demo-rate=0.01'),
-        exporter(scope, 'serve', otlp),
-        exporter(scope, 'demo', '--demo-rate=0.01', otlp),
+        server(scope, BARE, (port) => [...BARE_SERVER, String(port), String(SERIES)]),
+        server(scope, 'serve', listening([...PROGRAM, 'serve'])),
+        server(scope, 'serve, in few files', listening([...packed, 'serve'])),
+        server(scope, 'demo', listening([...PROGRAM, ...demo])),
+        server(scope, 'serve with OTLP', listening([...PROGRAM, 'serve', otlp])),
+        server(scope, 'demo with OTLP', listening([...PROGRAM, ...demo, otlp])),
       ])),
     ];
     await delay(SETTLE_MS);
@@ -49,7 +57,7 @@ export const idle: Measurement = {
         return processMemory(pid);
       }),
     );
-    const floor = scraped[0]!.rss;
+    const [ofNode = NaN, ofBare = NaN] = scraped.map(({ rss }) => rss);
     return {
       columns: [
         'process',
@@ -60,15 +68,18 @@ export const idle: Measurement = {
         `RSS after ${SCRAPES} scrapes, MiB`,
         'anonymous, MiB',
         'x bare Node',
+        `x ${BARE}`,
       ],
       rows: subjects.map(({ title }, index): Cell[] => {
         const { rss, anonymous, peak } = idleMemory[index]!;
         const loaded = scraped[index]!;
         const cpu = (after[index]! - before[index]!) / minutes;
-        return [title, cpu, rss, anonymous, peak, loaded.rss, loaded.anonymous, loaded.rss / floor];
+        const ratios = [loaded.rss / ofNode, loaded.rss / ofBare];
+        return [title, cpu, rss, anonymous, peak, loaded.rss, loaded.anonymous, ...ratios];
       }),
       notes: [
         `Over ${WINDOW_MS / 1000} s after one scrape and ${SETTLE_MS / 1000} s of rest. CPU comes in steps of 10 ms. The demo simulates a node, and is not idle.`,
+        `${BARE}: a script of six lines that serves ${SERIES} series. In few files: as in the image.`,
         'What is not anonymous is mostly the Node.js binary, which all Node.js processes of a machine share.',
       ],
     };
@@ -80,12 +91,11 @@ function bare(scope: Scope): Subject {
   return { title: 'node -e setInterval', pid: child.pid ?? 0, port: undefined };
 }
 
-async function exporter(scope: Scope, ...args: string[]): Promise<Subject> {
+async function server(scope: Scope, title: string, args: (port: number) => readonly string[]): Promise<Subject> {
   const port = await freePort();
-  const child = scope.child(spawnNode([...PROGRAM, ...args, `--listen-address=127.0.0.1:${port}`]));
+  const child = scope.child(spawnNode(args(port)));
   await firstScrape(child, port);
-  const withOtlp = args.some((arg) => arg.startsWith('--otlp-endpoint')) ? ' with OTLP' : '';
-  return { title: `${args[0]}${withOtlp}`, pid: child.pid ?? 0, port };
+  return { title, pid: child.pid ?? 0, port };
 }
 
 async function scrapeOften(port: number): Promise<void> {

@@ -4,11 +4,19 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** The built program as `npm start` runs it. A small heap and one worker of V8 keep 8 MiB out of the process. */
+/** What `npm start` gives Node. A small heap and one worker of V8 keep 8 MiB out of the process. */
+export const NODE_OPTIONS: readonly string[] = ['--v8-pool-size=1', '--optimize-for-size'];
+
+/** The built program as `npm start` runs it. */
 export const PROGRAM: readonly string[] = [
-  '--v8-pool-size=1',
-  '--optimize-for-size',
+  ...NODE_OPTIONS,
   fileURLToPath(new URL('../../exporter/main.js', import.meta.url)),
+];
+
+/** Followed by a port and a number of series: a server of metrics that has the exporter's libraries and nothing else. */
+export const BARE_SERVER: readonly string[] = [
+  ...NODE_OPTIONS,
+  fileURLToPath(new URL('children/bare-server.js', import.meta.url)),
 ];
 
 /** USER_HZ, the unit of times in /proc: 100 on every architecture that Node runs on. */

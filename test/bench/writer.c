@@ -20,6 +20,7 @@
 
 #define CLIENTS 200
 #define MOST_RECORDS_A_WRITE 4096
+#define MOST_FIFOS 3
 
 /* -ENOMEM as often as in the field; -ENOSPC, -ETIME and -EBUSY so that every series moves. */
 static const int32_t ERRORS[] = { -12, -12, -12, -12, -28, -12, -62, -12, -16, -12 };
@@ -109,9 +110,9 @@ static int single(int count, char **args)
 {
 	int records = atoi(args[0]);
 	struct timespec pause = { .tv_nsec = atol(args[1]) * 1000000 };
-	int fifos[2] = { -1, -1 };
+	int fifos[MOST_FIFOS];
 
-	if (count - 2 > 2)
+	if (count - 2 > MOST_FIFOS)
 		return 1;
 	for (int i = 0; i < count - 2; i++)
 		fifos[i] = open_fifo(args[2 + i]);
