@@ -2,18 +2,23 @@
 # Installs the chart with simulated events into the cluster kubectl points at, and goes through its life: ready, helm test, scrape,
 # a simulated out-of-memory error on /metrics, on /events and as an Event of its pod, upgrade, uninstall without leftovers.
 #
-# It makes a namespace of its own and that of a simulated job, and deletes what it made. The cluster must be able to pull the image; into a kind cluster it is loaded.
+# It makes a namespace of its own and that of a simulated job, and deletes what it made. The cluster must be able to pull the image; into a
+# kind cluster it is loaded.
 #
-#   XE_EXPORTER_TEST_IMAGE    image (default: localhost/xe-exporter:test, as npm run test:image builds it)
+#   XE_EXPORTER_TEST_CHART    chart, as helm install takes it: 'oci://ghcr.io/xe-exporter/charts/xe-exporter --version 1.2.0' for one that
+#                             is released (default: helm/xe-exporter)
+#   XE_EXPORTER_TEST_IMAGE    image (default: that of a released chart, else localhost/xe-exporter:test: docker build --tag localhost/xe-exporter:test .)
 #   XE_EXPORTER_TEST_TIMEOUT  seconds that each wait may take (default: 120)
 #
 # Exit codes: 0 passed, 1 failed, 2 there is no cluster or a tool is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-image=${XE_EXPORTER_TEST_IMAGE:-localhost/xe-exporter:test}
+read -ra chart <<<"${XE_EXPORTER_TEST_CHART:-helm/xe-exporter}"
+image=${XE_EXPORTER_TEST_IMAGE-}
+# A released chart names its own.
+[ -n "$image${XE_EXPORTER_TEST_CHART-}" ] || image=localhost/xe-exporter:test
 timeout=${XE_EXPORTER_TEST_TIMEOUT:-120}
-chart=helm/xe-exporter
 release=xe-exporter-test
 namespace=xe-exporter-test-$RANDOM
 port=9464
@@ -34,9 +39,9 @@ for tool in kubectl helm curl; do
 done
 context=$(kubectl config current-context 2>/dev/null) || unable 'kubectl has no current context: nothing was tested. Make a cluster (kind create cluster) or set KUBECONFIG.'
 kubectl --request-timeout=10s get --raw /readyz >/dev/null 2>&1 || unable "the cluster of context $context does not answer: nothing was tested."
-say "context $context, image $image, $(helm version --short)"
+say "context $context, chart ${chart[*]}, image ${image:-of the chart}, $(helm version --short)"
 
-if [[ $context == kind-* ]]; then
+if [[ -n $image && $context == kind-* ]]; then
   command -v kind >/dev/null || unable "kind is missing, and the image has to be loaded into ${context#kind-}."
   kind load docker-image --name "${context#kind-}" "$image" || unable "kind could not load $image: is it built?"
 fi
@@ -68,11 +73,11 @@ settings=(
   --set "fullnameOverride=$release" --set sources.simulator.enabled=true --set sources.simulator.rate=5 --set events.kubernetesEvents=true
   # Quotas keep that class to kube-system in some clusters.
   --set priorityClassName=
-  --set "image.repository=${image%:*}" --set "image.tag=${image##*:}"
 )
+[ -z "$image" ] || settings+=(--set "image.repository=${image%:*}" --set "image.tag=${image##*:}" --set image.digest=)
 
 say 'install'
-helm install "$release" "$chart" "${settings[@]}" >/dev/null || fail 'helm install'
+helm install "$release" "${chart[@]}" "${settings[@]}" >/dev/null || fail 'helm install'
 kubectl -n "$namespace" rollout status "daemonset/$release" --timeout="${timeout}s" >/dev/null || fail 'the pods did not get ready'
 [ "$(kubectl -n "$namespace" get daemonset "$release" -o 'jsonpath={.status.desiredNumberScheduled}')" -gt 0 ] || fail 'no node takes the exporter'
 
@@ -119,7 +124,7 @@ rm -f "$log"
 
 say 'upgrade'
 before=$(kubectl -n "$namespace" get daemonset "$release" -o 'jsonpath={.metadata.generation}')
-helm upgrade "$release" "$chart" "${settings[@]}" --set log.level=debug >/dev/null || fail 'helm upgrade'
+helm upgrade "$release" "${chart[@]}" "${settings[@]}" --set log.level=debug >/dev/null || fail 'helm upgrade'
 kubectl -n "$namespace" rollout status "daemonset/$release" --timeout="${timeout}s" >/dev/null || fail 'the upgraded pods did not get ready'
 after=$(kubectl -n "$namespace" get daemonset "$release" -o 'jsonpath={.metadata.generation}')
 [ "$after" -gt "$before" ] || fail 'a changed configuration did not restart the pods'
