@@ -64,7 +64,7 @@ for (const suite of ['bookworm', 'trixie'] as const) {
     });
 
     it('does not run as root, and has the three capabilities of the privilege table', () => {
-      const status = machine.check('cat', `/proc/${property(machine, 'MainPID')}/status`);
+      const status = statusOf(machine);
       const uid = machine.check('id', '-u', 'xe-exporter').trim();
       assert.notEqual(uid, '0');
       assert.match(status, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'));
@@ -90,20 +90,37 @@ for (const suite of ['bookworm', 'trixie'] as const) {
     it('reads the trace as root, with no capability more, by the drop-in among its documents', async () => {
       const dropIn = '/etc/systemd/system/xe-exporter.service.d/trace.conf';
       machine.check('install', '-D', '-m', '644', '/usr/share/doc/xe-exporter/trace.conf', dropIn);
-      machine.check('systemctl', 'daemon-reload');
+      await restarted(machine);
       const verified = machine.run('systemd-analyze', 'verify', '--man=no', 'xe-exporter.service');
       assert.deepEqual([verified.status, verified.stdout + verified.stderr], [0, '']);
-      machine.check('systemctl', 'restart', 'xe-exporter');
-      await ready(machine);
-      const status = machine.check('cat', `/proc/${property(machine, 'MainPID')}/status`);
+      const status = statusOf(machine);
       assert.match(status, /^Uid:\t0\t0\t0\t0$/m);
       for (const set of ['CapPrm', 'CapEff', 'CapBnd'])
         assert.match(status, new RegExp(`^${set}:\\t0000000400080004$`, 'm'));
       machine.check('rm', '-r', '/etc/systemd/system/xe-exporter.service.d');
-      machine.check('systemctl', 'daemon-reload');
-      machine.check('systemctl', 'restart', 'xe-exporter');
-      await ready(machine);
+      await restarted(machine);
     });
+
+    for (const { topic, says } of [
+      { topic: 'Hardware error counters', says: () => assert.match(statusOf(machine), /^CapEff:\t0000000400081004$/m) },
+      {
+        topic: "The jobs' socket",
+        says: () => {
+          machine.check('test', '-S', '/run/xe-exporter/jobs.sock');
+          assert.equal(machine.check('stat', '--format=%U %a', '/var/lib/xe-exporter').trim(), 'xe-exporter 700');
+          assert.match(get(machine, '/metrics'), /^xe_exporter_feature_info\{feature="jobs",state="active"\} 1$/m);
+        },
+      },
+    ])
+      it(`runs with the drop-in that docs/bare-metal.md shows for: ${topic}`, async () => {
+        const folder = '/etc/systemd/system/xe-exporter.service.d';
+        machine.check('mkdir', '-p', folder);
+        writeFileSync(join(machine.root, folder, 'shown.conf'), blockOf('docs/bare-metal.md', topic, 'ini'));
+        await restarted(machine);
+        says();
+        machine.check('rm', '-r', folder);
+        await restarted(machine);
+      });
 
     it('has doctor on the PATH, which judges what the service is configured to', () => {
       writeFileSync(join(machine.root, CONFIG), `${readFileSync(join(machine.root, CONFIG), 'utf8')}\nkmsg: "off"\n`);
@@ -145,5 +162,37 @@ for (const suite of ['bookworm', 'trixie'] as const) {
         [],
       );
     });
+
+    it('makes room for the tarball, which runs as a service by the commands of INSTALL.md', async () => {
+      const commands = blockOf('INSTALL.md', 'Bare metal, with systemd', 'sh', 'tar -x').replaceAll('sudo ', '');
+      const name = `xe-exporter-${RELEASE.version}-linux-amd64.tar.gz`;
+      copyFileSync(asset(name), join(machine.root, 'root', name));
+      machine.check('sh', '-ec', `cd /root\n${commands}`);
+      await ready(machine);
+      assert.equal(machine.check('systemctl', 'is-enabled', 'xe-exporter').trim(), 'enabled');
+      const { status, stderr } = machine.run('xe-exporter', 'doctor');
+      assert.ok(status === 0 || status === 3, stderr);
+    });
   });
+}
+
+/** What the kernel says of the service's process. */
+function statusOf(machine: Machine): string {
+  return machine.check('cat', `/proc/${property(machine, 'MainPID')}/status`);
+}
+
+/** Has systemd read its units again and start the service anew, and waits for it to be ready. */
+async function restarted(machine: Machine): Promise<void> {
+  machine.check('systemctl', 'daemon-reload');
+  machine.check('systemctl', 'restart', 'xe-exporter');
+  await ready(machine);
+}
+
+/** The first block of a language under a heading of a document; with a text, the first that has it. */
+function blockOf(document: string, heading: string, language: string, having = ''): string {
+  const [, section = ''] = readFileSync(document, 'utf8').split(`\n## ${heading}\n`);
+  const blocks = [...section.split('\n## ')[0]!.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))];
+  const block = blocks.map(([, text = '']) => text).find((text) => text.includes(having));
+  if (block === undefined) throw new Error(`${document} shows no ${language} ${having} under ${heading}`);
+  return block;
 }
