@@ -1,5 +1,6 @@
 import { DashboardBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { LABEL, METRIC } from '../../exporter/names.js';
+import { anyOf } from '../rules/promql.js';
 import { TAG, toNode, toTheOthers } from './links.js';
 import { stat, thresholds, timeseries } from './panels.js';
 import {
@@ -99,11 +100,28 @@ export function exporterHealthDashboard(): DashboardBuilder {
     )
     .withPanel(
       table({
+        title: 'Losses and failures',
+        description: 'What the exporters lost, dropped or could not do in the range, and why: the thirty worst.',
+        empty: 'Nothing was lost, dropped or failed in this range.',
+        width: 11,
+        height: 6,
+        sortedBy: 'Times',
+        queries: [`topk(30, ${FAILURES.map(failure).join(' or ')})`],
+        columns: [
+          { field: NODE, title: 'Node', width: 120, link: toNode('Node') },
+          { field: WHAT, title: 'What' },
+          { field: WHY, title: 'Where or why' },
+          { field: 'Value', title: 'Times', width: 70 },
+        ],
+      }),
+    )
+    .withPanel(
+      table({
         title: 'Sources that are down',
         description: 'Events of these sources are not seen at the moment.',
-        empty: 'Every source delivers, or no exporter is scraped.',
-        width: 12,
-        height: 5,
+        empty: 'No source is down.',
+        width: 6,
+        height: 6,
         sortedBy: 'Node',
         queries: [`${largest([LABEL.source], ofNodes(METRIC.sourceUp))} == 0`],
         columns: [
@@ -116,9 +134,9 @@ export function exporterHealthDashboard(): DashboardBuilder {
       table({
         title: 'What kernels or privileges do not allow',
         description: 'On how many nodes a feature is unsupported by the kernel or denied; "doctor" on a node says why.',
-        empty: 'Every feature that is switched on is active, or no exporter is scraped.',
-        width: 12,
-        height: 5,
+        empty: 'Every feature that is switched on is active.',
+        width: 7,
+        height: 6,
         sortedBy: 'Nodes',
         queries: [
           `count by (${LABEL.feature}, ${LABEL.state}) (${ofNodes(METRIC.featureInfo, `${LABEL.state}=~"denied|unsupported"`)})`,
@@ -139,17 +157,16 @@ export function exporterHealthDashboard(): DashboardBuilder {
     )
     .withPanel(
       table({
-        title: 'Losses and failures',
-        description: 'What the exporters lost, dropped or could not do in the range, and why: the thirty worst.',
-        empty: 'Nothing was lost, dropped or failed in this range.',
-        width: 24,
-        sortedBy: 'Times',
-        queries: [`topk(30, ${FAILURES.map(failure).join(' or ')})`],
+        title: 'Versions',
+        description: 'Which versions of the exporter run, and on how many nodes.',
+        empty: NOT_SCRAPED,
+        width: 6,
+        sortedBy: 'Nodes',
+        queries: [`count by (${LABEL.version}, ${LABEL.revision}) (${ofNodes(METRIC.buildInfo)})`],
         columns: [
-          { field: NODE, title: 'Node', width: 200, link: toNode('Node') },
-          { field: WHAT, title: 'What' },
-          { field: WHY, title: 'Where or why' },
-          { field: 'Value', title: 'Times', width: 80 },
+          { field: LABEL.version, title: 'Version' },
+          { field: LABEL.revision, title: 'Commit', width: 90 },
+          { field: 'Value', title: 'Nodes', width: 80 },
         ],
       }),
     )
@@ -158,7 +175,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Events received',
         description: 'By source and name, over all chosen nodes.',
         empty: 'No event in this range.',
-        width: 12,
+        width: 10,
         style: 'bars',
         interval: FLEET_INTERVAL,
         lines: {
@@ -171,7 +188,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Event latency',
         description: 'Time from the kernel to the sinks, 95th percentile.',
         empty: 'No event in this range.',
-        width: 12,
+        width: 8,
         unit: 's',
         style: 'points',
         interval: FLEET_INTERVAL,
@@ -183,27 +200,10 @@ export function exporterHealthDashboard(): DashboardBuilder {
     )
     .withPanel(
       timeseries({
-        title: 'OTLP queue',
-        description: 'Used share of the queue on the ten nodes where it was fullest.',
-        empty: 'OTLP is off on these nodes: --otlp-endpoint switches it on.',
-        width: 12,
-        unit: 'percentunit',
-        max: 1,
-        interval: FLEET_INTERVAL,
-        lines: {
-          [`{{${NODE}}}`]: largestInRange(
-            10,
-            `${perNode([], ofNodes(METRIC.otlpQueueLength))} / ${perNode([], ofNodes(METRIC.otlpQueueCapacity))}`,
-          ),
-        },
-      }),
-    )
-    .withPanel(
-      timeseries({
         title: 'Memory of the exporter',
         description: 'Resident memory of the ten largest exporters.',
         empty: NOT_SCRAPED,
-        width: 12,
+        width: 6,
         unit: 'bytes',
         interval: FLEET_INTERVAL,
         lines: { [`{{${NODE}}}`]: largestInRange(10, largest([], ofExporters('process_resident_memory_bytes'))) },
@@ -214,7 +214,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'CPU of the exporter',
         description: 'Share of one CPU that the ten busiest exporters use.',
         empty: NOT_SCRAPED,
-        width: 12,
+        width: 6,
         unit: 'percentunit',
         interval: FLEET_INTERVAL,
         lines: {
@@ -230,10 +230,27 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Scrape duration',
         description: 'How long Prometheus takes to scrape the ten slowest exporters.',
         empty: NOT_SCRAPED,
-        width: 12,
+        width: 6,
         unit: 's',
         interval: FLEET_INTERVAL,
         lines: { [`{{${NODE}}}`]: largestInRange(10, largest([], ofExporters('scrape_duration_seconds'))) },
+      }),
+    )
+    .withPanel(
+      timeseries({
+        title: 'OTLP queue',
+        description: 'Used share of the queue on the ten nodes where it was fullest.',
+        empty: 'OTLP is off on these nodes: --otlp-endpoint switches it on.',
+        width: 6,
+        unit: 'percentunit',
+        max: 1,
+        interval: FLEET_INTERVAL,
+        lines: {
+          [`{{${NODE}}}`]: largestInRange(
+            10,
+            `${perNode([], ofNodes(METRIC.otlpQueueLength))} / ${perNode([], ofNodes(METRIC.otlpQueueCapacity))}`,
+          ),
+        },
       }),
     );
 }
@@ -245,18 +262,31 @@ const [WHAT, WHY] = ['what', 'why'] as const;
 const FAILURES: readonly (readonly [what: string, counter: string, ...labels: string[]])[] = [
   ['events lost by the kernel', METRIC.eventsLost, LABEL.source],
   ['events dropped by the exporter', METRIC.eventsDropped, LABEL.stage, LABEL.sink, LABEL.reason],
+  ['reports that may count an event twice', METRIC.eventsUnmerged, LABEL.source],
   ['errors without a victim', METRIC.eventsUnattributed, LABEL.reason],
   ['clients that could not be watched', METRIC.clientAttachFailures, LABEL.reason],
   ['restarts of a source', METRIC.sourceRestarts, LABEL.source],
   ['containers over the series limit', METRIC.seriesOverflow, LABEL.metric],
   ['OTLP records not delivered', METRIC.otlpRecords, LABEL.signal, LABEL.result],
+  ['Kubernetes Events not written', METRIC.kubernetesEventRequests, LABEL.result],
+  ['node conditions not written', METRIC.nodeConditionWrites, LABEL.result],
+  ['coredumps not copied whole', METRIC.coredumpCopies, LABEL.result],
+  ['event streams closed or refused', METRIC.streamSubscribersDropped, LABEL.reason],
+  ['events that a slow stream missed', METRIC.streamEventsMissed],
+  ['requests of jobs not answered', METRIC.jobRequests, LABEL.result],
 ];
 /** Other counts of these counters are no failures. */
-const FAILED: Readonly<Record<string, string>> = { [METRIC.otlpRecords]: `${LABEL.result}=~"failed|dropped"` };
+const FAILED: Readonly<Record<string, string>> = {
+  [METRIC.otlpRecords]: anyOf(LABEL.result, ['failed', 'dropped']),
+  [METRIC.kubernetesEventRequests]: anyOf(LABEL.result, ['failed']),
+  [METRIC.nodeConditionWrites]: anyOf(LABEL.result, ['failed']),
+  [METRIC.coredumpCopies]: anyOf(LABEL.result, ['failed', 'truncated']),
+  [METRIC.jobRequests]: anyOf(LABEL.result, ['refused', 'unidentified']),
+};
 
 /** How often it happened in the range on each node, in words. */
 function failure([what, counter, ...labels]: (typeof FAILURES)[number]): string {
   const counts = `${countInRange(ofNodes(counter, ...(FAILED[counter] === undefined ? [] : [FAILED[counter]])), labels)} > 0`;
-  const why = `label_join(${counts}, "${WHY}", " ", ${labels.map((label) => `"${label}"`).join(', ')})`;
+  const why = `label_join(${[counts, `"${WHY}"`, '" "', ...labels.map((label) => `"${label}"`)].join(', ')})`;
   return `label_replace(${why}, "${WHAT}", "${what}", "", "")`;
 }

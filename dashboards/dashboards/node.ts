@@ -30,6 +30,7 @@ import { MEMORY_OFF, NOT_SCRAPED, outOfMemoryErrors } from './tiles.js';
 import { datasource, gpus, namespaces, oneNode } from './variables.js';
 
 const MOVES_UNKNOWN = 'No evictions are known. Switch them on with --trace-evictions.';
+const RAS_UNKNOWN = 'No counters are known. Switch them on with --ras-interval, where GPU and kernel have them.';
 const CLIENT_MEMORY_OFF = 'Memory by job is off. Switch it on with --client-memory and --memory-interval.';
 const NOT_WATCHED = 'Clients are not watched: this needs the watch queue of the driver.';
 
@@ -193,6 +194,7 @@ export function nodeDashboard(): DashboardBuilder {
           withModel(`(${VRAM_USED_RATIO})`),
           withModel(`(${SIZE})`),
           withModel(`(${lastTime(ofGpus(METRIC.vmRebindErrorLastTimestamp), [LABEL.pciBdf])})`),
+          withModel(`(${largest([LABEL.pciBdf], ofGpus(METRIC.deviceRuntimeSuspended))})`),
         ],
         columns: [
           { field: LABEL.pciBdf, title: 'GPU', width: 120 },
@@ -203,6 +205,12 @@ export function nodeDashboard(): DashboardBuilder {
             title: 'State',
             width: 90,
             words: { '0': { text: 'OK', color: 'text' }, '1': { text: 'wedged', color: 'red' } },
+          },
+          {
+            field: 'Value #E',
+            title: 'Power',
+            width: 80,
+            words: { '0': { text: 'awake', color: 'text' }, '1': { text: 'asleep', color: 'text' } },
           },
           { field: 'Value #B', title: 'Used', unit: 'percentunit', decimals: 1, bar: true },
           { field: 'Value #C', title: 'VRAM', unit: 'bytes', width: 100 },
@@ -274,6 +282,25 @@ export function nodeDashboard(): DashboardBuilder {
     )
     .withPanel(
       table({
+        title: 'Hardware and driver errors by kind',
+        description: 'How often each happened in the range, with the kinds that are too rare for a graph.',
+        empty: 'None in this range.',
+        width: 12,
+        sortedBy: 'Times',
+        queries: [
+          ERRORS.map(([kind, series]) => `label_replace(${countedBy(series)} > 0, "${KIND}", "${kind}", "", "")`).join(
+            ' or ',
+          ),
+        ],
+        columns: [
+          { field: KIND, title: 'What' },
+          { field: LABEL.pciBdf, title: 'GPU', width: 110 },
+          { field: 'Value', title: 'Times', width: 80 },
+        ],
+      }),
+    )
+    .withPanel(
+      table({
         title: 'Whose jobs hung, faulted or were stopped',
         description:
           "By job and GPU. Job timeouts name their process in the kernel log, the others are named by the driver's trace. One hang can be a timeout and a reset.",
@@ -285,7 +312,7 @@ export function nodeDashboard(): DashboardBuilder {
         columns: [
           ...WHO,
           { field: LABEL.fault, title: 'What', width: 170 },
-          { field: 'Value #A', title: 'Times', width: 80 },
+          { field: 'Value', title: 'Times', width: 80 },
         ],
       }),
     )
@@ -294,7 +321,7 @@ export function nodeDashboard(): DashboardBuilder {
         title: 'Host memory mapped for the GPU (gtt)',
         description: 'Where buffers go when they are evicted from VRAM. When host memory runs out, so does the GPU.',
         empty: MEMORY_OFF,
-        width: 12,
+        width: 8,
         unit: 'bytes',
         lines: {
           [`{{${LABEL.pciBdf}}}`]: perNode([LABEL.pciBdf], ofGpus(METRIC.deviceMemoryUsed, `${LABEL.region}="gtt"`)),
@@ -307,7 +334,7 @@ export function nodeDashboard(): DashboardBuilder {
         description:
           'By the driver, when jobs need more VRAM than there is. Both high at once: jobs push one another out, are slow, and may fail. Read from the trace of the driver every --memory-interval.',
         empty: MOVES_UNKNOWN,
-        width: 24,
+        width: 8,
         unit: 'Bps',
         lines: {
           [`{{${LABEL.pciBdf}}} evicted`]: perNode(
@@ -317,6 +344,21 @@ export function nodeDashboard(): DashboardBuilder {
           [`{{${LABEL.pciBdf}}} restored`]: perNode(
             [LABEL.pciBdf],
             `rate(${ofGpus(METRIC.deviceRestoredBytes)}[$__rate_interval])`,
+          ),
+        },
+      }),
+    )
+    .withPanel(
+      timeseries({
+        title: 'Hardware errors by component',
+        description:
+          'What the driver has counted since it was bound. Read every --ras-interval; only some server GPUs and new kernels have these counters.',
+        empty: RAS_UNKNOWN,
+        width: 8,
+        lines: {
+          [`{{${LABEL.pciBdf}}} {{${LABEL.component}}} {{${LABEL.severity}}}`]: largest(
+            [LABEL.pciBdf, LABEL.component, LABEL.severity],
+            ofGpus(METRIC.deviceRasErrors),
           ),
         },
       }),
@@ -374,3 +416,33 @@ const DEVICE_EVENTS: readonly (readonly [name: string, metric: string])[] = [
   ['coredumps', EVENT_METRIC.deviceCoredump],
   ['other driver errors', EVENT_METRIC.kernelLogError],
 ];
+
+/** Label of the kind of an error. */
+const KIND = 'kind';
+
+/** Everything that the driver or the hardware complains about beside rebind errors, in words. */
+const ERRORS: readonly (readonly [kind: string, series: string])[] = [
+  ['GPU wedged', ofGpus(EVENT_METRIC.deviceWedged)],
+  ['driver did not start', ofGpus(EVENT_METRIC.deviceProbeFailed)],
+  ['PCI error', ofGpus(EVENT_METRIC.pciError)],
+  ['hardware error, not corrected', ofGpus(EVENT_METRIC.hardwareError, `${LABEL.severity}!="corrected"`)],
+  ['hardware error, corrected', ofGpus(EVENT_METRIC.hardwareError, `${LABEL.severity}="corrected"`)],
+  ['GuC load failure', ofGpus(EVENT_METRIC.gucLoadFailure)],
+  ['GT reset requested', ofGpus(EVENT_METRIC.gtResetAttempt)],
+  ['GT reset started', ofGpus(EVENT_METRIC.gtReset)],
+  ['GT reset completed', ofGpus(EVENT_METRIC.gtResetCompleted)],
+  ['engine reset', ofGpus(EVENT_METRIC.engineReset)],
+  ['job timeout', ofGpus(EVENT_METRIC.jobTimeout)],
+  ['coredump', ofGpus(EVENT_METRIC.deviceCoredump)],
+  ['page fault', ofGpus(EVENT_METRIC.pageFault)],
+  ['memory CAT error', ofGpus(EVENT_METRIC.memoryCatError)],
+  // The kernel does not say of which GPU.
+  ['failed eviction to host memory', ofNodes(EVENT_METRIC.ttmOutOfMemory)],
+  ['display error', ofGpus(EVENT_METRIC.displayError)],
+  ['other driver error', ofGpus(EVENT_METRIC.kernelLogError)],
+];
+
+/** How often the events of a series happened on each GPU. */
+function countedBy(series: string): string {
+  return countInRange(series, series.includes(LABEL.pciBdf) ? [LABEL.pciBdf] : []);
+}

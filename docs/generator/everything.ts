@@ -43,6 +43,7 @@ async function expositionOfTurn(turn: number): Promise<string> {
     processMetrics: turn === 0,
   });
   metrics.metricPushOpened();
+  metrics.nodeConditionOpened();
   const device = aDevice();
   metrics.devices.deviceDiscovered(device);
   // Series that are born by their first event.

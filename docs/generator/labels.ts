@@ -63,7 +63,7 @@ export const LABELS: Readonly<Record<keyof typeof LABEL, LabelMeaning>> = {
   result: {
     meaning:
       'OTLP: the collector accepted it (`exported`), refused it or could not be reached (`failed`), or the queue was full or closed (`dropped`). ' +
-      'Kubernetes Events: `created`, `updated`, `failed`. ' +
+      'Kubernetes Events: `created`, `updated`, `failed`. Node conditions: `written`, `failed`. ' +
       'Jobs’ socket: `answered`; `unidentified`, because the peer belongs to no workload or cannot be seen; `refused`, because it asked too often or wrongly. ' +
       'Coredumps: `copied`, `truncated` (its end did not fit), `failed`, `removed` (an old copy made room).',
   },

@@ -36,6 +36,10 @@ export interface GrafanaPanel {
     readonly instant?: boolean;
     readonly interval?: string;
   }[];
+  readonly transformations?: readonly {
+    readonly id: string;
+    readonly options: { readonly include?: { readonly names: readonly string[] } };
+  }[];
   readonly fieldConfig: { readonly defaults: { readonly noValue?: string } };
 }
 

@@ -22,12 +22,13 @@ const CHOICES: readonly [title: string, values: Record<string, string>][] = [
 const DEMO = ['--demo-rate=5', '--demo-wedge-every=20s', '--otlp-endpoint=http://127.0.0.1:9'];
 const DEADLINE = { deadlineMs: 300_000 };
 
-/** What the demo does not have: problems of an exporter, and evictions. It is empty there, as it should be. */
+/** What the demo does not have: problems of an exporter, evictions, and counters of server GPUs. It is empty there, as it should be. */
 const QUIET_IN_DEMO = [
   ...['Sources that are down', 'What kernels or privileges do not allow'].map(
     (title) => `xe-exporter-health: ${title} A`,
   ),
   ...['A', 'B'].map((query) => `xe-node: Memory moved out of and back into VRAM ${query}`),
+  'xe-node: Hardware errors by component A',
 ];
 /** Only the jobs of some namespaces hang. */
 const NOT_IN_EVERY_NAMESPACE = 'xe-node: Whose jobs hung, faulted or were stopped A';

@@ -39,6 +39,9 @@ const VALUES: Readonly<Record<string, string>> = {
   [LABEL.k8sContainer]: 'main',
 };
 
+/** Results of requests that failed, where they are called something else. */
+const RESULTS: Readonly<Record<string, string>> = { [METRIC.jobRequests]: 'refused' };
+
 /** One event each, in promtool's notation: the values of the counter, of the other series of its exporter, and its start. */
 const SCENES: readonly { name: string; counter: string; exporter?: string; start?: string }[] = [
   { name: 'a plain increment', counter: '0x20 1x30' },
@@ -72,10 +75,10 @@ const counting = [...grafanaDashboards()].flatMap(([file, { panels, annotations 
   ].flatMap(({ name, expr, instant }) => {
     const expression = interpolated(expr, VARIABLES);
     const counters = new Set(promqlUse(expression).selectors.map(({ metric }) => metric));
-    // A dot on the graph of a GPU stands at the GPU's size, not at a count; bytes are shown as a rate.
+    // A dot on the graph of a GPU stands at the GPU's size, not at a count; bytes are shown as a rate, and what the driver counts as it stands.
     if (counters.has(METRIC.deviceMemorySize)) return [];
     return [...counters]
-      .filter((metric) => /^xe_.*(?<!_bytes)_total$/.test(metric))
+      .filter((metric) => /^xe_.*(?<!_bytes)_total$/.test(metric) && metric !== METRIC.deviceRasErrors)
       .map((metric) => ({ name: `${name} (${metric})`, metric, instant, expression }));
   }),
 );
@@ -90,8 +93,12 @@ const series = (metric: string, labels: Readonly<Record<string, string>>, values
 function testFile(scene: (typeof SCENES)[number]): string {
   const { counter, exporter = '1x60', start = '-86400x60' } = scene;
   const tests = counting.map(({ metric, instant, expression }) => {
+    const values: Readonly<Record<string, string | undefined>> = {
+      ...VALUES,
+      [LABEL.result]: RESULTS[metric] ?? VALUES[LABEL.result],
+    };
     const labels = Object.fromEntries(
-      ownLabels(metric).flatMap((label) => (VALUES[label] ? [[label, VALUES[label]]] : [])),
+      ownLabels(metric).flatMap((label) => (values[label] ? [[label, values[label]]] : [])),
     );
     return {
       interval: '30s',

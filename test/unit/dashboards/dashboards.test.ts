@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
+import { expression } from '../../../dashboards/rules/alert.js';
 import { DEFAULT_RULES_CONFIG } from '../../../dashboards/rules/config.js';
 import { VICTIM_LABELS } from '../../../dashboards/rules/counters.js';
+import { allAlerts } from '../../../dashboards/rules/index.js';
 import { OPTION_LIST } from '../../../exporter/config/schema.js';
-import { LABEL } from '../../../exporter/names.js';
+import { LABEL, METRIC } from '../../../exporter/names.js';
 import { exposedLabels } from '../../helpers/exposed-labels.js';
 import { grafanaDashboards, interpolated, labelValues, type GrafanaDashboard } from '../../helpers/grafana.js';
 import { promqlUse } from '../../helpers/promql.js';
@@ -17,6 +19,14 @@ const TARGET_LABELS = [clusterLabel, nodeLabel, 'job', 'instance'];
 const OF_PROMETHEUS = ['ALERTS', 'GRAFANA_ALERTS', 'up', 'scrape_duration_seconds'];
 const ALERT_LABELS = ['alertname', 'alertstate', 'severity', LABEL.pciBdf, ...VICTIM_LABELS];
 const dashboards = grafanaDashboards();
+/** Metrics that no panel and no alert asks for, and why. */
+const NOT_DRAWN: Readonly<Record<string, string>> = {
+  [METRIC.deviceEvictions]: 'the bytes are drawn; their quotient is the size of a buffer, for those who ask',
+  [METRIC.readerQueuePeak]: 'for the size of --reader-queue-bytes; a queue that was full shows as dropped events',
+  [METRIC.eventsDeduplicated]: 'nothing is wrong when two sources report one event',
+  [METRIC.streamSubscribers]: 'who listens is for them to know; those that were turned away are drawn',
+  [METRIC.jobSubscribers]: 'the same, of jobs',
+};
 
 let exposed: ReadonlyMap<string, ReadonlySet<string>>;
 before(async () => void (exposed = await exposedLabels()));
@@ -66,6 +76,15 @@ describe('the dashboards', () => {
       }
     });
 
+    it(`${file} has tables whose columns are there: Grafana numbers the values of several queries only`, () => {
+      for (const { title, targets, transformations = [] } of dashboard.panels.filter(({ type }) => type === 'table')) {
+        const [fields] = transformations.flatMap(({ options: { include } }) => (include ? [include.names] : []));
+        const values = fields?.filter((field) => field.startsWith('Value')).sort();
+        const expected = targets.length > 1 ? targets.map(({ refId }) => `Value #${refId}`) : ['Value'];
+        assert.deepEqual(values, title === 'Sources that are down' ? [] : expected, title);
+      }
+    });
+
     for (const { title, targets } of dashboard.panels) {
       it(`${file}: ${title} asks for metrics and labels that the exporter has`, () => {
         for (const { expr } of targets) checkUse(interpolated(expr, values));
@@ -77,6 +96,20 @@ describe('the dashboards', () => {
         checkUse(interpolated(expr, values)));
     }
   }
+});
+
+it('every metric has a panel or an alert that asks for it, or a reason why not', () => {
+  const panels = [...dashboards.values()].flatMap((dashboard) => dashboard.panels);
+  const names = [...dashboards.values()].flatMap(({ templating }) => templating.list.map(({ name }) => name));
+  const values = { ...BUILT_IN, ...Object.fromEntries(names.map((name) => [name, '.*'])) };
+  const expressions = [
+    ...panels.flatMap(({ targets }) => targets.map(({ expr }) => interpolated(expr, values))),
+    ...allAlerts(DEFAULT_RULES_CONFIG).map(expression),
+  ];
+  const family = (series: string) => series.replace(/_(?:bucket|count|sum)$/, '');
+  const asked = new Set(expressions.flatMap((text) => promqlUse(text).selectors.map(({ metric }) => family(metric))));
+  const ours = new Set([...exposed.keys()].filter((series) => series.startsWith('xe_')).map(family));
+  assert.deepEqual([...ours].filter((metric) => !asked.has(metric)).sort(), Object.keys(NOT_DRAWN).sort());
 });
 
 it('the node dashboard with Loki is the plain one, and the log events', () => {
