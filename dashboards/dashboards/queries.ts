@@ -59,7 +59,7 @@ const lately = (series: string, offset = '') =>
 /** Exporters that existed one window ago, or that started within it. */
 function existed(window: string, seconds: string): string {
   const started = ofExporters('process_start_time_seconds');
-  return `(${lately(ofNodes(METRIC.buildInfo), window)} or time() - ${started} < ${seconds})`;
+  return `(${lately(ofNodes(METRIC.buildInfo), window)} or ${started} > time() - ${seconds})`;
 }
 
 /**
@@ -81,7 +81,8 @@ function eventsInRange(counter: string): string {
   const metric = metricOf(counter);
   const first = firstValues({
     metric,
-    now: `last_over_time(${counter}[$__range]) > 0`,
+    // What belongs to no GPU stays as long as its exporter does: the end of the range is enough.
+    now: `${ownLabels(metric).includes(LABEL.pciBdf) ? `last_over_time(${counter}[$__range])` : lately(counter)} > 0`,
     before: lately(counter, '$__range'),
     existed: existed('$__range', '$__range_s'),
   });
@@ -95,16 +96,17 @@ function eventsInRange(counter: string): string {
  */
 export function newsOverTime(counter: string, labels: readonly string[]): string {
   const metric = metricOf(counter);
-  const now = lately(counter);
-  const before = lately(counter, '$__interval');
+  // Nearly every counter of a fleet stands at 0: what is filtered costs nothing to match.
+  const now = `${lately(counter)} > 0`;
+  const before = `${lately(counter, '$__interval')} > 0`;
   // A counter that fell started again at 0: what it shows is news, as a first value is.
   const first = firstValues({
     metric,
-    now: `${now} > 0`,
-    before: `(${before} <= ${now})`,
+    now,
+    before: `((${before}) <= (${now}))`,
     existed: existed('$__interval', '$__interval_ms / 1000'),
   });
-  return perNode(labels, largest(ownLabels(metric), `${now} - ${before} > 0 or ${first}`));
+  return perNode(labels, largest(ownLabels(metric), `(${now}) - (${before}) > 0 or ${first}`));
 }
 
 /**

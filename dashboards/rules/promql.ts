@@ -59,7 +59,7 @@ export interface EventCount {
  * the next scrape shows no increase.
  */
 export function eventsWithin(config: RulesConfig, { counters, by, window, increaseOnly }: EventCount): string {
-  const young = `time() - ${selector('process_start_time_seconds', config.exporterSelector)} < ${toSeconds(window)}`;
+  const young = `${selector('process_start_time_seconds', config.exporterSelector)} > time() - ${toSeconds(window)}`;
   const counts = counters.map(({ metric, matchers = [] }) => {
     const counter = selector(metric, ...matchers);
     const grown = `increase(${counter}[${window}]) > 0`;
