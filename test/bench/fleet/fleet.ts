@@ -41,6 +41,8 @@ const HOUR = 3600;
 const RANGE = 6 * HOUR;
 const SCRAPE_SECONDS = 30;
 const PROJECTED_NODES = 10_000;
+/** What a fleet of this size may cost: seconds for all rules, and for each panel of a dashboard. */
+const GOAL = { nodes: 1000, rules: 1.5, panel: 2 };
 /** What Grafana fills in for six hours, beside what depends on the step of a panel. */
 const BUILT_IN = { __range: '6h', __range_s: `${RANGE}` };
 const ALL = { ...BUILT_IN, cluster: '.*', node: '.*', pci_bdf: '.*', namespace: '.*' };
@@ -91,6 +93,34 @@ for (const { title, panels: asked } of versions) {
   if (asked.length === 0) continue;
   const rows = asked.map((question) => row(question, `${question.of}: ${question.name}`));
   show(`Panels of ${title} over 6 h, seconds`, ['panel', ...columns], rows);
+}
+
+judge();
+
+/** Says whether the goal is met, where it was measured: a query beyond the default limits of Prometheus has no figure and misses it. */
+function judge(): void {
+  const column = sizes.indexOf(GOAL.nodes);
+  if (column < 0) return;
+  const { rules: alerts, panels: drawn } = versions.at(-1)!;
+  const figure = (question: Question) => seconds.get(question)![column]!;
+  const total = sum(alerts.map(figure));
+  const verdict = (met: boolean) => (met ? 'met' : 'missed');
+  const goal = (what: string, limit: number) => `\nGoal: ${what} within ${limit} s at ${GOAL.nodes} nodes`;
+  console.log(`${goal('all rules', GOAL.rules)}: ${verdict(isWithin(total, GOAL.rules))} (${rendered(total)})`);
+  if (drawn.length === 0) return;
+  const slow = drawn.filter((question) => !isWithin(figure(question), GOAL.panel));
+  const names = slow.map((question) => `${question.of}: ${question.name} (${rendered(figure(question))})`);
+  const slowest = Math.max(...drawn.map(figure).filter((cell) => typeof cell === 'number'));
+  const found = slow.length === 0 ? `the slowest takes ${rendered(slowest)}` : names.join(', ');
+  console.log(`${goal('each panel over 6 h', GOAL.panel)}: ${verdict(slow.length === 0)} (${found})`);
+}
+
+function isWithin(cell: Cell, limit: number): boolean {
+  return typeof cell === 'number' && cell < limit;
+}
+
+function rendered(cell: Cell): string {
+  return typeof cell === 'number' ? `${cell.toFixed(2)} s` : cell;
 }
 
 /** Writes the fleet, starts Prometheus over it and asks it everything. */

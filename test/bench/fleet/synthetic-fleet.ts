@@ -15,6 +15,8 @@ export interface FleetPlan {
 }
 
 const DAY = 86_400;
+/** How long the exporters have run. */
+const UPTIME = 7 * DAY;
 const STEP = toSeconds(DEFAULT_RULES_CONFIG.scrapeInterval);
 /** One node in so many has errors. */
 const ERRORS_ON_ONE_IN = 100;
@@ -36,7 +38,10 @@ export const nodeName = (node: number) => `gpu-${String(node).padStart(5, '0')}`
 export function fleetSeries({ nodes, shapes, end, history }: FleetPlan): BlockSeries[] {
   const victim = firstVictim(shapes);
   const chunksOf = chunkCache(end);
-  const all = [...shapes, ...OF_THE_SCRAPE];
+  // The demo whose series these are has just started.
+  const all = [...shapes, ...OF_THE_SCRAPE].map((shape) =>
+    shape.name === 'process_start_time_seconds' ? { ...shape, value: end - UPTIME } : shape,
+  );
   return Array.from({ length: nodes }, (_, node) => {
     const hasErrors = node % ERRORS_ON_ONE_IN === 0;
     const place = { cluster: 'bench', node: nodeName(node) };
