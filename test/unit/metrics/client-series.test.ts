@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClientSeries } from '../../../exporter/metrics/client-series.js';
-import { ERRNO_LABELS, type WorkloadLabels } from '../../../exporter/names.js';
+import { CLIENT_FAULTS, ERRNO_LABELS, type WorkloadLabels } from '../../../exporter/names.js';
 import { aWorkload } from '../../helpers/events.js';
 
 const RETENTION = 15 * 60_000;
@@ -63,6 +63,19 @@ test('the time of the newest error is there from the first error on, and never g
   for (const seconds of [1_700_000_005, 1_700_000_003]) counters[0]?.count(seconds);
   const [only, ...more] = (await series.families.lastTimestamps.get()).values;
   assert.deepEqual([only?.labels['errno'], only?.value, more.length], ['ENOMEM', 1_700_000_005, 0]);
+});
+
+test('when everything goes wrong at once, a container has fifteen series on a GPU', async () => {
+  const { acquire, series } = start(2);
+  // The third and the fourth share those of _other.
+  for (const pod of ['a', 'b', 'c', 'd']) {
+    const { counters, fault } = acquire(pod);
+    for (const errors of counters) errors.count(1_700_000_000);
+    for (const name of CLIENT_FAULTS) fault(name).inc();
+  }
+  const families = [series.families.errors, series.families.lastTimestamps, series.faults.family];
+  const shown = await Promise.all(families.map(async (family) => (await family.get()).values));
+  assert.equal(shown.flat().length, 3 * 15);
 });
 
 test('outside Kubernetes they can be labelled by systemd unit or Slurm job', async () => {
