@@ -25,16 +25,20 @@ export interface Webhook {
   /** Every alert of every notification so far, in order of arrival. */
   readonly alerts: readonly NotifiedAlert[];
   readonly notifications: readonly Notification[];
+  /** How long it has been silent, in milliseconds. */
+  silentMs(): number;
   stop(): Promise<void>;
 }
 
 export async function startWebhook(): Promise<Webhook> {
   const alerts: NotifiedAlert[] = [];
   const notifications: Notification[] = [];
+  let heardAt = performance.now();
   const server = createServer((request, response) => {
     void text(request).then((body) => {
       const notification = JSON.parse(body) as Notification;
       notifications.push(notification);
+      heardAt = performance.now();
       alerts.push(...notification.alerts);
       response.end();
     });
@@ -44,6 +48,7 @@ export async function startWebhook(): Promise<Webhook> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     alerts,
     notifications,
+    silentMs: () => performance.now() - heardAt,
     stop: async () => {
       server.closeAllConnections();
       server.close();
