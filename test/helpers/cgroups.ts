@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
@@ -17,16 +17,30 @@ export function makeCgroup(t: Pick<TestContext, 'after'>, path: string): string 
   const root = cgroupRoot ?? '';
   const folder = join(root, path);
   mkdirSync(folder, { recursive: true });
-  t.after(() => {
-    for (let each = folder; each !== root; each = dirname(each)) {
-      try {
-        rmdirSync(each);
-      } catch {
-        return; // In use by another test.
-      }
-    }
-  });
+  t.after(() => removeBelow(root, folder));
   return folder;
+}
+
+/** Removes what a container runtime leaves of a cgroup, in each hierarchy. @returns false while something is left */
+export function removeCgroup(path: string): boolean {
+  const folders = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, , type = '']) => ['cgroup', 'cgroup2'].includes(type))
+    .map(([, root = '']) => ({ root, folder: join(root, path) }));
+  for (const { root, folder } of folders) removeBelow(root, folder);
+  return !folders.some(({ folder }) => existsSync(folder));
+}
+
+function removeBelow(root: string, folder: string): void {
+  for (let each = folder; each !== root; each = dirname(each)) {
+    try {
+      rmdirSync(each);
+    } catch (error) {
+      // Anything else: it is in use by another test.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return;
+    }
+  }
 }
 
 function isWritable(root: string): boolean {

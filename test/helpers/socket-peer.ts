@@ -14,6 +14,8 @@ export interface SocketPeerOptions {
   readonly cgroup?: string | undefined;
   /** A program that starts it, such as unshare with its options. */
   readonly launcher?: readonly string[];
+  /** The Node.js that asks, where the launcher has another one than ours. */
+  readonly node?: string;
 }
 
 /** A process that asks a unix socket over HTTP. */
@@ -25,10 +27,10 @@ export class SocketPeer {
   constructor(
     t: Pick<TestContext, 'after'>,
     socket: string,
-    { path = '/events', headers = [], cgroup, launcher = [] }: SocketPeerOptions = {},
+    { path = '/events', headers = [], cgroup, launcher = [], node = process.execPath }: SocketPeerOptions = {},
   ) {
     const prefix = cgroup === undefined ? [] : [...IN_CGROUP, cgroup];
-    const [program = '', ...args] = [...prefix, ...launcher, process.execPath, ASK, socket, path, ...headers];
+    const [program = '', ...args] = [...prefix, ...launcher, node, ASK, socket, path, ...headers];
     this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.#text += text));
     this.ended = once(this.child, 'close');
