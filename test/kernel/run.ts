@@ -102,6 +102,8 @@ const scenarios: Scenario[] = [
   nodeTest('run', ['xestub.watch_nr=0x11']),
   nodeTest('run-socket', ['xestub.watch_nr=0', 'xestub.trace=7.3']),
   nodeTest('systemd', []),
+  nodeTest('systemd-units', ['xe_test_systemd=1']),
+  nodeTest('systemd-units', ['xe_test_systemd=1', 'xestub.watch_nr=0', 'xestub.trace=7.3']),
   // The root folder of the image: test/image/run.sh unpacks it.
   ...(containerRoot === undefined ? [] : [nodeTest('image', [])]),
 ];
