@@ -34,12 +34,13 @@ def guard(folder: Path) -> float:
         fresh = folder / f"scale.{os.getpid()}"
         fresh.write_text(str(scale / 2))
         fresh.replace(folder / f"scale-{run + 1}")
-        print(f"out of GPU memory at scale {scale}: {event.body}", file=sys.stderr, flush=True)
+        # In one write, so that the lines of several workers do not mix: print() may write the end of the line by itself.
+        sys.stderr.write(f"out of GPU memory at scale {scale}: {event.body}\n")
         # At once: other threads may hang in the driver, and an exception of this thread would end nothing.
         os._exit(EX_TEMPFAIL)
 
     try:
         jobs.on_out_of_memory(give_up)
     except jobs.JobsError as error:
-        print(f"running out of GPU memory will not be noticed: {error}", file=sys.stderr)
+        sys.stderr.write(f"running out of GPU memory will not be noticed: {error}\n")
     return scale

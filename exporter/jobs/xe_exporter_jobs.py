@@ -8,7 +8,7 @@ events of its own pod, systemd unit or Slurm job, and nobody else's.
     with jobs.on_out_of_memory(lambda event: trainer.shrink()):
         trainer.run()
 
-    for event in jobs.events():            # forever; reconnects, and continues where it was
+    for event in jobs.events():            # endless; reconnects, and resumes where it left off
         print(event.name, event.body)
 
     async for event in jobs.async_events():
@@ -90,7 +90,7 @@ class Unavailable(JobsError):
 class Event:
     """One thing that happened to the job or to a GPU it has open."""
 
-    #: Where to go on after it, see ``events(after=...)``.
+    #: To resume after this event, see ``events(after=...)``.
     id: str
     #: For example ``xe.vm.rebind_error``; ``gap`` where events are missing, see :attr:`missed`.
     name: str
@@ -103,7 +103,7 @@ class Event:
 
     @property
     def errno(self) -> Optional[int]:
-        """The kernel's error, positive; None where it is not known."""
+        """The kernel's error, positive; None if it is unknown."""
         value = self.attributes.get("xe.vm.errno")
         return abs(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -114,7 +114,7 @@ class Event:
 
     @property
     def missed(self) -> Optional[int]:
-        """For a ``gap``: how many events are missing; None where nobody can know. 0 for every other event."""
+        """For a ``gap``: how many events are missing; None if that is unknown. 0 for every other event."""
         if self.name != GAP:
             return 0
         value = self.attributes.get("missed")
@@ -216,10 +216,10 @@ def devices(path: Optional[str] = None) -> List[Device]:
 
 
 def events(path: Optional[str] = None, after: Optional[str] = None) -> Iterator[Event]:
-    """Follows the job's events for ever, from now on or after the id of an event that was had before.
+    """Follows the job's events without end: from now on, or from the event after the one whose id is given.
 
-    It listens when this returns. Reconnects when the exporter restarts, and goes on where it was. Where events are missing there is one named ``gap``, and its
-    ``missed`` is how many.
+    It is listening when this returns. It reconnects when the exporter restarts, and resumes where it left off. Where events are missing it yields one named
+    ``gap``, whose ``missed`` says how many.
 
     :raises Unavailable: only when the first connection fails.
     :raises JobsError: the exporter refuses this job; its sentence says why.
