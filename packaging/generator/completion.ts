@@ -77,7 +77,7 @@ complete -F _xe_exporter xe-exporter
 /** For zsh, to lie in a folder of $fpath as _xe-exporter. */
 export function zshCompletion(): string {
   const quote = (text: string): string => text.replaceAll("'", "'\\''");
-  const describe = (text: string): string => quote(summary(text)).replace(/[[\]:\\]/g, '\\$&');
+  const describe = (text: string): string => quote(summary(text).replace(/[[\]:\\]/g, '\\$&'));
   const action = (value: Value): string => {
     if (value === 'file') return ':file:_files';
     if (value === 'folder') return ':folder:_files -/';

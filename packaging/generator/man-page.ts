@@ -6,7 +6,7 @@ import {
   type Option,
   type OptionKey,
 } from '../../exporter/config/schema.js';
-import { EXIT } from '../../exporter/errors.js';
+import { EXIT, HEALTH_EXIT } from '../../exporter/errors.js';
 
 /** xe-exporter.1 in the man macros of groff(7). It has no date and no version, so it changes only with the options. */
 export function manPage(): string {
@@ -19,6 +19,12 @@ xe\\-exporter \\- Prometheus metrics and OpenTelemetry events for Intel xe GPU d
 .B xe\\-exporter
 .RI [ command ]
 .RI [ options ]
+.br
+.B xe\\-exporter run
+.RI [ options ]
+.B \\-\\-
+.I job
+.RI [ arguments ]
 .SH DESCRIPTION
 Watches the Intel GPUs of this node that the xe kernel driver runs. Out\\-of\\-memory errors, hangs, resets and lost devices become counters on
 .I /metrics
@@ -53,6 +59,11 @@ Wrong usage or configuration.
 .B ${EXIT.degraded}
 .B doctor
 found something that should work and does not.
+.PP
+.B health
+exits with ${HEALTH_EXIT.fit} if the GPUs are fit for work, ${HEALTH_EXIT.unfit} if one is not, and ${HEALTH_EXIT.unknown} if that is unknown.
+.B run
+exits as its job does; ${EXIT.jobNotExecutable} and ${EXIT.jobNotFound} mean that the job could not be started.
 .SH SIGNALS
 .TP
 .BR SIGTERM ", " SIGINT

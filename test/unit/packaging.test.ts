@@ -47,6 +47,22 @@ function hasSystemd(): boolean {
   return spawnSync('systemd-analyze', ['--version']).status === 0;
 }
 
+it('the completion for zsh has each option in one word, whatever its help says', () => {
+  const specs = readFileSync('packaging/completion/_xe-exporter', 'utf8')
+    .split('\n')
+    .filter((line) => /^ {8}'/.test(line))
+    .map((line) => line.replace(/ \\$/, ''));
+  const script = 'for word; do printf "%s\\n" "$word"; done';
+  const words = execFileSync('sh', ['-c', `set -- ${specs.join(' ')}; ${script}`], { encoding: 'utf8' });
+  assert.deepEqual(
+    words
+      .trim()
+      .split('\n')
+      .map((word) => /^[(*]?-[^[]*\[.*\](?::.*)?$/.test(word)),
+    specs.map(() => true),
+  );
+});
+
 describe('the completion for bash', () => {
   /** What bash offers for a line, whose last word is being typed. */
   function offered(...words: readonly string[]): readonly string[] {
