@@ -104,7 +104,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         description: 'What the exporters lost, dropped or could not do in the range, and why: the thirty worst.',
         empty: 'Nothing was lost, dropped or failed in this range.',
         width: 11,
-        height: 6,
+        height: 5,
         sortedBy: 'Times',
         queries: [`topk(30, ${FAILURES.map(failure).join(' or ')})`],
         columns: [
@@ -121,7 +121,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         description: 'Events of these sources are not seen at the moment.',
         empty: 'No source is down.',
         width: 6,
-        height: 6,
+        height: 5,
         sortedBy: 'Node',
         queries: [`${largest([LABEL.source], ofNodes(METRIC.sourceUp))} == 0`],
         columns: [
@@ -136,7 +136,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         description: 'On how many nodes a feature is unsupported by the kernel or denied; "doctor" on a node says why.',
         empty: 'Every feature that is switched on is active.',
         width: 7,
-        height: 6,
+        height: 5,
         sortedBy: 'Nodes',
         queries: [
           `count by (${LABEL.feature}, ${LABEL.state}) (${ofNodes(METRIC.featureInfo, `${LABEL.state}=~"denied|unsupported"`)})`,
@@ -206,6 +206,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         width: 6,
         unit: 'bytes',
         interval: FLEET_INTERVAL,
+        ofNodes: true,
         lines: { [`{{${NODE}}}`]: largestInRange(10, largest([], ofExporters('process_resident_memory_bytes'))) },
       }),
     )
@@ -217,6 +218,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         width: 6,
         unit: 'percentunit',
         interval: FLEET_INTERVAL,
+        ofNodes: true,
         lines: {
           [`{{${NODE}}}`]: largestInRange(
             10,
@@ -233,6 +235,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         width: 6,
         unit: 's',
         interval: FLEET_INTERVAL,
+        ofNodes: true,
         lines: { [`{{${NODE}}}`]: largestInRange(10, largest([], ofExporters('scrape_duration_seconds'))) },
       }),
     )
@@ -245,6 +248,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         unit: 'percentunit',
         max: 1,
         interval: FLEET_INTERVAL,
+        ofNodes: true,
         lines: {
           [`{{${NODE}}}`]: largestInRange(
             10,

@@ -94,7 +94,7 @@ export function fleetDashboard(): DashboardBuilder {
           'What is wrong with them, and since when. GET /devices of the exporter says what began it and what to do.',
         empty: 'Every GPU is fit for work.',
         width: 24,
-        height: 5,
+        height: 4,
         sortedBy: 'Since',
         queries: [NOT_OK_SINCE],
         columns: [
@@ -136,18 +136,19 @@ export function fleetDashboard(): DashboardBuilder {
     )
     .withPanel(
       timeseries({
-        title: 'Out-of-memory errors by node',
+        title: 'Out-of-memory errors by node (all jobs)',
         description: 'How often a GPU of the node ran out of memory and the driver killed a GPU context.',
         empty: 'No GPU ran out of memory in this range.',
         width: 12,
         style: 'bars',
         interval: FLEET_INTERVAL,
+        ofNodes: true,
         lines: { [`{{${NODE}}}`]: newsOverTime(ofGpus(METRIC.vmRebindErrors, OOM), []) },
       }),
     )
     .withPanel(
       table({
-        title: 'GPUs with errors',
+        title: 'GPUs with errors (all jobs)',
         description: 'GPUs that ran out of memory in the range or are wedged now. Click on the node to open it.',
         empty: 'No GPU ran out of memory in this range, and none is wedged.',
         width: 24,
@@ -201,12 +202,14 @@ export function fleetDashboard(): DashboardBuilder {
     .withPanel(
       timeseries({
         title: 'Firing alerts over time',
-        description: 'How many alerts fired, by name.',
+        description: 'How many alerts fired, by severity.',
         empty: 'No alert fired in this range.',
         width: 12,
         decimals: 0,
+        style: 'stacked',
         interval: FLEET_INTERVAL,
-        lines: { '{{alertname}}': `count by (alertname) (${firing()})` },
+        lines: { '{{severity}}': `count by (severity) (${firing()})` },
+        colours: { critical: 'red', warning: 'orange', info: 'blue' },
       }),
     )
     .withPanel(
@@ -218,6 +221,7 @@ export function fleetDashboard(): DashboardBuilder {
         unit: 'percentunit',
         max: 1,
         interval: FLEET_INTERVAL,
+        fewLines: true,
         lines: { [`{{${GPU.slice(1).join('}} {{')}}}`]: largestInRange(10, VRAM_USED_RATIO) },
       }),
     );

@@ -1,6 +1,6 @@
 import { DashboardBuilder, DashboardCursorSync } from '@grafana/grafana-foundation-sdk/dashboard';
 import { EVENT_METRIC } from '../../exporter/events/index.js';
-import { LABEL, METRIC, type DeviceHealthState } from '../../exporter/names.js';
+import { LABEL, METRIC, type ClientFault, type DeviceHealthState } from '../../exporter/names.js';
 import { wedged } from './annotations.js';
 import { TAG, toTheOthers } from './links.js';
 import { stat, stateTimeline, thresholds, timeseries } from './panels.js';
@@ -60,6 +60,15 @@ const ERRNO_WORDS = {
   ETIME: 'GPU did not answer (ETIME)',
   EBUSY: 'host memory busy (EBUSY)',
   other: 'other error',
+};
+
+/** What can happen to a job beside a memory error. */
+const FAULT_WORDS: Readonly<Record<ClientFault, { text: string; color: string }>> = {
+  vm_kill: { text: 'GPU context killed by the driver', color: 'text' },
+  job_timeout: { text: 'timeout', color: 'text' },
+  engine_reset: { text: 'engine reset', color: 'text' },
+  memory_cat_error: { text: 'access to an unmapped address', color: 'text' },
+  page_fault: { text: 'page fault', color: 'text' },
 };
 
 /** States of health, the best first, in words and colours. */
@@ -243,7 +252,7 @@ export function nodeDashboard(): DashboardBuilder {
     )
     .withPanel(
       timeseries({
-        title: 'GPU memory errors by cause',
+        title: 'GPU memory errors by cause (all jobs)',
         description: 'VM rebind errors of the driver: each one cost a job its GPU context.',
         empty: 'No VM rebind error in this range.',
         width: 12,
@@ -256,7 +265,7 @@ export function nodeDashboard(): DashboardBuilder {
     )
     .withPanel(
       timeseries({
-        title: 'What happened to the jobs that ran out',
+        title: 'What happened to the jobs that ran out (all jobs)',
         description:
           'After each out-of-memory error: the client exited, failed again (repeated), or was still there a minute later (survived).',
         empty: 'No out-of-memory error in this range has an outcome yet.',
@@ -278,6 +287,7 @@ export function nodeDashboard(): DashboardBuilder {
         style: 'bars',
         interval: BAR_INTERVAL,
         lines: Object.fromEntries(DEVICE_EVENTS.map(([name, metric]) => [name, newsOverTime(ofGpus(metric), [])])),
+        colours: Object.fromEntries(DEVICE_EVENTS.map(([name, , colour]) => [name, colour])),
       }),
     )
     .withPanel(
@@ -311,7 +321,7 @@ export function nodeDashboard(): DashboardBuilder {
         queries: [named(`(${countInRange(ofClients(METRIC.clientFaults), [LABEL.fault, ...PER_WORKLOAD])} > 0)`)],
         columns: [
           ...WHO,
-          { field: LABEL.fault, title: 'What', width: 170 },
+          { field: LABEL.fault, title: 'What', width: 240, words: FAULT_WORDS },
           { field: 'Value', title: 'Times', width: 80 },
         ],
       }),
@@ -404,17 +414,17 @@ export function nodeDashboard(): DashboardBuilder {
     );
 }
 
-/** What a GPU does wrong beside rebind errors. */
-const DEVICE_EVENTS: readonly (readonly [name: string, metric: string])[] = [
-  ['engine resets', EVENT_METRIC.engineReset],
-  ['GT resets', EVENT_METRIC.gtReset],
-  ['job timeouts', EVENT_METRIC.jobTimeout],
-  ['page faults', EVENT_METRIC.pageFault],
-  ['memory CAT errors', EVENT_METRIC.memoryCatError],
-  ['GuC load failures', EVENT_METRIC.gucLoadFailure],
-  ['hardware errors', EVENT_METRIC.hardwareError],
-  ['coredumps', EVENT_METRIC.deviceCoredump],
-  ['other driver errors', EVENT_METRIC.kernelLogError],
+/** What a GPU does wrong beside rebind errors, and its colour: the graver the redder, and nothing green. */
+const DEVICE_EVENTS: readonly (readonly [name: string, metric: string, colour: string])[] = [
+  ['engine resets', EVENT_METRIC.engineReset, 'yellow'],
+  ['GT resets', EVENT_METRIC.gtReset, 'dark-orange'],
+  ['job timeouts', EVENT_METRIC.jobTimeout, 'orange'],
+  ['page faults', EVENT_METRIC.pageFault, 'purple'],
+  ['memory CAT errors', EVENT_METRIC.memoryCatError, 'dark-purple'],
+  ['GuC load failures', EVENT_METRIC.gucLoadFailure, 'dark-red'],
+  ['hardware errors', EVENT_METRIC.hardwareError, 'red'],
+  ['coredumps', EVENT_METRIC.deviceCoredump, 'blue'],
+  ['other driver errors', EVENT_METRIC.kernelLogError, GREY],
 ];
 
 /** Label of the kind of an error. */

@@ -132,6 +132,10 @@ interface Graph extends Panel {
   readonly limits?: Readonly<Record<string, string>>;
   /** Lines that are dots on the graph, one a moment, by a regular expression that their names match, with their colour. */
   readonly dots?: Readonly<Record<string, string>>;
+  /** Lines are nodes: neighbours in a rack have colours that nobody mixes up. */
+  readonly ofNodes?: boolean;
+  /** The same few lines along the whole graph: each has another colour, which can be another one the next time. */
+  readonly fewLines?: boolean;
   /** Words for lines whose legend is a code. */
   readonly words?: Readonly<Record<string, string>>;
   /** One graph for each value of this variable, two beside each other. */
@@ -146,7 +150,9 @@ export function timeseries(panel: Graph) {
     .min(0)
     .showPoints(VisibilityMode.Never)
     // A line keeps its colour when others come and go.
-    .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
+    .colorScheme(
+      new FieldColorBuilder().mode(FieldColorModeId[panel.fewLines ? 'PaletteClassic' : 'PaletteClassicByName']),
+    )
     .legend(
       new VizLegendOptionsBuilder()
         .showLegend(true)
@@ -159,6 +165,7 @@ export function timeseries(panel: Graph) {
   if (panel.interval !== undefined) builder.interval(panel.interval);
   if (panel.max !== undefined) builder.max(panel.max);
   if (panel.decimals !== undefined) builder.decimals(panel.decimals);
+  if (panel.ofNodes) NODE_COLOURS.forEach((colour, digit) => builder.overrideByRegexp(endsIn(digit), fixed(colour)));
   for (const [name, colour] of Object.entries(panel.colours ?? {})) builder.overrideByName(name, fixed(colour));
   for (const [name, value] of Object.entries(panel.words ?? {})) {
     builder.overrideByName(name, [{ id: 'displayName', value }]);
@@ -177,6 +184,26 @@ export function timeseries(panel: Graph) {
     ? builder.drawStyle(GraphDrawStyle.Bars).fillOpacity(80).decimals(0)
     : builder.fillOpacity(40).lineWidth(1);
 }
+
+/**
+ * Colours of nodes by the last digit of their name. The palette by name gives one of 56 colours, many of them alike, and the one by order
+ * gives errors green first.
+ */
+const NODE_COLOURS = [
+  '#4e79a7',
+  '#f28e2b',
+  '#e15759',
+  '#76b7b2',
+  '#edc948',
+  '#b07aa1',
+  '#ff9da7',
+  '#9c755f',
+  '#7f7f7f',
+  '#6a51c7',
+];
+
+/** The last digit of the host name, without a domain. */
+const endsIn = (digit: number) => `/^[^.]*${digit}[^.\\d]*(?:\\.|$)/`;
 
 const fixed = (fixedColor: string) => [{ id: 'color', value: { mode: 'fixed', fixedColor } }];
 

@@ -9,9 +9,9 @@ export const MEMORY_OFF = 'No VRAM is reported. Switch memory readings on with -
 /** @param width in columns of 24 */
 export function outOfMemoryErrors(width: number) {
   return stat({
-    title: 'Out-of-memory errors in range',
+    title: 'Out-of-memory errors (all jobs)',
     description:
-      'How often a GPU ran out of memory and the driver killed a GPU context (ENOMEM, ENOSPC), in every namespace.',
+      'How often a GPU ran out of memory in the range and the driver killed a GPU context (ENOMEM, ENOSPC), in every namespace.',
     empty: NOT_SCRAPED,
     width,
     query: OOM_IN_RANGE,

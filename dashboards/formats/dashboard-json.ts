@@ -13,8 +13,18 @@ const DASHBOARDS: Readonly<Record<DashboardUid, ReturnType<typeof built>>> = {
 
 /** A dashboard with numbers on its panels, which links need: Grafana would give them numbers of its own. */
 function built(dashboard: ReturnType<typeof nodeDashboard>) {
-  const { panels = [], ...others } = dashboard.build();
-  return { ...others, panels: panels.map((panel, index) => ({ id: index + 1, ...panel })) };
+  const { panels = [], links = [], annotations, ...others } = dashboard.build();
+  return {
+    ...others,
+    links: links.map(inSight),
+    annotations: { list: (annotations?.list ?? []).map(inSight) },
+    panels: panels.map((panel, index) => ({ id: index + 1, ...panel })),
+  };
+}
+
+/** A link or a switch on the page itself: the SDK puts it into a menu that hides it. */
+function inSight<Part extends object>(part: Part) {
+  return { ...part, placement: undefined };
 }
 
 /** A dashboard as Grafana imports it. */

@@ -40,7 +40,13 @@ export interface GrafanaPanel {
     readonly id: string;
     readonly options: { readonly include?: { readonly names: readonly string[] } };
   }[];
-  readonly fieldConfig: { readonly defaults: { readonly noValue?: string } };
+  readonly fieldConfig: {
+    readonly defaults: { readonly noValue?: string };
+    readonly overrides: readonly {
+      readonly matcher: { readonly options: string };
+      readonly properties: readonly unknown[];
+    }[];
+  };
 }
 
 /** The generated dashboards by their file's name, without the ending. */

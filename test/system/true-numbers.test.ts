@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
 import { ownLabels } from '../../dashboards/rules/counters.js';
-import { LABEL, METRIC } from '../../exporter/names.js';
+import { LABEL, METRIC, OTHER_SERIES, UNATTRIBUTED_SERIES } from '../../exporter/names.js';
 import { grafanaDashboards, interpolated } from '../helpers/grafana.js';
 import { promqlUse } from '../helpers/promql.js';
 import { tool } from './tool.js';
@@ -187,3 +187,48 @@ describe('firing alerts on the fleet dashboard', () => {
     });
   }
 });
+
+describe('jobs on the dashboards', () => {
+  const { expr } = grafanaDashboards()
+    .get('xe-node')!
+    .panels.find(({ title }) => title === 'Who ran out of GPU memory, and when')!.targets[0]!;
+  /** What a job is called, by the labels of its series. */
+  const WORDS: readonly (readonly [words: string, labels: Readonly<Record<string, string>>])[] = [
+    ['ml/train-0', { [LABEL.k8sNamespace]: 'ml', [LABEL.k8sPod]: 'train-0', [LABEL.k8sContainer]: 'main' }],
+    ['render.service', { [LABEL.systemdUnit]: 'render.service' }],
+    ['4711', { [LABEL.slurmJobId]: '4711' }],
+    ['host process', {}],
+    ['unknown: the kernel named no process', everywhere(UNATTRIBUTED_SERIES)],
+    ['jobs over the series limit', everywhere(OTHER_SERIES)],
+  ];
+  const file = stringify({
+    evaluation_interval: '30s',
+    tests: [
+      {
+        interval: '30s',
+        input_series: WORDS.map(([, labels]) =>
+          series(METRIC.clientVmRebindErrorLastTimestamp, { pci_bdf: BDF, errno: 'ENOMEM', ...labels }, '1000x60'),
+        ),
+        promql_expr_test: [
+          {
+            expr: `count by (workload) (${interpolated(expr, VARIABLES)})`,
+            eval_time: END,
+            exp_samples: WORDS.map(([words]) => ({ labels: `{workload="${words}"}`, value: 1 })),
+          },
+        ],
+      },
+    ],
+  });
+
+  for (const version of ['2', '3'] as const) {
+    it(`are called by their names, or in words (promtool of Prometheus ${version})`, () => {
+      const { status, output } = promtool(version, file);
+      assert.equal(status, 0, output);
+    });
+  }
+});
+
+/** The labels of a pod's series where each has the same value. */
+function everywhere(value: string): Readonly<Record<string, string>> {
+  return { [LABEL.k8sNamespace]: value, [LABEL.k8sPod]: value, [LABEL.k8sContainer]: value };
+}

@@ -6,6 +6,7 @@ import { DEFAULT_RULES_CONFIG } from '../../../dashboards/rules/config.js';
 import { allAlerts } from '../../../dashboards/rules/index.js';
 import { OPTION_LIST } from '../../../exporter/config/schema.js';
 import { exposedLabels } from '../../helpers/exposed-labels.js';
+import { grafanaDashboards } from '../../helpers/grafana.js';
 import { promqlUse } from '../../helpers/promql.js';
 
 /** What a promtool test file says; promtool itself runs it, in the system tests. */
@@ -56,7 +57,13 @@ describe('runbooks', () => {
     assert.deepEqual(readdirSync(FOLDER).sort(), alerts.map(({ name }) => `${name}.md`).sort());
   });
 
-  for (const { name } of alerts) {
+  for (const { name, panel } of alerts) {
+    it(`of ${name} begins with the panel that its alert leads to`, () => {
+      const [, , first = ''] = readFileSync(`${FOLDER}/${name}.md`, 'utf8').split('\n');
+      const { title } = grafanaDashboards().get(panel.dashboard)!;
+      assert.ok(first.startsWith(`Start at the dashboard "${title}", panel "${panel.title}": `), first);
+    });
+
     it(`of ${name} says what it means, what it does to whom, how to find out and what to do`, () => {
       const text = readFileSync(`${FOLDER}/${name}.md`, 'utf8');
       assert.ok(text.startsWith(`# ${name}\n`));

@@ -76,6 +76,23 @@ describe('the dashboards', () => {
       }
     });
 
+    it(`${file} says in the title where the choice of a namespace changes nothing`, () => {
+      if (!declared.includes('namespace')) return;
+      for (const { title, targets } of dashboard.panels) {
+        const expressions = targets.map(({ expr }) => expr).join('\n');
+        const counts = [METRIC.vmRebindErrors, METRIC.vmRebindOomOutcomes].some((metric) =>
+          expressions.includes(metric),
+        );
+        if (counts && !expressions.includes('$namespace')) assert.match(title, /\(all jobs\)$/);
+      }
+    });
+
+    it(`${file} has its links and switches in sight`, () => {
+      const text = readFileSync(`dashboards/out/grafana/dashboards/${file}.json`, 'utf8');
+      assert.doesNotMatch(text, /inControlsMenu/);
+      assert.match(text, /"links": \[\s+\{\s+"title": "xe GPUs"/);
+    });
+
     it(`${file} has tables whose columns are there: Grafana numbers the values of several queries only`, () => {
       for (const { title, targets, transformations = [] } of dashboard.panels.filter(({ type }) => type === 'table')) {
         const [fields] = transformations.flatMap(({ options: { include } }) => (include ? [include.names] : []));
@@ -95,6 +112,22 @@ describe('the dashboards', () => {
       it(`${file}: the marks "${name}" ask for metrics and labels that the exporter has`, () =>
         checkUse(interpolated(expr, values)));
     }
+  }
+});
+
+it('the errors of neighbouring nodes have colours of their own', () => {
+  const panel = dashboards
+    .get('xe-fleet')!
+    .panels.find(({ title }) => title === 'Out-of-memory errors by node (all jobs)')!;
+  const colourOf = (node: string) => {
+    const matching = panel.fieldConfig.overrides.filter(({ matcher }) =>
+      new RegExp(matcher.options.slice(1, -1)).test(node),
+    );
+    assert.equal(matching.length, 1, node);
+    return JSON.stringify(matching[0]!.properties);
+  };
+  for (const name of [(digit: number) => `gpu-1${digit}`, (digit: number) => `ip-10-0-1-${digit}.ec2.internal`]) {
+    assert.equal(new Set(Array.from({ length: 10 }, (_, digit) => colourOf(name(digit)))).size, 10);
   }
 });
 
