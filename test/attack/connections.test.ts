@@ -1,14 +1,28 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { after, describe, it, type TestContext } from 'node:test';
 import type { ExporterProcess } from '../helpers/exporter-process.js';
+import { inTime } from '../helpers/wait-for.js';
 import { aHash, WebConfigFolder } from '../helpers/web-config.js';
 import { basic, Crowd, get, type CrowdOptions } from './crowd.js';
 import { Rightful } from './rightful.js';
-import { ANSWER_MS, CHART_LIMIT, demo, forgetPeak, isAlive, memory, SHORT, stop } from './target.js';
+import { ANSWER_MS, CHART_LIMIT, demo, forgetPeak, isAlive, memory, SHORT, signal, stop } from './target.js';
 
 /** MiB that an attack may add; the answers that are not taken are 32 of it. */
 const MOST_GROWTH = 96;
 const ROUNDS = SHORT ? 3 : 50;
+/** More connections than one address may have, and fewer than the kernel keeps for a program that does not run. */
+const BURST = 300;
+
+/** A connection on which this has been sent. */
+async function connected(url: string, sent: string): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  await once(socket, 'connect');
+  await new Promise((resolve) => socket.write(sent, resolve));
+  return socket;
+}
 
 /** Lets a crowd attack while a scraper and two probes ask, and checks what that cost. */
 async function withstand(
@@ -72,6 +86,22 @@ describe('a thousand connections', () => {
       await withstand(t, await fullRing, { ...crowd, size: SIZE });
     });
   }
+
+  it('that come behind a request, from the same address and all at once, do not cut it off', async (t) => {
+    const exporter = await fullRing;
+    // What arrives now lies in the kernel, in this order, until it goes on.
+    signal(exporter, 'SIGSTOP');
+    t.after(() => signal(exporter, 'SIGCONT'));
+    const first = await connected(exporter.url, get('/metrics', { connection: 'close' }));
+    for (let count = 0; count < BURST; count++) {
+      const other = await connected(exporter.url, 'GET /metrics HTTP/1.1\r\nX: ');
+      other.on('error', () => undefined);
+      t.after(() => other.destroy());
+    }
+    const answer = text(first);
+    signal(exporter, 'SIGCONT');
+    assert.match(await inTime(answer, 'the answer'), /^HTTP\/1\.1 200 /);
+  });
 
   it('leave nothing behind that keeps it from stopping', async () => {
     const { code, ms } = await stop(await fullRing);
