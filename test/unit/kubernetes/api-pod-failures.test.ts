@@ -228,12 +228,18 @@ describe('bounds', () => {
       prepare(stub) {
         stub.put(TRAIN);
         const upgrade = { connection: 'upgrade', upgrade: 'x' };
-        for (let count = 0; count < 3; count++) stub.faults.list.push({ status: 101, headers: upgrade });
+        for (let count = 0; count < 3; count++) {
+          stub.faults.list.push({ status: 101, headers: upgrade });
+          stub.faults.watch.push({ status: 101, headers: upgrade });
+        }
       },
     });
     await waitFor(() => name(1)?.pod === 'train-0', { what: 'the name' });
     assert.ok(reports.some(({ reason }) => /answers 101/.test(reason ?? '')));
-    assert.ok(api.requests.length >= 4);
+    await watching(api);
+    assert.deepEqual(api.faults, { list: [], watch: [], write: [], node: [] });
+    api.put({ ...TRAIN, uid: uid(2), name: 'train-1', containers: [{ name: 'main', id: cid(7) }] });
+    await waitFor(() => name(7)?.pod === 'train-1', { what: 'the name of a pod that came later' });
   });
 
   it('a list is the same however the text is cut, and holds no more than its items need', () => {

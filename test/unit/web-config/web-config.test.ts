@@ -169,9 +169,10 @@ describe('a web configuration that changes while it is in force', () => {
     };
     let now = 0;
     const protection = new LiveProtection(folder.path, logger, () => now);
-    log.length = 0;
     return {
       folder,
+      /** Of the start. */
+      first: log.splice(0),
       log,
       protection,
       later: () => ((now += 1000), protection.current),
@@ -218,6 +219,20 @@ describe('a web configuration that changes while it is in force', () => {
       log.map(({ level }) => level),
       ['info'],
     );
+  });
+
+  it('warns of a certificate that has expired, at the start and when it is read again', (t) => {
+    const expired = TLS.replace('server.pem', 'expired.pem').replace('server.key', 'expired.key');
+    const { folder, first, log, later } = live(t, `${expired}}\n${alice}`);
+    folder.write(`${expired}}\n${alice}# the same again\n`);
+    later();
+    for (const lines of [first, log]) {
+      const warnings = lines.filter(({ level }) => level === 'warn');
+      assert.deepEqual(
+        warnings.map(({ message }) => message),
+        ['the certificate of this server has expired'],
+      );
+    }
   });
 
   it('does not go back to an older TLS version', (t) => {
