@@ -15,6 +15,7 @@ const MOST_GROWTH = 96;
 /** The same of one connection, which costs no more than one answer. */
 const MOST_GROWTH_OF_ONE = 32;
 const ROUNDS = SHORT ? 3 : 50;
+const SIZE = SHORT ? 1000 : 3000;
 /** More connections than one address may have, and fewer than the kernel keeps for a program that does not run. */
 const BURST = 300;
 
@@ -74,8 +75,7 @@ describe('pipelined requests', () => {
   }
 });
 
-describe('a thousand connections', () => {
-  const SIZE = 1000;
+describe(`${SIZE} connections`, () => {
   const crowds: readonly [what: string, crowd: Omit<CrowdOptions, 'url' | 'size'>][] = [
     ['that stay idle after one answer, and come back', { text: get('/healthz'), reads: true, returns: true }],
     ['that say nothing, and come back', { text: '', returns: true }],
