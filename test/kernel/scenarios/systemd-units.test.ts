@@ -1,9 +1,10 @@
 // Jobs that are systemd services, started by systemd itself, which is process 1 here.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { after, test } from 'node:test';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { UNPRIVILEGED_UID } from '../../../exporter/privileges/table.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
 import { GPU0, postVmError, RENDER0, waitFor } from '../guest-lib.js';
 import { CLIENT, USER, watchesOf } from '../running-job.js';
@@ -21,8 +22,19 @@ writeFileSync(
   { mode: 0o755 },
 );
 
-const exporter = await ExporterProcess.serve({ args: [`--jobs-socket=${SOCKET}`] });
-after(() => exporter.stop('SIGKILL'));
+// The users of the units, which systemd wants to know by name, and a place for what the exporter keeps: the root folder is read-only.
+addTo('passwd', `train:x:${USER}:${USER}::/:\nxe-exporter:x:${UNPRIVILEGED_UID}:${UNPRIVILEGED_UID}::/:\n`);
+addTo('group', `train:x:${USER}:\nxe-exporter:x:${UNPRIVILEGED_UID}:\n`);
+mount('-t', 'tmpfs', 'none', '/var/lib');
+
+function addTo(file: string, lines: string): void {
+  writeFileSync(`/tmp/${file}`, lines + readFileSync(`/etc/${file}`, 'utf8'));
+  mount('--bind', `/tmp/${file}`, `/etc/${file}`);
+}
+
+function mount(...args: readonly string[]): void {
+  assert.equal(spawnSync('mount', args).status, 0, args.join(' '));
+}
 
 function systemctl(...args: readonly string[]): string {
   const { stdout, stderr, status } = spawnSync('systemctl', args, { encoding: 'utf8' });
@@ -40,7 +52,7 @@ function startService(name: string, unit: string): void {
   const output = `append:/tmp/${name}.log`;
   writeFileSync(
     `${folder}/here.conf`,
-    `[Service]\nUser=${USER}\nWorkingDirectory=/\nStandardOutput=${output}\nStandardError=${output}\nRestartSec=0\nEnvironment=XE_EXPORTER_RESTART_BACKOFF=0s\n`,
+    `[Service]\nUser=train\nWorkingDirectory=/\nStandardOutput=${output}\nStandardError=${output}\nRestartSec=0\nEnvironment=XE_EXPORTER_RESTART_BACKOFF=0s\n`,
   );
   systemctl('daemon-reload');
   systemctl('start', name);
@@ -50,7 +62,34 @@ function said(name: string, what: RegExp): readonly string[] {
   return [...readFileSync(`/tmp/${name}.log`, 'utf8').matchAll(what)].map(([, first = '']) => first);
 }
 
-test('the recipe: a service halves its batch, is started again after exit code 75, and its neighbour hears nothing', async () => {
+test('the unit of the package with the drop-in of bare-metal.md makes the socket, and a service hears there who it is', async (t) => {
+  t.after(() => spawnSync('systemctl', ['stop', 'xe-exporter']));
+  const [, dropIn = ''] =
+    /```ini\n(\[Service\]\nRuntimeDirectory=[^]*?)```/.exec(readFileSync('docs/bare-metal.md', 'utf8')) ?? [];
+  assert.match(dropIn, /XE_EXPORTER_JOBS_SOCKET=/);
+  const folder = '/run/systemd/system/xe-exporter.service.d';
+  mkdirSync(folder, { recursive: true });
+  copyFileSync('packaging/systemd/xe-exporter.service', '/run/systemd/system/xe-exporter.service');
+  writeFileSync(`${folder}/override.conf`, dropIn);
+  writeFileSync(
+    `${folder}/here.conf`,
+    // The checkout may be in somebody's home.
+    `[Service]\nProtectHome=no\nExecStart=\nExecStart=${process.execPath} ${MAIN} serve\n`,
+  );
+  systemctl('daemon-reload');
+  systemctl('start', 'xe-exporter');
+  await waitFor('the socket', () => existsSync(SOCKET));
+  assert.equal(statSync('/run/xe-exporter').uid, UNPRIVILEGED_UID);
+  assert.equal(statSync('/var/lib/xe-exporter').mode & 0o777, 0o700);
+  startService('asks', `[Service]\nType=oneshot\nExecStart=${process.execPath} ${ASK} ${SOCKET} /last\n`);
+  assert.match(said('asks', /^(\{.*\})$/gm)[0] ?? '', /"workload":\{"xe\.systemd\.unit":"asks\.service"\}/);
+  systemctl('stop', 'xe-exporter');
+  assert.equal(property('xe-exporter', 'Result'), 'success');
+});
+
+test('the recipe: a service halves its batch, is started again after exit code 75, and its neighbour hears nothing', async (t) => {
+  const exporter = await ExporterProcess.serve({ args: [`--jobs-socket=${SOCKET}`] });
+  t.after(() => exporter.stop('SIGKILL'));
   const recipe = readFileSync('docs/jobs/gpu-job.service', 'utf8');
   const unit = recipe
     .replace('=xe-exporter ', `=${process.execPath} ${MAIN} `)
