@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { packProgram } from '../helpers/packed-program.js';
 import type { Measurement, Scope } from './measurement.js';
 import { PROGRAM } from './process.js';
 import { median, percentile } from './statistics.js';
@@ -10,6 +11,7 @@ const PAIRS = 40;
 
 /** Says at once that it runs. */
 const JOB = ['echo', 'running'] as const;
+const RUN = ['run', '--on-oom=restart', '--', ...JOB];
 const SPAWN = `spawn('${JOB[0]}', ['${JOB[1]}'], { stdio: 'inherit' });`;
 
 /** What `run` adds to the start of its job, next to a Node that does nothing but start it. */
@@ -25,7 +27,9 @@ export const jobStart: Measurement = {
       // What is left of the difference when a program does nothing of its own.
       ['one ES module, spawn()', [module]],
       // Without options of V8, as the package starts it.
-      ['xe-exporter run', [PROGRAM.at(-1)!, 'run', '--on-oom=restart', '--', ...JOB]],
+      ['xe-exporter run', [PROGRAM.at(-1)!, ...RUN]],
+      // As the image and the packages have it.
+      ['xe-exporter run, in few files', [packProgram(join(scope.folder, 'packed')), ...RUN]],
     ];
     const took = subjects.map((): number[] => []);
     for (let pair = 0; pair < PAIRS; pair++) {
