@@ -3,18 +3,20 @@
 
 passed=0 failed=0 skipped=0
 
-# run_tests <folder below dist/test> [<option of node --test> ...]: adds to passed, failed and skipped.
+# run_tests <folder or file below dist/test> ... [<option of node --test> ...]: adds to passed, failed and skipped.
 run_tests() {
-  local folder=dist/test/$1 tests tap status=0 pass=0 fail=0
-  shift
-  mapfile -t tests < <(find "$folder" -name '*.test.js' 2>/dev/null | sort)
+  local argument places=() options=() tests tap status=0 pass=0 fail=0
+  for argument in "$@"; do
+    if [[ $argument = --* ]]; then options+=("$argument"); else places+=("dist/test/$argument"); fi
+  done
+  mapfile -t tests < <(find "${places[@]}" -name '*.test.js' 2>/dev/null | sort)
   if [ ${#tests[@]} -eq 0 ]; then
-    echo "$folder has no tests: run npm run build first." >&2
+    echo "${places[*]}: no tests; run npm run build first." >&2
     failed=$((failed + 1))
     return
   fi
   tap=$(mktemp)
-  node --test "$@" --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$tap" "${tests[@]}" || status=$?
+  node --test "${options[@]}" --test-reporter=spec --test-reporter-destination=stdout --test-reporter=tap --test-reporter-destination="$tap" "${tests[@]}" || status=$?
   while read -r what number; do
     case $what in
       pass) pass=$number ;;

@@ -67,7 +67,7 @@ describe('the files of the release', () => {
       'env',
       `SOURCE_DATE_EPOCH=${seconds}`,
       'TZ=UTC',
-      'packaging/build.sh',
+      join(RELEASE.source, 'packaging/build.sh'),
       again,
       'amd64',
     );

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 export const RELEASE = {
   version: required('VERSION'),
   folder: required('RELEASE'),
+  /** The tree it was made from. */
+  source: required('SOURCE'),
   registry: required('REGISTRY'),
+  /** Those of the packages, as Debian calls them. */
+  architectures: required('ARCHITECTURES').split(' '),
   /** Folder with bookworm.tar, bookworm-rpm.tar and trixie.tar, fresh roots of Debian. */
   roots: required('ROOTS'),
 } as const;
@@ -24,7 +28,11 @@ export function digests(): { readonly image: string; readonly chart: string } {
 
 /** What a program prints. @throws with what it said when it fails */
 export function output(command: string, ...args: readonly string[]): string {
-  return execFileSync(command, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  return execFileSync(command, args, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 /** Like {@link output} for a program that may fail. */

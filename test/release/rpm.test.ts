@@ -29,18 +29,17 @@ function newestSymbol(requires: readonly string[], set: string): string {
 }
 
 describe('the .rpm', () => {
-  for (const [architecture, machine] of [
-    ['x86_64', 62],
-    ['aarch64', 183],
-  ] as const)
+  // What RPM calls an architecture of Debian, and e_machine of elf(5): EM_X86_64, EM_AARCH64.
+  const architectures = { amd64: ['x86_64', 62], arm64: ['aarch64', 183] } as const;
+  for (const name of RELEASE.architectures) {
+    const [architecture, machine] = architectures[name as keyof typeof architectures];
     it(`for ${architecture} has the files of the .deb, and programs for that architecture`, () => {
       const file = rpmOf(architecture);
       const root = join(scratch, architecture);
       output('sh', '-c', 'mkdir "$1" && rpm2archive - <"$2" | tar -xz -C "$1"', 'sh', root, file);
-      // e_machine of elf(5): EM_X86_64, EM_AARCH64.
       for (const program of ['bin/node', 'native/build/Release/xe_exporter.node'])
         assert.equal(readFileSync(join(root, 'usr/lib/xe-exporter', program)).readUInt16LE(18), machine, program);
-      const deb = asset(`xe-exporter_${rpmVersion}_${architecture === 'x86_64' ? 'amd64' : 'arm64'}.deb`);
+      const deb = asset(`xe-exporter_${rpmVersion}_${name}.deb`);
       const ofDeb = output('sh', '-c', 'dpkg-deb --fsys-tarfile "$1" | tar -t', 'sh', deb)
         .split('\n')
         .filter((path) => path !== '' && !path.endsWith('/'))
@@ -55,6 +54,7 @@ describe('the .rpm', () => {
       );
       assert.deepEqual(query(file, '--queryformat', '%{ARCH}'), [architecture]);
     });
+  }
 
   it('installs on RHEL 9 and everything newer: glibc 2.34 and the libstdc++ of GCC 11', () => {
     const requires = query(newest, '--requires');

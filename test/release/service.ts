@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { waitFor } from '../helpers/wait-for.js';
 import type { Machine } from './machine.js';
 
@@ -8,10 +9,11 @@ export function property(machine: Machine, name: string): string {
   return machine.check('systemctl', 'show', '--value', '--property', name, 'xe-exporter').trim();
 }
 
-/** Status and body of the exporter's answer to a GET, asked by the Node.js of the package: the machine has nothing else. */
+/** Status and body of the exporter's answer to a GET, asked by the Node.js beside it: the machine has nothing else. */
 export function get(machine: Machine, path: string): string {
+  const program = machine.check('sh', '-c', 'readlink -f "$(command -v xe-exporter)"').trim();
   return machine.check(
-    '/usr/lib/xe-exporter/bin/node',
+    join(program, '../../lib/xe-exporter/bin/node'),
     '--eval',
     `fetch('http://127.0.0.1:9464${path}').then(async (answer) => { console.log(answer.status, await answer.text()) })`,
   );
