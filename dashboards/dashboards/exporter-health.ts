@@ -4,7 +4,7 @@ import { anyOf } from '../rules/promql.js';
 import { TAG, toNode, toTheOthers } from './links.js';
 import { stat, thresholds, timeseries } from './panels.js';
 import {
-  countInRange,
+  countsInRange,
   largest,
   largestInRange,
   newsOverTime,
@@ -14,6 +14,8 @@ import {
   perNode,
   PLACE,
   totalInRange,
+  WHAT,
+  WHY,
 } from './queries.js';
 import { table } from './table.js';
 import { NOT_SCRAPED } from './tiles.js';
@@ -91,7 +93,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
     .withPanel(
       stat({
         title: 'Events dropped in range',
-        description: 'Dropped inside the exporter; the table "Losses and failures" says where and why.',
+        description: 'Dropped inside the exporter; the table below says where and why.',
         empty: NOT_SCRAPED,
         width: 4,
         query: totalInRange(ofNodes(METRIC.eventsDropped)),
@@ -100,19 +102,26 @@ export function exporterHealthDashboard(): DashboardBuilder {
     )
     .withPanel(
       table({
-        title: 'Losses and failures',
-        description: 'What the exporters lost, dropped or could not do in the range, and why: the thirty worst.',
-        empty: 'Nothing was lost, dropped or failed in this range.',
-        width: 11,
+        title: 'Events lost or without a victim',
+        description: 'What was not counted in the range, not once, or for nobody, and why: the thirty worst.',
+        empty: 'No event was lost, dropped or without a victim in this range.',
+        width: 12,
         height: 5,
         sortedBy: 'Times',
-        queries: [`topk(30, ${FAILURES.map(failure).join(' or ')})`],
-        columns: [
-          { field: NODE, title: 'Node', width: 120, link: toNode('Node') },
-          { field: WHAT, title: 'What' },
-          { field: WHY, title: 'Where or why' },
-          { field: 'Value', title: 'Times', width: 70 },
-        ],
+        queries: [worst(LOSSES)],
+        columns: WHAT_WHERE_AND_HOW_OFTEN,
+      }),
+    )
+    .withPanel(
+      table({
+        title: 'Failures of the exporters',
+        description: 'What the exporters could not do in the range, and why: the thirty worst.',
+        empty: 'Nothing failed in this range.',
+        width: 12,
+        height: 5,
+        sortedBy: 'Times',
+        queries: [worst(FAILURES)],
+        columns: WHAT_WHERE_AND_HOW_OFTEN,
       }),
     )
     .withPanel(
@@ -120,8 +129,8 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Sources that are down',
         description: 'Events of these sources are not seen at the moment.',
         empty: 'No source is down.',
-        width: 6,
-        height: 5,
+        width: 7,
+        height: 4,
         sortedBy: 'Node',
         queries: [`${largest([LABEL.source], ofNodes(METRIC.sourceUp))} == 0`],
         columns: [
@@ -135,8 +144,8 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'What kernels or privileges do not allow',
         description: 'On how many nodes a feature is unsupported by the kernel or denied; "doctor" on a node says why.',
         empty: 'Every feature that is switched on is active.',
-        width: 7,
-        height: 5,
+        width: 10,
+        height: 4,
         sortedBy: 'Nodes',
         queries: [
           `count by (${LABEL.feature}, ${LABEL.state}) (${ofNodes(METRIC.featureInfo, `${LABEL.state}=~"denied|unsupported"`)})`,
@@ -160,7 +169,8 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Versions',
         description: 'Which versions of the exporter run, and on how many nodes.',
         empty: NOT_SCRAPED,
-        width: 6,
+        width: 7,
+        height: 4,
         sortedBy: 'Nodes',
         queries: [`count by (${LABEL.version}, ${LABEL.revision}) (${ofNodes(METRIC.buildInfo)})`],
         columns: [
@@ -175,7 +185,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Events received',
         description: 'By source and name, over all chosen nodes.',
         empty: 'No event in this range.',
-        width: 10,
+        width: 14,
         style: 'bars',
         interval: FLEET_INTERVAL,
         lines: {
@@ -188,7 +198,7 @@ export function exporterHealthDashboard(): DashboardBuilder {
         title: 'Event latency',
         description: 'Time from the kernel to the sinks, 95th percentile.',
         empty: 'No event in this range.',
-        width: 8,
+        width: 10,
         unit: 's',
         style: 'points',
         interval: FLEET_INTERVAL,
@@ -259,38 +269,40 @@ export function exporterHealthDashboard(): DashboardBuilder {
     );
 }
 
-/** Labels of {@link failure}. */
-const [WHAT, WHY] = ['what', 'why'] as const;
-
-/** What should not happen to an exporter: what it is called, its counter, and the labels that say where or why. */
-const FAILURES: readonly (readonly [what: string, counter: string, ...labels: string[]])[] = [
-  ['events lost by the kernel', METRIC.eventsLost, LABEL.source],
-  ['events dropped by the exporter', METRIC.eventsDropped, LABEL.stage, LABEL.sink, LABEL.reason],
-  ['reports that may count an event twice', METRIC.eventsUnmerged, LABEL.source],
-  ['errors without a victim', METRIC.eventsUnattributed, LABEL.reason],
-  ['clients that could not be watched', METRIC.clientAttachFailures, LABEL.reason],
-  ['restarts of a source', METRIC.sourceRestarts, LABEL.source],
-  ['containers over the series limit', METRIC.seriesOverflow, LABEL.metric],
-  ['OTLP records not delivered', METRIC.otlpRecords, LABEL.signal, LABEL.result],
-  ['Kubernetes Events not written', METRIC.kubernetesEventRequests, LABEL.result],
-  ['node conditions not written', METRIC.nodeConditionWrites, LABEL.result],
-  ['coredumps not copied whole', METRIC.coredumpCopies, LABEL.result],
-  ['event streams closed or refused', METRIC.streamSubscribersDropped, LABEL.reason],
-  ['events that a slow stream missed', METRIC.streamEventsMissed],
-  ['requests of jobs not answered', METRIC.jobRequests, LABEL.result],
+const WHAT_WHERE_AND_HOW_OFTEN = [
+  { field: NODE, title: 'Node', width: 120, link: toNode('Node') },
+  { field: WHAT, title: 'What' },
+  { field: WHY, title: 'Where or why' },
+  { field: 'Value', title: 'Times', width: 70 },
 ];
-/** Other counts of these counters are no failures. */
-const FAILED: Readonly<Record<string, string>> = {
-  [METRIC.otlpRecords]: anyOf(LABEL.result, ['failed', 'dropped']),
-  [METRIC.kubernetesEventRequests]: anyOf(LABEL.result, ['failed']),
-  [METRIC.nodeConditionWrites]: anyOf(LABEL.result, ['failed']),
-  [METRIC.coredumpCopies]: anyOf(LABEL.result, ['failed', 'truncated']),
-  [METRIC.jobRequests]: anyOf(LABEL.result, ['refused', 'unidentified']),
-};
 
-/** How often it happened in the range on each node, in words. */
-function failure([what, counter, ...labels]: (typeof FAILURES)[number]): string {
-  const counts = `${countInRange(ofNodes(counter, ...(FAILED[counter] === undefined ? [] : [FAILED[counter]])), labels)} > 0`;
-  const why = `label_join(${[counts, `"${WHY}"`, '" "', ...labels.map((label) => `"${label}"`)].join(', ')})`;
-  return `label_replace(${why}, "${WHAT}", "${what}", "", "")`;
+/** What it is called, its counter, and which of its counts are meant if not all. */
+type Unwanted = readonly [what: string, counter: string, ...matchers: string[]];
+
+/** What should not happen to an event. */
+const LOSSES: readonly Unwanted[] = [
+  ['events lost by the kernel', METRIC.eventsLost],
+  ['events dropped by the exporter', METRIC.eventsDropped],
+  ['reports that may count an event twice', METRIC.eventsUnmerged],
+  ['errors without a victim', METRIC.eventsUnattributed],
+];
+
+/** What should not happen to an exporter. */
+const FAILURES: readonly Unwanted[] = [
+  ['clients that could not be watched', METRIC.clientAttachFailures],
+  ['restarts of a source', METRIC.sourceRestarts],
+  ['containers over the series limit', METRIC.seriesOverflow],
+  ['OTLP records not delivered', METRIC.otlpRecords, anyOf(LABEL.result, ['failed', 'dropped'])],
+  ['Kubernetes Events not written', METRIC.kubernetesEventRequests, anyOf(LABEL.result, ['failed'])],
+  ['node conditions not written', METRIC.nodeConditionWrites, anyOf(LABEL.result, ['failed'])],
+  ['coredumps not copied whole', METRIC.coredumpCopies, anyOf(LABEL.result, ['failed', 'truncated'])],
+  ['event streams closed or refused', METRIC.streamSubscribersDropped],
+  ['events that a slow stream missed', METRIC.streamEventsMissed],
+  ['requests of jobs not answered', METRIC.jobRequests, anyOf(LABEL.result, ['refused', 'unidentified'])],
+];
+
+/** What happened most often in the range, on which node. */
+function worst(unwanted: readonly Unwanted[]): string {
+  const counters = unwanted.map(([what, counter, ...matchers]) => [ofNodes(counter, ...matchers), what] as const);
+  return `topk(30, ${countsInRange(counters)})`;
 }

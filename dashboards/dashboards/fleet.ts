@@ -11,7 +11,6 @@ import {
   GPU,
   JOB,
   largest,
-  largestInRange,
   lastTime,
   named,
   newsOverTime,
@@ -21,6 +20,7 @@ import {
   OOM,
   orZero,
   PLACE,
+  FULLEST_VRAM,
   VRAM_USED_RATIO,
   WEDGED,
   withModel,
@@ -33,6 +33,8 @@ import { datasource, gpus, namespaces, places } from './variables.js';
 const [CLUSTER, NODE] = PLACE as [string, string];
 /** Least step of what is drawn for every GPU of a fleet: each point costs as much as one of a node does a hundred times. */
 const FLEET_INTERVAL = '5m';
+/** The same where every point counts events. */
+const FLEET_BARS = '10m';
 
 /** Which nodes need a look, and whose jobs were hit. */
 export function fleetDashboard(): DashboardBuilder {
@@ -141,7 +143,7 @@ export function fleetDashboard(): DashboardBuilder {
         empty: 'No GPU ran out of memory in this range.',
         width: 12,
         style: 'bars',
-        interval: FLEET_INTERVAL,
+        interval: FLEET_BARS,
         ofNodes: true,
         lines: { [`{{${NODE}}}`]: newsOverTime(ofGpus(METRIC.vmRebindErrors, OOM), []) },
       }),
@@ -222,7 +224,7 @@ export function fleetDashboard(): DashboardBuilder {
         max: 1,
         interval: FLEET_INTERVAL,
         fewLines: true,
-        lines: { [`{{${GPU.slice(1).join('}} {{')}}}`]: largestInRange(10, VRAM_USED_RATIO) },
+        lines: { [`{{${GPU.slice(1).join('}} {{')}}}`]: `${VRAM_USED_RATIO} and topk(10, ${FULLEST_VRAM})` },
       }),
     );
 }

@@ -1,7 +1,7 @@
 import { LABEL, METRIC, OTHER_SERIES, UNATTRIBUTED_SERIES } from '../../exporter/names.js';
 import { DEFAULT_RULES_CONFIG } from '../rules/config.js';
 import { ownLabels, VICTIM_LABELS } from '../rules/counters.js';
-import { anyOf, firstValues, maxBy, place, selector, sumBy } from '../rules/promql.js';
+import { anyOf, firstValues, maxBy, ofTargets, place, selector, sumBy } from '../rules/promql.js';
 import { OOM_ERRNOS } from '../rules/rebind.js';
 
 const config = DEFAULT_RULES_CONFIG;
@@ -69,24 +69,48 @@ function existed(window: string, seconds: string): string {
  * @param labels of the result, beside the place
  */
 export function countInRange(counter: string, labels: readonly string[]): string {
-  return `round(${perNode(labels, eventsInRange(counter))})`;
+  return `round(${perNode(labels, largest(ownLabels(metricOf(counter)), eventsInRange([counter])))})`;
 }
 
 /** The same, as one number. */
 export function totalInRange(counter: string): string {
-  return orZero(`round(sum(${eventsInRange(counter)}))`);
+  return orZero(`round(sum(${largest(ownLabels(metricOf(counter)), eventsInRange([counter]))}))`);
 }
 
-function eventsInRange(counter: string): string {
-  const metric = metricOf(counter);
-  const first = firstValues({
-    metric,
+/** Labels that say which of several counters counted, and what its own labels are, in words. */
+export const [WHAT, WHY] = ['what', 'why'] as const;
+
+/** The same for several counters at once, by {@link WHAT} each is called and {@link WHY}: its own labels. */
+export function countsInRange(counters: readonly (readonly [counter: string, what: string])[]): string {
+  const words = new Map(counters);
+  const tagged = (expression: string, counter: string) => {
+    const why = [expression, `"${WHY}"`, '" "', ...ownLabels(metricOf(counter)).map((label) => `"${label}"`)].join(
+      ', ',
+    );
+    return `label_replace(label_join(${why}), "${WHAT}", "${words.get(counter)}", "", "")`;
+  };
+  return `round(${largest([WHAT, WHY], eventsInRange([...words.keys()], tagged))})`;
+}
+
+/**
+ * What each series counted in the range, once or twice: the larger one is right. A series that is new as a whole shows what it counted
+ * since its exporter started; the increase of one that is not new, or that fell in between, has everything but a first value.
+ */
+function eventsInRange(
+  counters: readonly string[],
+  tagged: (expression: string, counter: string) => string = (expression) => expression,
+): string {
+  const all = (expression: (counter: string) => string) =>
+    counters.map((counter) => tagged(expression(counter), counter)).join(' or ');
+  const first = all((counter) => {
     // What belongs to no GPU stays as long as its exporter does: the end of the range is enough.
-    now: `${ownLabels(metric).includes(LABEL.pciBdf) ? `last_over_time(${counter}[$__range])` : lately(counter)} > 0`,
-    before: lately(counter, '$__range'),
-    existed: existed('$__range', '$__range_s'),
+    const ofGpu = ownLabels(metricOf(counter)).includes(LABEL.pciBdf);
+    const now = ofGpu ? `last_over_time(${counter}[$__range])` : lately(counter);
+    return `(${now} > 0 unless ${lately(counter, '$__range')} > 0)`;
   });
-  return largest(ownLabels(metric), `${first} or increase(${counter}[$__range]) > 0`);
+  const target = ofTargets(counters.map(metricOf), ...(counters.length > 1 ? [WHAT, WHY] : []));
+  const news = `(${first}) and ${target} ${existed('$__range', '$__range_s')}`;
+  return `label_replace(${news}, "first", "yes", "", "") or ${all((counter) => `(increase(${counter}[$__range]) > 0)`)}`;
 }
 
 /**
@@ -158,6 +182,12 @@ export function withModel(expression: string): string {
 export const VRAM_USED_RATIO = largest(
   [LABEL.pciBdf],
   `${ofGpus(METRIC.deviceMemoryUsed, VRAM)} / ${ofGpus(METRIC.deviceMemorySize, VRAM)}`,
+);
+
+/** The largest used share of VRAM of each chosen GPU in the range, the same along a graph. */
+export const FULLEST_VRAM = largest(
+  [LABEL.pciBdf],
+  `max_over_time(${ofGpus(METRIC.deviceMemoryUsed, VRAM)}[$__range] @ end()) / last_over_time(${ofGpus(METRIC.deviceMemorySize, VRAM)}[$__range] @ end())`,
 );
 
 /** The series that were largest at some time in the range; they stay the same along the graph. */

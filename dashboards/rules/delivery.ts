@@ -26,7 +26,7 @@ function lost(config: RulesConfig): Alert {
       increaseOnly: true,
     }),
     when: { above: 0 },
-    panel: panel('Losses and failures'),
+    panel: panel('Events lost or without a victim'),
     summary: `GPU events were lost${onNode(config)}`,
     description: `Events were lost ${TIMES} ${inTheLast(window)}, one or more each time: every count of this node is a lower bound. First: look for a storm of errors on one GPU; it has alerts of its own.`,
   };
@@ -50,7 +50,7 @@ function attribution(config: RulesConfig): Alert {
     severity: 'info',
     query: enclosed(`${denied}\nor\n${unnamed} >= ${errors}\nand ${onPlace} ${feature('active')}`),
     when: { above: 0 },
-    panel: panel('Losses and failures'),
+    panel: panel('Events lost or without a victim'),
     summary: `xe-exporter${onNode(config)} cannot name the pods behind GPU errors`,
     description: `At least ${errors} errors ${inTheLast(window)} have no pod, or the exporter is not allowed to look up pod names. First: run "xe-exporter doctor" in its container and read the check of pod names.`,
   };
@@ -69,7 +69,7 @@ function otlp(config: RulesConfig): Alert {
     }),
     when: { above: 0 },
     for: duration,
-    panel: panel('Losses and failures'),
+    panel: panel('Failures of the exporters'),
     summary: `xe-exporter${onNode(config)} cannot deliver {{ $labels.${LABEL.signal} }} over OTLP`,
     description: `About ${COUNT} log events or data points ${inTheLast(window)} did not reach the collector, and this has gone on for ${spoken(duration)}; /metrics is complete. First: read the exporter's log for the collector's answer.`,
   };
@@ -87,7 +87,7 @@ function capped(config: RulesConfig): Alert {
       increaseOnly: true,
     }),
     when: { above: 0 },
-    panel: panel('Losses and failures'),
+    panel: panel('Failures of the exporters'),
     summary: `xe-exporter${onNode(config)} reached its per-container series limit`,
     description: `${inTheLast(window).replace('in', 'In')} about ${COUNT} containers exceeded the limit of {{ $labels.${LABEL.metric} }} and are now counted under "_other". First: find out what starts so many GPU jobs; the log events still name each one.`,
   };

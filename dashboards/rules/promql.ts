@@ -76,8 +76,13 @@ export function eventsWithin(config: RulesConfig, { counters, by, window, increa
 const BUILD_LABELS = [LABEL.version, LABEL.revision, LABEL.nodeVersion];
 
 /** `ignoring (...)` that leaves the labels of the target alone. */
-export function ofTarget(metric: string, ...others: readonly string[]): string {
-  return `ignoring (${[...ownLabels(metric), ...others].join(', ')})`;
+export function ofTarget(metric: string): string {
+  return `ignoring (${ownLabels(metric).join(', ')})`;
+}
+
+/** The same for several metrics at once, to match them with the build information of their exporter. */
+export function ofTargets(metrics: readonly string[], ...others: readonly string[]): string {
+  return `ignoring (${[...new Set([...metrics.flatMap(ownLabels), ...others, ...BUILD_LABELS])].join(', ')})`;
 }
 
 /**
@@ -86,5 +91,5 @@ export function ofTarget(metric: string, ...others: readonly string[]): string {
  * Prometheus or a new target label, the value is old.
  */
 export function firstValues(of: { metric: string; now: string; before: string; existed: string }): string {
-  return enclosed(`${of.now}\nand ${ofTarget(of.metric, ...BUILD_LABELS)} ${of.existed}\nunless ${of.before}`);
+  return enclosed(`${of.now}\nand ${ofTargets([of.metric])} ${of.existed}\nunless ${of.before}`);
 }

@@ -164,6 +164,7 @@ it('the node dashboard with Loki is the plain one, and the log events', () => {
 function checkUse(expression: string): void {
   const { selectors, groupings } = promqlUse(expression);
   assert.ok(selectors.length > 0);
+  const made = [...expression.matchAll(/, "([a-z]+)", "/g)].map(([, label]) => label!);
   const labelsOf = (metric: string) => [
     ...(exposed.get(metric) ?? []),
     ...TARGET_LABELS,
@@ -174,7 +175,7 @@ function checkUse(expression: string): void {
     for (const label of labels) assert.ok(labelsOf(metric).includes(label), `${metric} has no label ${label}`);
   }
   for (const { metrics, labels } of groupings) {
-    const known = metrics.flatMap(labelsOf);
+    const known = [...metrics.flatMap(labelsOf), ...made];
     for (const label of labels) assert.ok(known.includes(label), `none of ${metrics.join()} has ${label}`);
   }
 }
