@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { it } from 'node:test';
+import { FixtureTree } from '../helpers/fixture-tree.js';
 import { Container, IMAGE } from './container.js';
 import { MemoryCgroup } from './memory-cgroup.js';
 import { CHART_LIMIT } from './target.js';
@@ -12,7 +13,11 @@ it('the limit under which the exporter is attacked kills what exceeds it', async
   if (IMAGE !== undefined) {
     const entrypoint = ['--entrypoint=/usr/local/bin/node'];
     const [podman = '', ...options] = new Container(IMAGE, CHART_LIMIT, entrypoint).program;
-    const [code] = (await once(spawn(podman, [...options, '-e', GREEDY], { stdio: 'ignore' }), 'exit')) as [number];
+    // Where podman runs, conmon leaves a file that says "oom".
+    const cwd = new FixtureTree(t).root;
+    const [code] = (await once(spawn(podman, [...options, '-e', GREEDY], { stdio: 'ignore', cwd }), 'exit')) as [
+      number,
+    ];
     return assert.equal(code, 128 + 9, 'SIGKILL, as podman tells of it');
   }
   const cgroup = MemoryCgroup.make(CHART_LIMIT);

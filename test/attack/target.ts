@@ -45,7 +45,8 @@ export async function demo(
         ...args,
       ],
       { ...how, ...rest },
-      ({ raw, ...line }) => urlIn(String(raw ?? '')) ?? urlIn(String(line['url'] ?? '')),
+      // The health address has a line of its own, which comes first.
+      ({ raw, msg, url }) => urlIn(String(raw ?? '')) ?? (msg === 'xe-exporter is running' ? String(url) : undefined),
     ),
   );
   if (fullRing) {
