@@ -31,6 +31,7 @@ import logging
 import os
 import random
 import socket
+import struct
 import threading
 from dataclasses import dataclass, field
 from typing import Any, AsyncIterator, Callable, Iterator, List, Mapping, Optional, Union
@@ -331,9 +332,12 @@ class _Connection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        # In line with others: while very many processes connect, a connect that does not block gets EAGAIN. See unix(7), socket(7).
+        self.sock.settimeout(None)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(_ANSWER), 0))
         try:
             self.sock.connect(self._path)
+            self.sock.settimeout(self.timeout)
         except BaseException:
             self.sock.close()
             raise

@@ -21,6 +21,10 @@ export const USUAL_SOCKET = '/run/xe-exporter/jobs.sock';
 /** A stream without a word for so long is dead: the exporter sends a heartbeat every 15 s. */
 const SILENCE_MS = 60_000;
 
+/** While very many processes connect, a connect that cannot wait gets EAGAIN (unix(7)): the exporter is there, and takes them in turn. */
+const IN_LINE_MS = 10_000;
+const IN_LINE_PAUSE_MS = 50;
+
 /** The exporter may wait 3 s for the name of a victim before it tells. */
 const LAST_WORDS_MS = 4_000;
 
@@ -89,7 +93,7 @@ class NodeEars implements Ears {
     await withDeadline(LAST_WORDS_MS, new Promise<void>((resolve) => (this.#onError = resolve)));
   }
 
-  #open(answered: (refusal: string | undefined) => void): void {
+  #open(answered: (refusal: string | undefined) => void, waitUntil = performance.now() + IN_LINE_MS): void {
     const { socketPath } = this.#options;
     const { lastEventId } = this.#parser;
     this.#parser.reset();
@@ -99,6 +103,10 @@ class NodeEars implements Ears {
     request.on('timeout', () => request.destroy(new Error('no answer')));
     request.on('error', (error: NodeJS.ErrnoException) => {
       if (isOpen) return;
+      if (error.code === 'EAGAIN' && performance.now() < waitUntil) {
+        setTimeout(() => this.#open(answered, waitUntil), IN_LINE_PAUSE_MS);
+        return;
+      }
       answered(`${socketPath}: ${error.code ?? error.message}`);
     });
     request.on('response', (response) => {

@@ -3,15 +3,20 @@
 import { request } from 'node:http';
 
 const [socketPath = '', path = '/', ...headers] = process.argv.slice(2);
-const asked = request(
-  { socketPath, path, headers: Object.fromEntries(headers.map((header) => header.split(/:(.*)/s, 2))) },
-  (response) => {
+const options = { socketPath, path, headers: Object.fromEntries(headers.map((header) => header.split(/:(.*)/s, 2))) };
+
+function ask(): void {
+  const asked = request(options, (response) => {
     process.stdout.write(`${response.statusCode}\n\n`);
     response.pipe(process.stdout);
-  },
-);
-asked.on('error', ({ message }) => {
-  process.stdout.write(`${message}\n`);
-  process.exitCode = 1;
-});
-asked.end();
+  });
+  asked.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    // Very many connect just now: as the documentation says, try again.
+    if (code === 'EAGAIN') return void setTimeout(ask, 50);
+    process.stdout.write(`${message}\n`);
+    process.exitCode = 1;
+  });
+  asked.end();
+}
+
+ask();

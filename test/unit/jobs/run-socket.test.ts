@@ -5,11 +5,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { askNode } from '../../../exporter/jobs/run/node-ears.js';
+import { ProcessTree } from '../../../exporter/jobs/run/process-tree.js';
 
 const MAIN = fileURLToPath(new URL('../../../exporter/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'run-socket-'));
@@ -49,6 +52,23 @@ async function end(child: ChildProcess): Promise<{ code: number | null; stdout: 
   return { code, stdout, stderr };
 }
 
+/** Connections that the server has not taken, until it has no place for more. */
+async function fill(path: string): Promise<readonly Socket[]> {
+  const connections: Socket[] = [];
+  for (;;) {
+    const connection = connect(path);
+    const refused = await once(connection, 'connect').then(
+      () => undefined,
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    if (refused !== undefined) {
+      assert.equal(refused, 'EAGAIN');
+      return connections;
+    }
+    connections.push(connection.on('error', () => undefined));
+  }
+}
+
 /** Runs until it is ended. */
 const ENDLESS = 'while :; do sleep 0.05; done';
 
@@ -81,6 +101,31 @@ describe('through the socket', () => {
     // The job itself says when it fails, so that the error surely comes later.
     const script = `sleep 1; exec ${process.execPath} -e "require('http').get({socketPath:'${socket}',path:'/failed'},()=>process.exit(1))"`;
     assert.equal((await end(run(t, socket, ['--on-oom=exit:75'], script))).code, 75);
+  });
+
+  it('an exporter that has not taken all who connect is waited for', async (t) => {
+    const socketPath = join(folder, 'crowded.sock');
+    const listen = `require('node:http').createServer((_request, response) => response.writeHead(403).end('heard\\n')).listen({ path: ${JSON.stringify(socketPath)}, backlog: 1 }, () => console.log())`;
+    const exporter = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => exporter.kill('SIGKILL'));
+    await once(exporter.stdout, 'data');
+    exporter.kill('SIGSTOP');
+    const crowd = await fill(socketPath);
+    t.after(() => crowd.forEach((connection) => connection.destroy()));
+    const asked = askNode({
+      native: undefined,
+      ownPid: process.pid,
+      tree: new ProcessTree('/proc'),
+      procRoot: '/proc',
+      sysRoot: '/sys',
+      devRoot: '/dev',
+      socketPath,
+      onVmError: () => undefined,
+      say: () => undefined,
+    });
+    assert.deepEqual(await fill(socketPath), [], 'who comes after it is refused, so it has been, too');
+    exporter.kill('SIGCONT');
+    assert.deepEqual(await asked, { cannot: `${socketPath}: 403 heard` });
   });
 
   it('errors that the exporter could not tell of are said to be missing, once for each reason', async (t) => {

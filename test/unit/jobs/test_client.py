@@ -1,14 +1,17 @@
 """Tests of exporter/jobs/xe_exporter_jobs.py against a server that also misbehaves; run by python-client.test.ts."""
 
 import asyncio
+import concurrent.futures
 import http.server
 import importlib.util
 import json
 import os
+import socket
 import socketserver
 import sys
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -24,6 +27,20 @@ def sse(number, errno=-12, name="xe.vm.rebind_error"):
     record = {"timestamp": "2026-01-31T12:00:00.123456789Z", "event_name": name, "body": "lost a VM",
               "attributes": {"pci.bdf": "0000:03:00.0", "process.pid": 7, "xe.vm.errno": errno}}
     return f"id: a-{number}\nevent: {name}\ndata: {json.dumps(record)}\n\n".encode()
+
+
+def fill(path):
+    """Connections that the server has not taken, until it has no place for more."""
+    connections = []
+    while True:
+        one = socket.socket(socket.AF_UNIX)
+        one.setblocking(False)
+        try:
+            one.connect(path)
+        except BlockingIOError:
+            one.close()
+            return connections
+        connections.append(one)
 
 
 class Node(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -160,6 +177,29 @@ class Refusals(unittest.TestCase):
         for ask in (jobs.last, jobs.devices, jobs.events, lambda path: jobs.on_out_of_memory(print, path)):
             with self.assertRaisesRegex(jobs.Unavailable, "/nowhere/jobs.sock"):
                 ask("/nowhere/jobs.sock")
+
+    def test_wait_in_line_while_too_many_connect(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as server:
+            path = os.path.join(folder, "jobs.sock")
+            server.bind(path)
+            server.listen(0)
+            before = fill(path)
+            usual, jobs._ANSWER = jobs._ANSWER, 1.0
+            self.addCleanup(setattr, jobs, "_ANSWER", usual)
+            began = time.monotonic()
+            with self.assertRaises(jobs.Unavailable):
+                jobs.last(path)
+            self.assertGreater(time.monotonic() - began, 0.9)
+            jobs._ANSWER = usual
+            asked = concurrent.futures.ThreadPoolExecutor().submit(jobs.last, path)
+            for _ in before:
+                server.accept()[0].close()
+            with server.accept()[0] as taken:
+                taken.recv(65536)
+                taken.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"last":{"reason":"memory"}}')
+            self.assertEqual(asked.result(60).reason, "memory")
+            for one in before:
+                one.close()
 
     def test_of_a_broken_answer_say_so(self):
         for body in (b"{", b"\xff", b"[" * 100000, b"[" * 5000000):
