@@ -57,6 +57,8 @@ stage() {
   install -d "$home/native/build/Release" "$home/dist"
   cp -r "$tree/src/package.json" "$tree/src/LICENSE" "$tree/src/node_modules" "$home/"
   cp -r "$tree/packed" "$home/dist/exporter"
+  # bin/xe-exporter starts it: nobody finds the Node.js that its first line asks for.
+  chmod 644 "$home/dist/exporter/main.js"
   install -m 644 "$tree/xe_exporter-$1.node" "$home/native/build/Release/xe_exporter.node"
   install -D -m 755 "$tree/node/$1/bin/node" "$home/bin/node"
   install -m 644 "$tree/node/$1/LICENSE" "$home/NODE-LICENSE"
