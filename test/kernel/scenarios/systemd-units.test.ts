@@ -73,8 +73,8 @@ test('the unit of the package with the drop-in of bare-metal.md makes the socket
   writeFileSync(`${folder}/override.conf`, dropIn);
   writeFileSync(
     `${folder}/here.conf`,
-    // The checkout may be in somebody's home.
-    `[Service]\nProtectHome=no\nExecStart=\nExecStart=${process.execPath} ${MAIN} serve\n`,
+    // The checkout may be in somebody's home, or in /tmp.
+    `[Service]\nProtectHome=no\nPrivateTmp=no\nExecStart=\nExecStart=${process.execPath} ${MAIN} serve\n`,
   );
   systemctl('daemon-reload');
   systemctl('start', 'xe-exporter');
