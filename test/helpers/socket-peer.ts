@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { IN_CGROUP } from './cgroups.js';
 import { waitFor } from './wait-for.js';
 
-const ASK = fileURLToPath(new URL('children/ask-socket.js', import.meta.url));
+/** The program that asks. It needs no other file, so it can be copied to where another user may read it. */
+export const ASK = fileURLToPath(new URL('children/ask-socket.js', import.meta.url));
 
 export interface SocketPeerOptions {
   readonly path?: string;
@@ -16,6 +17,8 @@ export interface SocketPeerOptions {
   readonly launcher?: readonly string[];
   /** The Node.js that asks, where the launcher has another one than ours. */
   readonly node?: string;
+  /** A copy of {@link ASK}. */
+  readonly script?: string;
 }
 
 /** A process that asks a unix socket over HTTP. */
@@ -27,10 +30,17 @@ export class SocketPeer {
   constructor(
     t: Pick<TestContext, 'after'>,
     socket: string,
-    { path = '/events', headers = [], cgroup, launcher = [], node = process.execPath }: SocketPeerOptions = {},
+    {
+      path = '/events',
+      headers = [],
+      cgroup,
+      launcher = [],
+      node = process.execPath,
+      script = ASK,
+    }: SocketPeerOptions = {},
   ) {
     const prefix = cgroup === undefined ? [] : [...IN_CGROUP, cgroup];
-    const [program = '', ...args] = [...prefix, ...launcher, node, ASK, socket, path, ...headers];
+    const [program = '', ...args] = [...prefix, ...launcher, node, script, socket, path, ...headers];
     this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.#text += text));
     this.ended = once(this.child, 'close');

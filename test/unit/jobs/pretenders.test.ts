@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { aClient, anEvent, aWorkload } from '../../helpers/events.js';
 import { cgroupRoot, IN_CGROUP, makeCgroup } from '../../helpers/cgroups.js';
 import { serveJobs, type ServedJobs } from '../../helpers/jobs-socket.js';
-import { SocketPeer } from '../../helpers/socket-peer.js';
+import { ASK, SocketPeer } from '../../helpers/socket-peer.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
 const canUnshare = spawnSync('unshare', ['--mount', '--pid', '--fork', 'true']).status === 0;
@@ -52,9 +52,13 @@ describe('a process is who the kernel says, also', { skip }, () => {
   };
   for (const [what, launcher] of Object.entries(launchers)) {
     it(what, async (t) => {
-      const served = await serveJobs(t, {}, join(openFolder(t), 'jobs.sock'));
+      const folder = openFolder(t);
+      const served = await serveJobs(t, {}, join(folder, 'jobs.sock'));
       const [own, other] = [aPod(t), aPod(t)];
-      await hearsOnly(new SocketPeer(t, served.path, { cgroup: own.cgroup, launcher }), served, own, other);
+      // The checkout may be in a folder that only its owner may enter.
+      const script = join(folder, 'ask-socket.mjs');
+      copyFileSync(ASK, script);
+      await hearsOnly(new SocketPeer(t, served.path, { cgroup: own.cgroup, launcher, script }), served, own, other);
     });
   }
 
