@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -64,5 +64,12 @@ export async function serveJobs(
 export function folder(t: Pick<TestContext, 'after'>): string {
   const path = mkdtempSync(join(tmpdir(), 'xe-jobs-'));
   t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A {@link folder} that every user may enter. */
+export function openFolder(t: Pick<TestContext, 'after'>): string {
+  const path = folder(t);
+  chmodSync(path, 0o755);
   return path;
 }

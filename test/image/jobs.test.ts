@@ -2,27 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { removeCgroup } from '../helpers/cgroups.js';
 import { aClient, anEvent, aWorkload } from '../helpers/events.js';
-import { serveJobs } from '../helpers/jobs-socket.js';
+import { openFolder, serveJobs } from '../helpers/jobs-socket.js';
 import { SocketPeer } from '../helpers/socket-peer.js';
 import { waitFor } from '../helpers/wait-for.js';
 import { AMD64, NOTHING } from './podman.js';
 
 /** Podman may take its time to start a container. */
 const DEADLINE_MS = 120_000;
-
-/** A folder that every user may enter. */
-function openFolder(t: Pick<TestContext, 'after'>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'xe-jobs-'));
-  chmodSync(folder, 0o755);
-  t.after(() => rmSync(folder, { recursive: true }));
-  return folder;
-}
 
 /** A container of a pod that follows its events. */
 function follow(t: TestContext, socketFolder: string, podUid: string): SocketPeer {

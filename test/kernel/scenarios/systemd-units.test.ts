@@ -6,12 +6,12 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { UNPRIVILEGED_UID } from '../../../exporter/privileges/table.js';
 import { ExporterProcess } from '../../helpers/exporter-process.js';
+import { ASK } from '../../helpers/socket-peer.js';
 import { GPU0, postVmError, RENDER0, waitFor } from '../guest-lib.js';
 import { CLIENT, USER, watchesOf } from '../running-job.js';
 
 const SOCKET = '/run/xe-exporter/jobs.sock';
 const MAIN = fileURLToPath(new URL('../../../exporter/main.js', import.meta.url));
-const ASK = fileURLToPath(new URL('../../helpers/children/ask-socket.js', import.meta.url));
 const byTrace = readFileSync('/proc/cmdline', 'utf8').includes('xestub.trace=');
 
 copyFileSync(process.env['XE_TEST_CLIENT'] ?? 'client', CLIENT);

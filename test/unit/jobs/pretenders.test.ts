@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { aClient, anEvent, aWorkload } from '../../helpers/events.js';
 import { cgroupRoot, IN_CGROUP, makeCgroup } from '../../helpers/cgroups.js';
-import { serveJobs, type ServedJobs } from '../../helpers/jobs-socket.js';
+import { openFolder, serveJobs, type ServedJobs } from '../../helpers/jobs-socket.js';
 import { ASK, SocketPeer } from '../../helpers/socket-peer.js';
 import { waitFor } from '../../helpers/wait-for.js';
 
@@ -130,11 +130,3 @@ else:
     connection.sendall(b'GET /events HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')
     while data := connection.recv(65536): os.write(1, data)
 `;
-
-/** A folder of files below it that other users can enter. */
-function openFolder(t: Pick<TestContext, 'after'>): string {
-  const path = join('/tmp', `xe-jobs-${randomUUID()}`);
-  mkdirSync(path, { mode: 0o755 });
-  t.after(() => spawnSync('rm', ['-rf', path]));
-  return path;
-}
